@@ -1,0 +1,74 @@
+"""Finding: what detection says, and what risks and continuity read as evidence."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from kyber.level import Level
+
+class Family(StrEnum):
+    """The three pictures: security anomalies, use and disclosure of personal data, technical errors."""
+
+    SECURITY = "security"
+    ACCESS = "access"
+    TECHNICAL = "technical"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleRef:
+    """The rule that fired. `hash` is SHA-256 (hex) over the rule's canonical JSON, so that an edited rule shows."""
+
+    id: str
+    name: str
+    title: str
+    hash: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One leaf of the rule that held for the sample event: `part` (the selection's name), the field as the rule names
+    it, the column it was found in, the value seen, and the pattern that the rule asks for."""
+
+    part: str
+    field: str
+    column: str
+    value: str
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The earliest event of a finding: its deterministic id, where it was read, when it happened, and the columns that
+    tell a reader what it was."""
+
+    event_id: str
+    file: str
+    record: int
+    time: datetime | None
+    fields: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One rule, one group, one UTC day. `group` holds host.name, user.name and source.ip where the events have them.
+
+    `id` is SHA-256 over rule id, group and day, 128 bits in hex. `count` counts events; `first` and `last` are UTC and
+    None where no event of the finding carries a time.
+    """
+
+    id: str
+    rule: RuleRef
+    family: Family
+    level: Level
+    tags: tuple[str, ...]
+    count: int
+    first: datetime | None
+    last: datetime | None
+    group: Mapping[str, str]
+    evidence: tuple[Evidence, ...]
+    sample: Sample
+    description: str = ""
+    false_positives: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
