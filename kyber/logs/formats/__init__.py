@@ -1,0 +1,54 @@
+"""The formats that kyber reads: one module each, raw records in, events out.
+
+To add one: write a module with a `detect` and a parser, add a line to FORMATS. A parser never raises for the
+bytes it is given, never looks at a clock, and accounts for every record: event, reject or blank.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from typing import Literal, Protocol
+
+from kyber.logs.batch import Chunk, Parsed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What a parser is told about its input.
+
+    `reference` (aware) is the latest time that a record without a year can have: the file's own time. `zone` is for
+    times without an offset.
+    """
+
+    reference: datetime
+    zone: tzinfo
+
+
+class Parser(Protocol):
+    """Reads one input from its start to its end. State (records of one event still open) lives between the calls."""
+
+    def feed(self, chunk: Chunk) -> Parsed: ...
+    def finish(self) -> Parsed: ...
+    @property
+    def notes(self) -> Mapping[str, int]:
+        """What the parser had to assume, as code -> count (F-codes in the catalogues), e.g. a year that was missing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """A format: how its records are cut, how sure it is of a sample, and how they are parsed.
+
+    `detect` gets up to the first 64 KiB (decompressed) and answers 0..100: how sure it is. `product` and `service` are
+    what an input of this format is for rules. `column` turns a field's path in an event into its column's name.
+    """
+
+    name: str
+    title: str
+    framing: Literal["lines", "json", "evtx"] = "lines"
+    detect: Callable[[bytes], int]
+    parser: Callable[[Context], Parser]
+    product: str | None = None
+    service: str | None = None
+    table: str
+    column: Callable[[str], str] = str
