@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from kyber.level import Level
+from kyber.problem import Problem
+
 
 class Family(StrEnum):
     """The three pictures: security anomalies, use and disclosure of personal data, technical errors."""
@@ -72,3 +74,57 @@ class Finding:
     description: str = ""
     false_positives: tuple[str, ...] = ()
     references: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Blind:
+    """A rule that could not have fired in this scan, and why: finding nothing is not the same as not being able to look.
+
+    `reason` is a key of the catalogue `blind`: `no-events` (none of its logsource), `no-field` (facts: field),
+    `placeholder` (facts: name), `feature` (facts: feature), `regex-time` (facts: pattern).
+    """
+
+    rule: RuleRef
+    level: Level
+    reason: str
+    facts: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputAccount:
+    """What became of one input: records = events' records + rejected + blank, always.
+
+    `size` is in bytes as stored, `read` in bytes after decompression. `rejected` counts by reason code; `notes` counts
+    what had to be assumed (F-codes). `cut` and `repaired` are records kept with a mark: longer than the limit, or not UTF-8.
+    """
+
+    file: str
+    format: str
+    size: int
+    read: int
+    records: int
+    events: int
+    blank: int
+    cut: int
+    repaired: int
+    rejected: Mapping[str, int]
+    notes: Mapping[str, int]
+    first: datetime | None
+    last: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanResult:
+    """Everything a scan has to say, in the order it is shown: findings by level, then by first seen.
+
+    `rules` counts the rules that could run; `silent` those that ran and found nothing.
+    """
+
+    findings: tuple[Finding, ...]
+    blind: tuple[Blind, ...]
+    inputs: tuple[InputAccount, ...]
+    problems: tuple[Problem, ...]
+    rules: int
+    started: datetime
+    seconds: float
+    timezone: str
