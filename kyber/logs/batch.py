@@ -4,20 +4,28 @@ A column holds each distinct value once and one code per event, so that a rule l
 Columns are made when they are first asked for: what no rule and no output needs is never encoded.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import tzinfo
+from functools import cache, cached_property
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from kyber.logs.schema import Condition, Drawn, Table
+from kyber.logs.values import NO_TIME, Value, moment, parts, text
+
 Codes = NDArray[np.int32]
-Scalar = str | int | float | bool | None
-Value = Scalar | tuple[Scalar, ...]
+Rows = NDArray[np.bool_]
+Naming = Callable[[str], str]
 ABSENT = -1
 MAX_DEPTH = 64
+"""Deeper JSON is kept as text."""
 MAX_COLUMNS = 10_000
+"""Fields beyond this many in one batch are kept in the raw record only, and counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +90,259 @@ class Parsed:
     def records(self) -> int:
         """How many raw records are accounted for here."""
         return (sum(self.held) if self.held else len(self.events)) + len(self.rejects) + self.blank
+
+
+@dataclass(frozen=True, slots=True)
+class LogSource:
+    """What events are for rules, in Sigma's words. None means not said."""
+
+    product: str | None = None
+    category: str | None = None
+    service: str | None = None
+
+    def __str__(self) -> str:
+        parts = (f"{key}:{value}" for key in self.__slots__ if (value := getattr(self, key)) is not None)
+        return ",".join(parts) or "any"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a batch was read: the source's id, the file as shown to the user, its fingerprint, and its time zone."""
+
+    source: str
+    file: str
+    fingerprint: bytes
+    zone: tzinfo
+
+
+class EventBatch:
+    """One piece of one input as columns. Frozen in effect: columns are made once, when first asked for.
+
+    `column(name)` knows canonical (ECS) names and native ones; a canonical column is drawn from native columns as the
+    product's table says. `records`, `offsets` and `raw` run beside the rows.
+    """
+
+    def __init__(self, parsed: Parsed, origin: Origin, logsource: LogSource, table: Table, named: Naming = str) -> None:
+        self.origin = origin
+        self.logsource = logsource
+        self.table = table
+        self.rows = len(parsed.events)
+        self.raw: Sequence[bytes] = parsed.raw
+        self.records: Sequence[int] = parsed.numbers
+        self.offsets: Sequence[int] = parsed.offsets
+        self.rejects: Sequence[Reject] = parsed.rejects
+        self._pieces, self.unindexed = _flatten(parsed.events, named)
+        self._encoded: dict[str, Column] = {}
+        self._made: dict[tuple[str, ...], Column | None] = {}
+
+    @property
+    def names(self) -> Iterable[str]:
+        """The native columns that at least one event has."""
+        return self._pieces.keys()
+
+    def column(self, name: str) -> Column | None:
+        """A column by its canonical or native name; None where no event has it."""
+        return self.first_of((name,))
+
+    def first_of(self, names: tuple[str, ...]) -> Column | None:
+        """One column out of several: in each event, the first of the names that it has."""
+        if names not in self._made:
+            drawn = (one for name in names for one in (*self.table.columns.get(name, ()), Drawn(name)))
+            self._made[names] = _first_present([found for one in drawn if (found := self._native(one)) is not None])
+        return self._made[names]
+
+    def _native(self, drawn: Drawn) -> Column | None:
+        if drawn.column not in self._pieces:
+            return None
+        if drawn.column not in self._encoded:
+            self._encoded[drawn.column] = _encode(self._pieces[drawn.column], self.rows)
+        column = self._encoded[drawn.column]
+        if not drawn.when:
+            return column
+        held = self.where(drawn.when)
+        return Column(np.where(held, column.codes, ABSENT).astype(np.int32), column.values) if held.any() else None
+
+    def columns_at(self, rows: NDArray[np.int64] | None) -> Iterator[Column]:
+        """Every native column, at some rows only (None: all of them); columns that those rows lack are left out."""
+        for name, pieces in self._pieces.items():
+            if rows is None:
+                if (column := self._native(Drawn(name))) is not None:
+                    yield column
+                continue
+            place = np.full(self.rows, ABSENT, dtype=np.int64)
+            place[rows] = np.arange(len(rows))
+            chosen = [
+                (held[keep].tolist(), [values[index] for index in np.flatnonzero(keep)])
+                for at, values in pieces
+                if (keep := (held := place[np.asarray(at)]) >= 0).any()
+            ]
+            if chosen:
+                yield _encode(chosen, len(rows))
+
+    def where(self, condition: Condition) -> Rows:
+        """The rows (bool, one per event) whose columns all have one of the values that the condition names."""
+        held = np.ones(self.rows, dtype=bool)
+        for name, wanted in condition:
+            column = self.column(name)
+            if column is None:
+                return np.zeros(self.rows, dtype=bool)
+            found = [any(text(part).lower() in wanted for part in parts(value)) for value in column.values]
+            held &= np.array([*found, False])[column.codes]
+        return held
+
+    @cached_property
+    def times(self) -> NDArray[np.int64]:
+        """When each event happened: microseconds since the epoch, UTC; NO_TIME where it does not say."""
+        column = self.first_of(self.table.time)
+        if column is None:
+            return np.full(self.rows, NO_TIME)
+        parsed = [moment(value, self.origin.zone) for value in column.values]
+        return np.array([*parsed, NO_TIME], dtype=np.int64)[column.codes]
+
+    def event_id(self, row: int) -> str:
+        """The event's deterministic id: SHA-256 over source, fingerprint, offset and raw record; 128 bits in hex."""
+        head = b"\0".join((self.origin.source.encode(), self.origin.fingerprint, str(self.offsets[row]).encode()))
+        return sha256(head + b"\0" + self.raw[row]).hexdigest()[:32]
+
+
+_Piece = tuple[Sequence[int], Sequence[Any]]
+
+
+class _Flattener:
+    """Nested events -> column name -> pieces: rows, and their values.
+
+    Events with the same keys in the same order are turned into columns at once, so that the cost is one per shape and
+    not one per field of every event.
+    """
+
+    def __init__(self, named: Naming) -> None:
+        self.named = cache(named)
+        self.pieces: dict[str, list[_Piece]] = {}
+        self.unindexed = 0
+
+    def objects(self, prefix: str, rows: Sequence[int], objects: Sequence[Mapping[str, Any]], depth: int) -> None:
+        shapes: dict[tuple[str, ...], list[int]] = {}
+        for index, shape in enumerate(map(tuple, objects)):
+            shapes.setdefault(shape, []).append(index)
+        for keys, members in shapes.items():
+            here = rows if len(members) == len(rows) else [rows[index] for index in members]
+            columns = zip(*[objects[index].values() for index in members], strict=True)
+            for key, values in zip(keys, columns, strict=True):
+                self.values(prefix + key, here, values, depth)
+
+    def values(self, path: str, rows: Sequence[int], values: Sequence[Any], depth: int) -> None:
+        kinds = set(map(type, values))
+        if dict in kinds and depth < MAX_DEPTH:
+            inner, (rows, values) = _split(rows, values, dict)
+            self.objects(path + ".", *inner, depth + 1)
+        if list in kinds:
+            inner, (rows, values) = _split(rows, values, list)
+            for row, array in zip(*inner, strict=True):
+                self.array(path, row, array, depth)
+        if values:
+            self.keep(path, rows, values)
+
+    def array(self, path: str, row: int, array: list[Any], depth: int) -> None:
+        """An array of objects becomes one array a field; whatever else it holds stays an array under its own name."""
+        below: dict[str, list[Any]] = {}
+        todo = [("", one, depth) for one in reversed(array)]
+        while todo:
+            sub, one, level = todo.pop()
+            if isinstance(one, dict) and level < MAX_DEPTH:
+                todo.extend((f"{sub}.{key}", value, level + 1) for key, value in reversed(one.items()))
+            elif isinstance(one, list) and level < MAX_DEPTH:
+                todo.extend((sub, value, level + 1) for value in reversed(one))
+            else:
+                below.setdefault(sub, []).append(orjson.dumps(one).decode() if isinstance(one, dict | list) else one)
+        for sub, values in (below or {"": []}).items():
+            self.keep(path + sub, (row,), (tuple(values),))
+
+    def keep(self, path: str, rows: Sequence[int], values: Sequence[Any]) -> None:
+        name = self.named(path)
+        if name in self.pieces or len(self.pieces) < MAX_COLUMNS:
+            self.pieces.setdefault(name, []).append((rows, values))
+        else:
+            self.unindexed += len(values)
+
+
+def _flatten(events: Sequence[dict[str, Any]], named: Naming) -> tuple[dict[str, list[_Piece]], int]:
+    flattener = _Flattener(named)
+    flattener.objects("", range(len(events)), events, 0)
+    return flattener.pieces, flattener.unindexed
+
+
+def _split(rows: Sequence[int], values: Sequence[Any], kind: type) -> tuple[_Piece, _Piece]:
+    """The rows whose value is of a kind, and the others."""
+    are = [index for index, value in enumerate(values) if type(value) is kind]
+    others = [index for index, value in enumerate(values) if type(value) is not kind]
+    return (
+        ([rows[index] for index in are], [values[index] for index in are]),
+        ([rows[index] for index in others], [values[index] for index in others]),
+    )
+
+
+class _Index(dict[Any, int]):
+    """Value -> code; a value not seen before gets the next code. 1, 1.0 and True are different values."""
+
+    def __missing__(self, key: Any) -> int:
+        self[key] = code = len(self)
+        return code
+
+
+_PLAIN = frozenset((str, int, type(None)))
+
+
+def _encode(pieces: Sequence[_Piece], rows: int) -> Column:
+    codes: Codes = np.full(rows, ABSENT, dtype=np.int32)
+    index = _Index()
+    for at, values in pieces:
+        if not _PLAIN.issuperset(map(type, values)):
+            values = [value if type(value) in _PLAIN else _key(value) for value in values]
+        found = np.fromiter(map(index.__getitem__, values), dtype=np.int32, count=len(values))
+        place = slice(at.start, at.stop, at.step) if isinstance(at, range) else np.asarray(at)
+        taken = codes[place]
+        if (taken >= 0).any():  # one name, twice in an event: both values count
+            keys = list(index)
+            for position in np.flatnonzero(taken >= 0):
+                both = (*parts(_value(keys[taken[position]])), *parts(_value(keys[found[position]])))
+                found[position] = index[_key(both)]
+                keys = list(index)
+        codes[place] = found
+    return Column(codes, [_value(key) for key in index])
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A value under a key of its own, where the plain value would equal another (1, 1.0, True) or cannot be hashed."""
+
+    kind: str
+    value: Any
+
+
+def _key(value: Any) -> Any:
+    if type(value) in _PLAIN:
+        return value
+    if isinstance(value, tuple):
+        return _Kept("array", tuple(_key(one) for one in value))
+    if isinstance(value, dict | list):
+        return orjson.dumps(value).decode()
+    return _Kept(type(value).__name__, value)
+
+
+def _value(key: Any) -> Any:
+    if not isinstance(key, _Kept):
+        return key
+    return tuple(_value(one) for one in key.value) if key.kind == "array" else key.value
+
+
+def _first_present(columns: Sequence[Column]) -> Column | None:
+    """In each row, the first column that has a value there."""
+    if len(columns) < 2:
+        return columns[0] if columns else None
+    codes, values = columns[0].codes.copy(), list(columns[0].values)
+    for column in columns[1:]:
+        fill = (codes < 0) & (column.codes >= 0)
+        if fill.any():
+            codes[fill] = column.codes[fill] + len(values)
+            values.extend(column.values)
+    return Column(codes, values)

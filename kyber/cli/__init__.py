@@ -1,0 +1,75 @@
+"""The command line: arguments in, an exit code out. One file a command; each asks the library once and shows the answer.
+
+To add a command, import it and put it in COMMANDS; a group of commands goes to GROUPS under its name. Importing a command
+loads nothing heavy: what it needs is imported when it runs.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Final
+
+import typer
+from typer.core import TyperGroup
+
+from kyber.cli.check import check
+from kyber.cli.console import fail
+from kyber.cli.doctor import doctor
+from kyber.cli.init import init
+from kyber.cli.schema import schema
+from kyber.errors import KyberError
+
+COMMANDS: Final[tuple[Callable[..., None], ...]] = (
+    init,
+    check,
+    schema,
+    doctor,
+)
+GROUPS: Final[Mapping[str, typer.Typer]] = {}
+
+
+class _Commands(TyperGroup):
+    """Ends with a message and an exit code, not a traceback, where a command meets something the user can mend."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KyberError as error:
+            raise typer.Exit(fail(error)) from None
+
+
+app = typer.Typer(
+    name="kyber",
+    cls=_Commands,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for _command in COMMANDS:
+    app.command()(_command)
+for _name, _group in GROUPS.items():
+    app.add_typer(_group, name=_name)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            typer.echo(f"kyber {version('kyber')}")
+        except PackageNotFoundError:
+            typer.echo("kyber (not installed)")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Security logs, risks and continuity of an organisation, in one folder of plain text."""
+
+
+def main() -> None:
+    """The `kyber` command."""
+    app()

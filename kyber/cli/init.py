@@ -1,0 +1,88 @@
+"""`kyber init`: a folder in, a workspace with a small fictional example laid out in it."""
+
+from collections.abc import Iterator
+from enum import StrEnum
+from json import dumps
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from kyber.cli.console import plain, say
+from kyber.errors import UsageError
+
+EXAMPLE: Final = Path(__file__).parent.parent / "example"
+SCHEMAS: Final = ".kyber/schemas"
+EMPTY_FOLDERS: Final = ("sources", "lists", "rules")
+
+
+class Language(StrEnum):
+    """The languages that a workspace can have."""
+
+    FI = "fi"
+    SV = "sv"
+    EN = "en"
+
+
+def init(
+    folder: Annotated[
+        Path, typer.Argument(metavar="[DIR]", help="The folder; it is made if need be.", show_default="here")
+    ] = Path(),
+    language: Annotated[Language, typer.Option(help="The language of the workspace's reports and messages.")] = (
+        Language.FI
+    ),
+    empty: Annotated[bool, typer.Option("--empty", help="Leave the example out: only what every workspace has.")] = False,
+) -> None:
+    """Lay out a new workspace, with a small fictional example to learn from and to replace.
+
+    Never overwrites: where a file is in the way, says which and writes nothing.
+    """
+    from kyber.text import words_for
+
+    files = dict(_files(language, None if not empty else folder.resolve().name or "kyber"))
+    taken = sorted(name for name in files if (folder / name).exists() or (folder / name).is_symlink())
+    if taken:
+        raise UsageError(f"nothing was written, because these are there already: {', '.join(taken)}")
+    try:
+        for name in EMPTY_FOLDERS:
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            file = folder / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
+    except OSError as error:
+        raise UsageError(f"{error.filename} cannot be written: {error.strerror}") from None
+    words = words_for(language.value)
+    shown = [name for name in files if not name.startswith(SCHEMAS)]
+    say(words.many("init.done", len(shown), folder=plain(folder)))
+    for name in shown:
+        say(f"  {name}")
+    say(words("init.next", folder=plain(folder)) if not empty else words("init.next-empty", folder=plain(folder)))
+
+
+def _files(language: Language, organisation: str | None) -> Iterator[tuple[str, bytes]]:
+    """Name -> content of every file of a new workspace: the example, or a bare one for an organisation."""
+    from kyber.cli.schema import schema_files
+    from kyber.join import MODELS
+
+    for name, text in schema_files(tuple(MODELS)).items():
+        yield f"{SCHEMAS}/{name}", text.encode()
+    yield ".gitignore", (EXAMPLE / "gitignore").read_bytes()
+    if organisation is not None:
+        yield "kyber.yaml", _bare_settings(organisation, language).encode()
+        return
+    for file in sorted(file for file in EXAMPLE.rglob("*") if file.is_file() and file.name != "gitignore"):
+        content = file.read_bytes()
+        if file.name == "kyber.yaml":
+            content = content.replace(b"\nlanguage: fi\n", f"\nlanguage: {language}\n".encode())
+        yield file.relative_to(EXAMPLE).as_posix(), content
+
+
+def _bare_settings(organisation: str, language: Language) -> str:
+    return (
+        f"# yaml-language-server: $schema={SCHEMAS}/settings.schema.json\n"
+        f"organisation: {dumps(organisation, ensure_ascii=False)}\n"
+        f"language: {language}\n"
+        "timezone: Europe/Helsinki\n"
+        "store: parquet\n"
+    )

@@ -1,0 +1,124 @@
+"""What needs more than one domain: a workspace in, the whole check of its registers out."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+from kyber.logs import lists, source
+from kyber.logs.lists import WatchLists
+from kyber.logs.source import LogSource
+from kyber.people import FILE as PEOPLE_FILE
+from kyber.people import People, check_people
+from kyber.problem import Place, Problem, Severity
+from kyber.register import Record, Register, read_all, references
+from kyber.settings import FILE as SETTINGS_FILE
+from kyber.settings import Settings
+from kyber.workspace import Workspace, examine
+
+MODELS: Final[Mapping[str, Register]] = {
+    "settings": Register(model=Settings, glob=SETTINGS_FILE),
+    "people": Register(model=People, glob=PEOPLE_FILE),
+    "source": Register(model=LogSource, glob=source.GLOB),
+    "list": Register(model=WatchLists, glob=lists.GLOB),
+}
+"""Every kind of file in a workspace that has a model of its own. A new kind is a new line."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """All registers of a workspace at one moment, as far as they could be read."""
+
+    workspace: Workspace
+    people: People
+    sources: tuple[LogSource, ...]
+    lists: tuple[WatchLists, ...]
+    today: date
+
+    @property
+    def records(self) -> Iterator[Record]:
+        yield self.workspace.settings
+        yield self.people
+        yield from self.sources
+        yield from self.lists
+
+
+Check = Callable[[Snapshot], Iterator[Problem]]
+
+
+def read_workspace(folder: Path, today: date) -> tuple[Snapshot, tuple[Problem, ...]]:
+    """Every register of the workspace at `folder`, and what could not be read of them. Raises WorkspaceError."""
+    workspace, problems = examine(folder)
+    people, people_problems = read_all(folder, PEOPLE_FILE, People)
+    sources, source_problems = read_all(folder, source.GLOB, LogSource)
+    watch_lists, list_problems = read_all(folder, lists.GLOB, WatchLists)
+    snapshot = Snapshot(
+        workspace=workspace,
+        people=people[0] if people else People(),
+        sources=sources,
+        lists=watch_lists,
+        today=today,
+    )
+    return snapshot, (*problems, *people_problems, *source_problems, *list_problems)
+
+
+def check_workspace(folder: Path, today: date) -> tuple[Problem, ...]:
+    """All that is to be mended in the workspace at `folder`, by file and line. Raises WorkspaceError."""
+    snapshot, problems = read_workspace(folder, today)
+    found = [*problems, *(problem for check in CHECKS for problem in check(snapshot))]
+    return tuple(sorted(found, key=lambda problem: (problem.place, problem.code)))
+
+
+def check_ids(snapshot: Snapshot) -> Iterator[Problem]:
+    """K01: an id that stands for two things of one kind, or for both a role and a person."""
+    seen: dict[tuple[str, str], Place] = {}
+    for kind, id_, place in _ids(snapshot):
+        space = "owner" if kind in ("role", "person") else kind
+        if (space, id_) in seen:
+            yield Problem(place, "K01", {"id": id_, "first": seen[space, id_]})
+        else:
+            seen[space, id_] = place
+
+
+def check_references(snapshot: Snapshot) -> Iterator[Problem]:
+    """K02: a reference to what is not there. K03: an owner who has left."""
+    known: dict[str, set[str]] = {}
+    for kind, id_, _ in _ids(snapshot):
+        known.setdefault(kind, set()).add(id_)
+    gone = snapshot.people.gone(snapshot.today)
+    for record in snapshot.records:
+        for reference in references(record):
+            if not any(reference.id in known.get(kind, ()) for kind in reference.kinds):
+                yield Problem(reference.place, "K02", {"id": reference.id, "field": _dotted(reference.path)})
+            elif reference.id in gone and record is not snapshot.people:
+                yield Problem(
+                    reference.place, "K03", {"id": reference.id, "field": _dotted(reference.path)}, Severity.WARNING
+                )
+
+
+def check_roles(snapshot: Snapshot) -> Iterator[Problem]:
+    """K04: a role that nobody holds."""
+    return check_people(snapshot.people, snapshot.today)
+
+
+def check_sources(snapshot: Snapshot) -> Iterator[Problem]:
+    """K73, K75: sources without what the logging policy has to say of them."""
+    for found in snapshot.sources:
+        yield from source.check_source(found)
+
+
+CHECKS: Final[tuple[Check, ...]] = (check_ids, check_references, check_roles, check_sources)
+"""Every check over the whole workspace. A new check is a new line."""
+
+
+def _ids(snapshot: Snapshot) -> Iterator[tuple[str, str, Place]]:
+    yield from snapshot.people.ids()
+    for found in snapshot.sources:
+        yield "source", found.id, found.where("id")
+    for watch_lists in snapshot.lists:
+        yield from (("list", name, place) for name, place in watch_lists.names())
+
+
+def _dotted(path: tuple[str | int, ...]) -> str:
+    return ".".join(str(step) for step in path)

@@ -1,0 +1,380 @@
+"""Syslog: lines of text in, events with ECS names out.
+
+Sources of the formats: RFC 3164 (BSD syslog: `<34>Oct 11 22:14:15 host su: message`), RFC 5424
+(`<34>1 2003-10-11T22:14:15.003Z host su - ID47 - message`), RFC 6587 (the count of octets before a message), and what
+rsyslog and journalctl write to files (`2026-03-04T12:13:14.123+02:00 host prog[1]: message`). In files the forms may be
+mixed, and the priority is mostly missing.
+
+Files are read tolerantly; `parse_rfc3164` and `parse_rfc5424` are strict. What the programs' messages say is read by
+`kyber.logs.formats.linux`.
+
+Codes: F10 no header of this format, F11 a time that does not exist, F12 a part of an RFC 5424 message is malformed,
+F13 a priority above 191. Notes: F20 the year was assumed, F21 the time zone was assumed.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta, tzinfo
+from types import MappingProxyType
+from typing import Final
+
+from kyber.errors import KyberError
+from kyber.logs.batch import Chunk, Parsed, Reject
+from kyber.logs.formats import Context, Format
+from kyber.logs.formats.linux import read_message
+
+__all__ = ["SYSLOG", "Event", "MalformedError", "SyslogParser", "parse_rfc3164", "parse_rfc5424"]
+
+Event = dict[str, object]
+
+NO_RECORD: Final = "F10"
+NO_TIME: Final = "F11"
+NO_PART: Final = "F12"
+NO_PRIORITY: Final = "F13"
+YEAR_ASSUMED: Final = "F20"
+ZONE_ASSUMED: Final = "F21"
+
+HIGHEST_PRIORITY: Final = 191
+TIMES_REMEMBERED: Final = 65_536
+LINES_SAMPLED: Final = 200
+
+
+class MalformedError(KyberError):
+    """A text that is no syslog message: the reason's code, and the facts that the catalogue's words ask for."""
+
+    def __init__(self, code: str, facts: Mapping[str, object]) -> None:
+        super().__init__(f"{code}: {', '.join(f'{key} {value}' for key, value in facts.items())}")
+        self.code = code
+        self.facts = facts
+
+
+# --- times -----------------------------------------------------------------------------------------------------------
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_MONTHS = {
+    name: number
+    for number, name in enumerate(
+        ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"), start=1
+    )
+}
+_BSD = r"[A-Z][a-z]{2} [ 0-9]?[0-9](?: [0-9]{4})? [0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?"
+_BSD_PARTS = re.compile(
+    r"([A-Z][a-z]{2}) ([ 0-9]?[0-9])(?: ([0-9]{4}))? ([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,9}))?"
+)
+_LONGEST_LEAP_GAP = 8
+_NOTHING, _ZONE, _YEAR_AND_ZONE = range(3)
+
+
+class _Times(dict[str, tuple[int, int]]):
+    """The text of a header's time -> microseconds since the epoch (UTC), and what had to be assumed.
+
+    Remembered by the text, since a second is written many times. Raises MalformedError for a time that does not exist.
+    """
+
+    def __init__(self, reference: datetime, zone: tzinfo) -> None:
+        super().__init__()
+        self.zone = zone
+        self.limit = reference + timedelta(days=1)
+        self.latest_year = self.limit.astimezone(zone).year
+
+    def __missing__(self, stamp: str) -> tuple[int, int]:
+        found = self._iso(stamp) if stamp[0].isdigit() else self._bsd(stamp)
+        if found is None:
+            raise MalformedError(NO_TIME, {"time": stamp})
+        if len(self) >= TIMES_REMEMBERED:
+            self.clear()
+        self[stamp] = found
+        return found
+
+    def _iso(self, stamp: str) -> tuple[int, int] | None:
+        try:
+            moment = datetime.fromisoformat(stamp)
+        except ValueError:
+            return None
+        assumed = _NOTHING
+        if moment.tzinfo is None:
+            moment, assumed = moment.replace(tzinfo=self.zone), _ZONE
+        return (moment - _EPOCH) // _MICROSECOND, assumed
+
+    def _bsd(self, stamp: str) -> tuple[int, int] | None:
+        found = _BSD_PARTS.fullmatch(stamp)
+        month = _MONTHS.get(found[1]) if found else None
+        if found is None or month is None:
+            return None
+        day, hour, minute, second = int(found[2]), int(found[4]), int(found[5]), int(found[6])
+        micros = int((found[7] or "0").ljust(6, "0")[:6])
+        years = [int(found[3])] if found[3] else range(self.latest_year, self.latest_year - _LONGEST_LEAP_GAP - 1, -1)
+        for year in years:
+            try:
+                moment = datetime(year, month, day, hour, minute, second, micros, tzinfo=self.zone)
+            except ValueError:
+                continue  # 29 February in a year without one
+            if found[3] or moment <= self.limit:
+                return (moment - _EPOCH) // _MICROSECOND, _ZONE if found[3] else _YEAR_AND_ZONE
+        return None
+
+
+# --- the forms of a header -------------------------------------------------------------------------------------------
+
+_ISO = (
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,%d})?"
+    r"(?:Z|[+-](?:[01][0-9]|2[0-3])%s[0-5][0-9])%s"
+)
+_FRAME = r"(?:[0-9]{1,7} (?=<))?"
+_PRIORITY = r"(?:<([0-9]{1,3})>)?"
+_PROGRAM = r"[^\s\[\]:]{1,128}+"
+_PROCESS = r"[^\]\s]{0,128}+"
+_TAG = rf"({_PROGRAM})(?:\[({_PROCESS})\]:? ?|:(?: |\Z))"
+_HOST = rf"(?!{_PROGRAM}(?:\[{_PROCESS}\])?:(?: |\Z))(\S++)(?: |\Z)"
+
+# One form for RFC 3164 and for ISO times before the same rest: priority, time, host, program, process id; the message
+# is what follows. Where a tag stands in the host's place, the host was left out.
+_LINE = re.compile(rf"{_FRAME}{_PRIORITY}({_BSD}|{_ISO % (9, ':?', '?')}):? (?:{_HOST})?(?:{_TAG})?", re.ASCII)
+_STRICT_LINE = re.compile(rf"<([0-9]{{1,3}})>([A-Z][a-z]{{2}} [ 1-3][0-9] [0-9:]{{8}}) (\S++) (?:{_TAG})?", re.ASCII)
+
+_PRINTABLE = r"[!-~]{1,%d}"
+_NAME = r"[!#-<>-\\^-~]{1,32}"
+_STRICT_VALUE = r'(?:[^"\\\]]|\\["\\\]])*+'
+_VALUE = r'(?:[^"\\]|\\.)*+'
+
+# The parts of an RFC 5424 message, in order, so that a message can be matched at once and a failure can name its part.
+_STRICT_PARTS = (
+    ("priority", r"<(0|[1-9][0-9]{0,2})>"),
+    ("version", r"([1-9][0-9]{0,2}) "),
+    ("timestamp", rf"(-|{_ISO % (6, ':', '')}) "),
+    ("hostname", rf"({_PRINTABLE % 255}) "),
+    ("app-name", rf"({_PRINTABLE % 48}) "),
+    ("procid", rf"({_PRINTABLE % 128}) "),
+    ("msgid", rf"({_PRINTABLE % 32}) "),
+    ("structured data", rf'(-|(?:\[{_NAME}(?: {_NAME}="{_STRICT_VALUE}")*+\])++)'),
+    ("message", r"(?: (.*))?\Z"),
+)
+_PARTS = (
+    ("priority", _FRAME + _PRIORITY),
+    ("version", r"([1-9][0-9]{0,2}) "),
+    ("timestamp", rf"(-|{_ISO % (9, ':?', '?')}) "),
+    ("hostname", r"(\S++) "),
+    ("app-name", r"(\S++) "),
+    ("procid", r"(\S++) "),
+    ("msgid", r"(\S++) "),
+    ("structured data", rf'(-|(?:\[[^\s=\]"]++(?: ++[^\s=\]"]++="{_VALUE}")*+ *+\])++)'),
+    ("message", r"(?: (.*))?\Z"),
+)
+_STRICT_5424 = re.compile("".join(part for _, part in _STRICT_PARTS), re.DOTALL | re.ASCII)
+_5424 = re.compile("".join(part for _, part in _PARTS), re.DOTALL | re.ASCII)
+_LIKE_5424 = re.compile(rf"{_FRAME}(?:<[0-9]{{1,3}}>[0-9]{{1,3}} |[1-9][0-9]{{0,2}} (?:-|[0-9]{{4}}-[0-9]{{2}}))")
+
+_ELEMENT = re.compile(rf'\[([^\s=\]"]++)((?: ++[^\s=\]"]++="{_VALUE}")*+) *+\]', re.DOTALL | re.ASCII)
+_PARAMETER = re.compile(rf' ([^\s=\]"]++)="({_VALUE})"', re.DOTALL | re.ASCII)
+_ESCAPE = re.compile(r'\\(["\\\]])')
+_DATA = "log.syslog.structured_data."
+
+
+def _set_priority(event: Event, digits: str) -> None:
+    priority = int(digits)
+    if priority > HIGHEST_PRIORITY:
+        raise MalformedError(NO_PRIORITY, {"priority": priority})
+    event["log.syslog.priority"] = priority
+    event["log.syslog.facility.code"] = priority >> 3
+    event["log.syslog.severity.code"] = priority & 7
+
+
+def _set_process(event: Event, name: str | None, process: str | None) -> None:
+    if name:
+        event["process.name"] = name
+    if process:
+        if process.isdecimal() and process.isascii() and len(process) < 10:
+            event["process.pid"] = int(process)
+        else:
+            event["log.syslog.procid"] = process
+
+
+def _set_data(event: Event, data: str) -> bool:
+    """Structured data as fields; False where an element's id stands twice. A parameter that is repeated is an array."""
+    once = True
+    seen: set[str] = set()
+    for name, parameters in _ELEMENT.findall(data):
+        once = once and name not in seen
+        seen.add(name)
+        for parameter, escaped in _PARAMETER.findall(parameters):
+            value = _ESCAPE.sub(r"\1", escaped) if "\\" in escaped else escaped
+            key = f"{_DATA}{name}.{parameter}"
+            before = event.get(key)
+            if before is None:
+                event[key] = value
+            else:
+                event[key] = (*before, value) if isinstance(before, tuple) else (before, value)
+    return once
+
+
+def _malformed(parts: Sequence[tuple[str, str]], text: str) -> MalformedError:
+    """The first part of a message that is not as it should be, and its column (from 1)."""
+    at = 0
+    for name, part in parts:
+        found = re.compile(part, re.DOTALL | re.ASCII).match(text, at)
+        if found is None:
+            return MalformedError(NO_PART, {"part": name, "column": at + 1})
+        at = found.end()
+    return MalformedError(NO_PART, {"part": "message", "column": at + 1})
+
+
+def _of_5424(groups: Sequence[str | None], times: _Times, assumed: list[int], *, strict: bool) -> Event:
+    priority, version, stamp, host, name, process, msgid, data, message = groups
+    event: Event = {}
+    if priority is not None:
+        _set_priority(event, priority)
+    if stamp is not None and stamp != "-":
+        event["@timestamp"], what = times[stamp]
+        assumed[what] += 1
+    if host != "-":
+        event["host.name"] = host
+    _set_process(event, None if name == "-" else name, None if process == "-" else process)
+    if version is not None:
+        event["log.syslog.version"] = int(version)
+    if msgid != "-":
+        event["log.syslog.msgid"] = msgid
+    if data is not None and data != "-" and not _set_data(event, data) and strict:
+        raise MalformedError(NO_PART, {"part": "structured data", "column": 0})
+    if message is not None:
+        event["message"] = message.removeprefix("\ufeff")
+    return event
+
+
+def parse_rfc5424(text: str) -> Event:
+    """One message, strictly as RFC 5424 has it: flat, ECS names, `@timestamp` in microseconds since the epoch (UTC).
+
+    Only the lengths of the RFC, times of at most six decimals, each SD-ID once, and no escapes but those of the RFC are
+    taken. What is the nil value `-` is left out. Raises MalformedError (F11, F12, F13).
+    """
+    found = _STRICT_5424.match(text)
+    if found is None:
+        raise _malformed(_STRICT_PARTS, text)
+    return _of_5424(found.groups(), _Times(_EPOCH, UTC), [0, 0, 0], strict=True)
+
+
+def parse_rfc3164(text: str, context: Context) -> Event:
+    """One message with a whole RFC 3164 header: flat, ECS names, `@timestamp` in microseconds since the epoch (UTC).
+
+    The year is the latest for which the time is no more than a day after `context.reference`; the time is read in
+    `context.zone`. A message without a tag has no `process.name`. Raises MalformedError (F10, F11, F13).
+    """
+    found = _STRICT_LINE.match(text)
+    if found is None:
+        raise MalformedError(NO_RECORD, {"format": "RFC 3164"})
+    priority, stamp, host, name, process = found.groups()
+    event: Event = {"@timestamp": _Times(context.reference, context.zone)[stamp][0], "host.name": host}
+    _set_process(event, name, process)
+    _set_priority(event, priority)
+    event["message"] = text[found.end() :]
+    return event
+
+
+# --- files -----------------------------------------------------------------------------------------------------------
+
+
+class SyslogParser:
+    """Reads the lines of one input. Every line is an event, a reject or blank; none is held back between calls."""
+
+    def __init__(self, context: Context) -> None:
+        self._times = _Times(context.reference, context.zone)
+        self._assumed = [0, 0, 0]
+
+    @property
+    def notes(self) -> Mapping[str, int]:
+        """How many events' year (F20) and time zone (F21) were assumed."""
+        _, zone, both = self._assumed
+        counts = {YEAR_ASSUMED: both, ZONE_ASSUMED: zone + both}
+        return MappingProxyType({code: count for code, count in counts.items() if count})
+
+    def feed(self, chunk: Chunk) -> Parsed:
+        """One event a line. Bytes that are not UTF-8 are replaced, and NULs before a line (a file cut while it was
+        being written) removed; both are counted as repaired."""
+        parsed = Parsed()
+        for index, raw in enumerate(chunk.records):
+            repaired = False
+            try:
+                text = raw.decode()
+            except UnicodeDecodeError:
+                text, repaired = raw.decode(errors="replace"), True
+            if text[:1] in {"\0", "\ufeff"}:
+                repaired = repaired or text[0] == "\0"
+                text = text.lstrip("\0\ufeff")
+            text = text.rstrip("\r\n")
+            if not text or text.isspace():
+                parsed.blank += 1
+                continue
+            try:
+                event = self._event(text)
+            except MalformedError as why:
+                parsed.rejects.append(Reject(chunk.first + index, chunk.offsets[index], raw, why.code, why.facts))
+                continue
+            parsed.events.append(event)
+            parsed.raw.append(raw)
+            parsed.numbers.append(chunk.first + index)
+            parsed.offsets.append(chunk.offsets[index])
+            parsed.repaired += repaired
+        return parsed
+
+    def finish(self) -> Parsed:
+        """Nothing: no line is held back."""
+        return Parsed()
+
+    def _event(self, text: str) -> Event:
+        found = _LINE.match(text)
+        if found is None:
+            event = self._event_of_5424(text)
+        else:
+            priority, stamp, host, name, process = found.groups()
+            event = {}
+            if priority is not None:
+                _set_priority(event, priority)
+            event["@timestamp"], assumed = self._times[stamp]
+            self._assumed[assumed] += 1
+            if host is not None:
+                event["host.name"] = host
+            _set_process(event, name, process)
+            event["message"] = text[found.end() :]
+        event["event.original"] = text
+        program, message = event.get("process.name"), event.get("message")
+        if isinstance(message, str):
+            event.update(read_message(program if isinstance(program, str) else "", message))
+        return event
+
+    def _event_of_5424(self, text: str) -> Event:
+        found = _5424.match(text)
+        if found is None:
+            if _LIKE_5424.match(text):
+                raise _malformed(_PARTS, text)
+            raise MalformedError(NO_RECORD, {"format": "syslog"})
+        return _of_5424(found.groups(), self._times, self._assumed, strict=False)
+
+
+def detect(sample: bytes) -> int:
+    """How much of a sample reads as syslog, 0..95.
+
+    An ISO time alone begins the lines of many programs' own logs: such a line counts only if a program's tag follows.
+    """
+    lines = sample.decode(errors="replace").split("\n")
+    if len(lines) > 1:
+        lines.pop()  # the last line may have been cut, and is empty where it was not
+    lines = [line for line in (line.lstrip("\0\ufeff").rstrip() for line in lines[:LINES_SAMPLED]) if line]
+    return round(95 * sum(map(_is_syslog, lines)) / len(lines)) if lines else 0
+
+
+def _is_syslog(line: str) -> bool:
+    found = _LINE.match(line)
+    if found is None:
+        return _5424.match(line) is not None
+    priority, stamp, _, name, _ = found.groups()
+    return name is not None or priority is not None or not stamp[0].isdigit()
+
+
+SYSLOG: Final = Format(
+    name="syslog",
+    title="Syslog (RFC 3164, RFC 5424, rsyslog)",
+    detect=detect,
+    parser=SyslogParser,
+    product="linux",
+    table="linux",
+)

@@ -1,0 +1,2 @@
+"""Sigma: rules in, matches out. `rule` reads, `condition` parses, `predicate` says what a leaf asks of a value, `plan`
+joins rules that ask the same, `match` runs a plan over batches."""

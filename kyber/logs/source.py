@@ -1,0 +1,151 @@
+"""LogSource: a system whose logs are read. What, why, how, where, how long, who reads: together, the logging policy."""
+
+import glob
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from kyber.finding import Family
+from kyber.people import Owner
+from kyber.problem import Problem, Severity
+from kyber.register import Day, Id, Part, Record, Span, Text, read_all
+from kyber.settings import TimeZone
+
+GLOB: Final = "sources/*.yaml"
+
+
+class SourceStatus(StrEnum):
+    """Whether a source is read yet, or any more."""
+
+    PLANNED = "planned"
+    ACTIVE = "active"
+    RETIRED = "retired"
+
+
+class Reading(Part):
+    """How the source's logs are read."""
+
+    paths: tuple[Text, ...]
+    """Files and folders, from the workspace's root or absolute; `*`, `?`, `[...]` and `**` match many."""
+    format: Text = "auto"
+    """The name of a format that kyber reads, or `auto` to tell it from the content."""
+    timezone: TimeZone | None = None
+    """The time zone of times that carry none; otherwise that of the workspace."""
+
+
+class Logsource(Part):
+    """What the source is for Sigma rules; each part narrows the rules that apply."""
+
+    product: Text | None = None
+    """For example windows, linux."""
+    service: Text | None = None
+    """For example security, sysmon, sshd."""
+    category: Text | None = None
+    """For example process_creation, authentication."""
+
+
+class Review(Part):
+    """How often someone looks at whether this is still right."""
+
+    interval: Span
+    """From one review to the next."""
+    last: Day | None = None
+    """The day of the last review."""
+    reviewer: Owner | None = None
+    """Who reviews."""
+
+
+class LogSource(Record):
+    """A system whose logs are read: one file each."""
+
+    id: Id
+    """A stable name for the source, never reused."""
+    name: Text
+    """The name as it is shown."""
+    status: SourceStatus = SourceStatus.ACTIVE
+    """Planned, active or retired; only an active source is read."""
+    what: Text | None = None
+    """What the logs tell of."""
+    purpose: Text | None = None
+    """Why they are collected."""
+    families: tuple[Family, ...] = tuple(Family)
+    """The pictures they serve: security anomalies, use and disclosure of personal data, technical errors."""
+    ground: tuple[Text, ...] = ()
+    """The legal grounds, as references."""
+    owner: Owner | None = None
+    """The role or person that answers for the source."""
+    read: Reading | None = None
+    """How the logs are read."""
+    logsource: Logsource = Logsource()
+    """What the source is for Sigma rules, where the format does not say it."""
+    hosts: tuple[Text, ...] = ()
+    """The hosts that write these logs."""
+    services: tuple[Text, ...] = ()
+    """The services of the organisation that these logs tell of."""
+    stored_in: Text | None = None
+    """Where the logs are stored."""
+    retention: Span | None = None
+    """How long they are kept."""
+    readers: tuple[Owner, ...] = ()
+    """Who may read them."""
+    personal_data: bool = True
+    """Whether they hold personal data."""
+    expected_every: Span | None = None
+    """A source that is silent for longer than this is reported."""
+    review: Review | None = None
+    """How often the source is looked over."""
+    notes: Text | None = None
+    """Anything else worth knowing."""
+
+
+def load_sources(root: Path) -> tuple[tuple[LogSource, ...], tuple[Problem, ...]]:
+    """The log sources of the workspace at `root`, by path, and what is to be mended in their files."""
+    return read_all(root, GLOB, LogSource)
+
+
+def paths_of(source: LogSource, root: Path) -> tuple[Path, ...]:
+    """The files that an active source's paths lead to now, sorted, each once. A folder stands for every file in it.
+
+    A symbolic link that leads out of the folder that the path names is not followed.
+    """
+    if source.read is None or source.status is not SourceStatus.ACTIVE:
+        return ()
+    found = {file for pattern in source.read.paths for file in _expand(pattern, root)}
+    return tuple(sorted(found))
+
+
+def _expand(pattern: str, root: Path) -> Iterator[Path]:
+    folder = root / _fixed(pattern)
+    home = folder.resolve() if folder.is_dir() else folder.parent.resolve()
+    # Path.glob takes no absolute patterns.
+    for match in (root / name for name in glob.iglob(pattern, root_dir=root, recursive=True)):  # noqa: PTH207
+        inside = match.rglob("*") if match.is_dir() else (match,)
+        yield from (file for file in inside if file.is_file() and file.resolve().is_relative_to(home))
+
+
+def _fixed(pattern: str) -> Path:
+    """The part of a pattern before its first wildcard."""
+    parts: list[str] = []
+    for part in Path(pattern).parts:
+        if glob.has_magic(part):
+            break
+        parts.append(part)
+    return Path(*parts)
+
+
+def check_source(source: LogSource) -> Iterator[Problem]:
+    """K73: a source that lacks a part of what the logging policy has to say of it."""
+    if source.status is SourceStatus.RETIRED:
+        return
+    parts = {
+        "purpose": source.purpose,
+        "owner": source.owner,
+        "retention": source.retention,
+        "stored_in": source.stored_in,
+    }
+    missing = tuple(name for name, value in parts.items() if value is None)
+    if missing:
+        yield Problem(source.at, "K73", {"source": source.id, "missing": missing}, Severity.WARNING)
+    if source.status is SourceStatus.ACTIVE and source.read is None:
+        yield Problem(source.at, "K75", {"source": source.id}, Severity.WARNING)

@@ -1,0 +1,118 @@
+"""Values as logs carry them, and how they read as text, as number and as time."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, tzinfo
+
+Scalar = str | int | float | bool | None
+Value = Scalar | tuple[Scalar, ...]
+
+NO_TIME = -(2**63)
+"""Microseconds that stand for "no time known"."""
+
+_NUMBER = re.compile(r"[+-]?\d{1,40}(\.\d{1,40})?([eE][+-]?\d{1,3})?", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FRACTION = re.compile(r"(\.\d{6})\d+")
+
+
+def parts(value: Value) -> tuple[Scalar, ...]:
+    """The elements of an array; a scalar is its own only element."""
+    return value if isinstance(value, tuple) else (value,)
+
+
+def text(value: Scalar) -> str:
+    """A scalar as it stands in JSON, without quotes; null is the empty text."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def shown(value: Value) -> str:
+    """A value for people: the elements of an array separated by commas."""
+    return ", ".join(map(text, parts(value)))
+
+
+def texts(value: Value) -> Iterator[str]:
+    """The text of each element that is not null."""
+    return (text(part) for part in parts(value) if part is not None)
+
+
+def fold(string: str) -> str:
+    """Lower case, character by character, so that a part of a text folds as it does inside the whole.
+
+    str.lower alone is not enough: it makes two characters of U+0130 and looks around a sigma.
+    """
+    if not string.isascii():
+        string = string.replace("\u0130", "i").replace("\u03a3", "\u03c3").replace("\u03c2", "\u03c3")
+    return string.lower()
+
+
+def number(value: Scalar) -> int | float | None:
+    """A number, or a string that reads as one in plain decimal; None for everything else, booleans included."""
+    if isinstance(value, str):
+        if not _NUMBER.fullmatch(value):
+            return None
+        try:
+            return int(value)
+        except ValueError:
+            return float(value)
+    return None if value is None or isinstance(value, bool) else value
+
+
+def moment(value: Value, zone: tzinfo) -> int:
+    """A time as microseconds since the epoch, UTC, or NO_TIME.
+
+    Reads ISO 8601 (in `zone` where it has no offset) and epoch seconds, milli-, micro- and nanoseconds, told apart by size.
+    """
+    for part in parts(value):
+        if isinstance(part, str) and not _NUMBER.fullmatch(part):
+            found = _written(part, zone)
+        else:
+            found = _counted(number(part))
+        if found != NO_TIME:
+            return found
+    return NO_TIME
+
+
+def _written(string: str, zone: tzinfo) -> int:
+    string = string.strip()
+    if not 8 <= len(string) <= 64:
+        return NO_TIME
+    if string.endswith(" UTC"):
+        string = string[:-4] + "Z"
+    try:
+        parsed = datetime.fromisoformat(_FRACTION.sub(r"\1", string))
+        if parsed.tzinfo is None:
+            parsed = parsed.replace(tzinfo=zone)
+        return _microseconds(parsed)
+    except (ValueError, OverflowError):
+        return NO_TIME
+
+
+def _counted(count: int | float | None) -> int:
+    if count is None or not abs(count) < 1e19:
+        return NO_TIME
+    size = abs(count)
+    for limit, factor in ((1e11, 1e6), (1e14, 1e3), (1e17, 1.0), (1e19, 1e-3)):
+        if size < limit:
+            return int(count * int(factor)) if factor >= 1 else int(count // 1000)
+    return NO_TIME
+
+
+def _microseconds(time: datetime) -> int:
+    delta = time.astimezone(UTC) - _EPOCH
+    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+
+
+def as_datetime(microseconds: int) -> datetime | None:
+    """The inverse of `moment`: an aware UTC datetime, None for NO_TIME and for what lies outside the calendar."""
+    if microseconds == NO_TIME:
+        return None
+    try:
+        return datetime.fromtimestamp(microseconds // 1_000_000, UTC).replace(microsecond=microseconds % 1_000_000)
+    except (ValueError, OverflowError, OSError):
+        return None

@@ -1,0 +1,472 @@
+"""A register: YAML files in, frozen records with their places out, and every problem at once; edits change one line.
+
+A record is a pydantic model. Its documentation strings are the descriptions in the JSON Schema that editors read.
+Unknown keys warn and are left out; an empty value is an absent one. Writing keeps comments, order and quotes.
+"""
+
+import contextlib
+import difflib
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from io import StringIO
+from pathlib import Path
+from typing import Annotated, Any, Final, TypeVar, get_args
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    PrivateAttr,
+    StringConstraints,
+    ValidationError,
+    WithJsonSchema,
+)
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from kyber import privacy
+from kyber.duration import Duration
+from kyber.errors import KyberError
+from kyber.problem import Place, Problem, Severity
+from kyber.text import Key
+from kyber.yamltext import Located, LocatedList, YamlError, line_of, load
+
+Path_ = tuple[str | int, ...]
+"""Where a value stands in a record: keys and list indexes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """Marks a field as the id of a record of one of these kinds: `Annotated[str, Ref("role", "person")]`."""
+
+    kinds: tuple[str, ...]
+
+    def __init__(self, *kinds: str) -> None:
+        object.__setattr__(self, "kinds", kinds)
+
+
+def _day(value: object) -> object:
+    if isinstance(value, date):
+        return value
+    try:
+        return date.fromisoformat(value) if isinstance(value, str) and len(value) == len("2026-01-31") else _bad("date")
+    except ValueError:
+        return _bad("date")
+
+
+def _span(value: object) -> object:
+    if isinstance(value, Duration):
+        return value
+    try:
+        return Duration.parse(value) if isinstance(value, str) else _bad("duration")
+    except ValueError:
+        return _bad("duration")
+
+
+def _bad(kind: str) -> object:
+    raise PydanticCustomError(kind, "not the kind of value that belongs here")
+
+
+def _filled(value: str) -> str:
+    return value if value else str(_bad("text"))
+
+
+Id = Annotated[str, StringConstraints(pattern=r"^\w[\w.-]{0,99}$")]
+"""A stable name for a record: letters, digits, dots, underscores and hyphens. Never reused."""
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_filled)]
+Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
+Span = Annotated[
+    Duration,
+    BeforeValidator(_span),
+    WithJsonSchema({"type": "string", "examples": ["4 h", "2 d", "12 months", "PT4H"]}),
+]
+
+
+class Part(BaseModel):
+    """A mapping inside a record."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, arbitrary_types_allowed=True, allow_inf_nan=False
+    )
+
+
+class Record(Part):
+    """One entry of a register, which knows where it stands."""
+
+    _file: str = PrivateAttr("")
+    _document: Any = PrivateAttr(None)
+
+    @property
+    def at(self) -> Place:
+        """Where the record begins."""
+        return Place(self._file, line_of(self._document, ()))
+
+    def where(self, *path: str | int) -> Place:
+        """Where a field of the record stands, or the nearest thing around it."""
+        return Place(self._file, line_of(self._document, path))
+
+
+R = TypeVar("R", bound=Record)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Register:
+    """A kind of record: its model, and the files of a workspace that hold one record each."""
+
+    model: type[Record]
+    glob: str
+
+
+def read(text: bytes, file: str, model: type[R]) -> tuple[R | None, tuple[Problem, ...]]:
+    """One file's record, or None where it has an error; and all that is to be mended in it."""
+    try:
+        documents = load(text, file)
+    except YamlError as error:
+        return None, (error.problem, *private_data(text, file))
+    found = list(private_data(text, file))
+    if len(documents) > 1:
+        return None, (Problem(Place(file, line_of(documents[1], ())), "K82", {"documents": len(documents)}), *found)
+    document = documents[0] if documents else None
+    if not isinstance(document, Located):
+        return None, (Problem(Place(file, line_of(document, ())), "K85"), *found)
+    found += _secrets(document, file)
+    record, problems = validate(document, file, model)
+    return record, tuple(sorted([*found, *problems], key=lambda problem: problem.place))
+
+
+def read_all(root: Path, glob: str, model: type[R]) -> tuple[tuple[R, ...], tuple[Problem, ...]]:
+    """The records of every file that matches `glob` under `root`, by path; symbolic links are not followed."""
+    records, problems = [], []
+    for file in files(root, glob):
+        try:
+            text = file.read_bytes()
+        except OSError as error:
+            problems.append(Problem(Place(str(file)), "K83", {"reason": error.strerror or str(error)}))
+            continue
+        record, found = read(text, str(file), model)
+        problems += found
+        if record is not None:
+            records.append(record)
+    problems += _passed_over(root, glob)
+    return tuple(records), tuple(problems)
+
+
+def files(root: Path, glob: str) -> list[Path]:
+    """The files of a register, sorted by path."""
+    return sorted(file for file in root.glob(glob) if file.is_file() and not file.is_symlink())
+
+
+def _passed_over(root: Path, glob: str) -> Iterator[Problem]:
+    """Files that someone will have meant as records, but whose name the register does not read."""
+    if not glob.endswith("*.yaml"):
+        return
+    for suffix in (".yml", ".json", ".YAML"):
+        for file in files(root, glob.removesuffix(".yaml") + suffix):
+            yield Problem(Place(str(file)), "K84", {"suffix": file.suffix}, Severity.WARNING)
+
+
+# --- from a document to a record -------------------------------------------------------------------------------------
+
+
+def validate(document: Located, file: str, model: type[R]) -> tuple[R | None, list[Problem]]:
+    """The record that a mapping makes, or None where it has an error; and its problems in the order of the lines."""
+    problems: list[Problem] = []
+    value = _without_empty(document)
+    try:
+        record = model.model_validate(value)
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_context=True)
+        problems = [_problem(detail, document, file, model) for detail in details]
+        if any(problem.severity is Severity.ERROR for problem in problems):
+            return None, sorted(problems, key=lambda problem: problem.place)
+        for detail in details:
+            _remove(value, detail["loc"])
+        record = model.model_validate(value)
+    record._file, record._document = file, document
+    return record, sorted(problems, key=lambda problem: problem.place)
+
+
+def _without_empty(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_empty(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_without_empty(item) for item in value]
+    return value
+
+
+def _remove(value: Any, path: Path_) -> None:
+    for step in path[:-1]:
+        value = value[step]
+    del value[path[-1]]
+
+
+_KINDS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("string_type", "string_sub_type", "string_unicode", "text"), "text"),
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float", "int_parsing_size"), "integer"),
+    **dict.fromkeys(("float_type", "float_parsing", "finite_number"), "number"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "boolean"),
+    **dict.fromkeys(("list_type", "tuple_type", "set_type", "frozen_set_type"), "list"),
+    **dict.fromkeys(("dict_type", "model_type", "model_attributes_type", "mapping_type"), "mapping"),
+    **{kind: kind for kind in ("date", "duration", "timezone", "scalar", "matrix")},
+    "string_pattern_mismatch": "id",
+}
+_BOUNDS: Final[Mapping[str, tuple[str, str]]] = {
+    "greater_than": (">", "gt"),
+    "greater_than_equal": ("≥", "ge"),
+    "less_than": ("<", "lt"),
+    "less_than_equal": ("≤", "le"),
+}
+_SHOWN: Final = 60
+
+
+def _problem(detail: ErrorDetails, document: Located, file: str, model: type[BaseModel]) -> Problem:
+    path, kind = detail["loc"], detail["type"]
+    place = Place(file, line_of(document, path))
+    field = ".".join(str(step) for step in path)
+    context = detail.get("ctx", {})
+    if kind == "missing":
+        return Problem(place, "K80", {"field": field})
+    if kind == "extra_forbidden":
+        known = _nearest_first(str(path[-1]), _keys_at(model, path[:-1]))
+        return Problem(place, "K90", {"key": field, "known": known}, Severity.WARNING)
+    value = _shown(detail["input"])
+    if kind in ("literal_error", "enum"):
+        return Problem(place, "K07", {"field": field, "value": value, "expected": context["expected"]})
+    if kind in _BOUNDS:
+        sign, bound = _BOUNDS[kind]
+        return Problem(place, "K07", {"field": field, "value": value, "expected": f"{sign} {context[bound]}"})
+    expected: object = Key(f"kind.{_KINDS[kind]}") if kind in _KINDS else detail["msg"]
+    return Problem(place, "K81", {"field": field, "value": value, "expected": expected})
+
+
+def _shown(value: object) -> object:
+    if isinstance(value, dict):
+        return Key("kind.mapping")
+    if isinstance(value, list | tuple):
+        return Key("kind.list")
+    text = privacy.mask("true" if value is True else "false" if value is False else str(value))
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+
+
+def _keys_at(model: type[BaseModel], path: Sequence[str | int]) -> list[str]:
+    for step in path:
+        if isinstance(step, str) and step in model.model_fields:
+            model = _model_in(model.model_fields[step].annotation) or model
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _model_in(annotation: object) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((model for argument in get_args(annotation) if (model := _model_in(argument))), None)
+
+
+def _nearest_first(key: str, known: Iterable[str]) -> tuple[str, ...]:
+    def distance(name: str) -> float:
+        return -difflib.SequenceMatcher(None, key.casefold(), name.casefold()).ratio()
+
+    return tuple(sorted(known, key=distance))
+
+
+# --- what must not stand in a register -------------------------------------------------------------------------------
+
+_TOKENS: Final = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----"
+    r"|\bgh[pousr]_[A-Za-z0-9]{36}\b|\bAKIA[0-9A-Z]{16}\b|\bxox[abprs]-[A-Za-z0-9-]{10,}"
+)
+_SECRET_KEYS: Final = frozenset(("password", "passwd", "salasana", "lösenord", "secret", "token", "api_key", "apikey"))
+
+
+def private_data(text: bytes, file: str) -> Iterator[Problem]:
+    """K08 for each personal identity code and recognisable secret in a text, comments included; never its value."""
+    decoded = text.decode("utf-8", "replace")
+    for start, _ in privacy.find(decoded):
+        yield Problem(Place(file, decoded.count("\n", 0, start) + 1), "K08", {"what": Key("kind.personal-code")})
+    for match in _TOKENS.finditer(decoded):
+        yield Problem(Place(file, decoded.count("\n", 0, match.start()) + 1), "K08", {"what": Key("kind.secret")})
+
+
+def _secrets(value: Any, file: str) -> Iterator[Problem]:
+    if isinstance(value, Located):
+        for key, item in value.items():
+            if key.casefold() in _SECRET_KEYS and isinstance(item, str | int) and item != "":
+                yield Problem(Place(file, value.lines[key]), "K08", {"what": Key("kind.secret")})
+            yield from _secrets(item, file)
+    elif isinstance(value, LocatedList):
+        for item in value:
+            yield from _secrets(item, file)
+
+
+# --- references between records --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A field that names another record by its id."""
+
+    place: Place
+    path: Path_
+    kinds: tuple[str, ...]
+    id: str
+
+
+def references(record: Record) -> Iterator[Reference]:
+    """Every reference in a record, in the order of its fields."""
+    for path, ref, target in _references(record, ()):
+        yield Reference(record.where(*path), path, ref.kinds, target)
+
+
+def _references(model: BaseModel, path: Path_) -> Iterator[tuple[Path_, Ref, str]]:
+    for name, info in type(model).model_fields.items():
+        ref = next((mark for mark in info.metadata if isinstance(mark, Ref)), None) or _ref_in(info.annotation)
+        yield from _references_in(getattr(model, name), ref, (*path, info.alias or name))
+
+
+def _references_in(value: object, ref: Ref | None, path: Path_) -> Iterator[tuple[Path_, Ref, str]]:
+    if isinstance(value, BaseModel):
+        yield from _references(value, path)
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _references_in(item, ref, (*path, str(key)))
+    elif isinstance(value, tuple):
+        for index, item in enumerate(value):
+            yield from _references_in(item, ref, (*path, index))
+    elif isinstance(value, str) and ref is not None:
+        yield path, ref, value
+
+
+def _ref_in(annotation: object) -> Ref | None:
+    for argument in (*getattr(annotation, "__metadata__", ()), *get_args(annotation)):
+        found = argument if isinstance(argument, Ref) else _ref_in(argument)
+        if found is not None:
+            return found
+    return None
+
+
+# --- schemas for editors ---------------------------------------------------------------------------------------------
+
+
+def schema(model: type[Record], name: str) -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a record, for editors that complete and check while one types."""
+    made = model.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made, "title": f"kyber {name}"}
+
+
+# --- writing back ----------------------------------------------------------------------------------------------------
+
+
+class EditError(KyberError):
+    """The edit cannot be made without touching other lines of the file."""
+
+
+def edited(text: str, path: Path_, value: object) -> str:
+    """The text of a YAML file with the value at `path` set; no line changes that the value does not stand on.
+
+    The last step of the path may be a new key, or a list's length to append. Raises EditError where a step before it
+    does not exist, or where the file is written in a way that does not let one value be changed alone.
+    """
+    yaml = _round_trip(text)
+    before = _dump(yaml, yaml.load(text))
+    document = yaml.load(text)
+    parent = document
+    try:
+        for step in path[:-1]:
+            parent = parent[step]
+        if isinstance(parent, list) and path[-1] == len(parent):
+            parent.append(value)
+        else:
+            parent[path[-1]] = value
+    except (KeyError, IndexError, TypeError):
+        raise EditError(f"there is nothing at {'.'.join(map(str, path))}") from None
+    return _carry_over(text, before, _dump(yaml, document))
+
+
+def write(file: Path, text: str) -> None:
+    """Replace a file's text whole or not at all, keeping its permissions."""
+    with tempfile.NamedTemporaryFile("wb", dir=file.parent, prefix=f".{file.name}.", delete=False) as stream:
+        temporary = Path(stream.name)
+        try:
+            stream.write(text.encode())
+            stream.flush()
+            os.fsync(stream.fileno())
+            temporary.chmod(file.stat().st_mode & 0o7777 if file.exists() else 0o644)
+            temporary.replace(file)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    with contextlib.suppress(OSError):
+        folder = os.open(file.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _round_trip(text: str) -> Any:
+    from ruamel.yaml import YAML
+
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 2**20
+    yaml.explicit_start = text.startswith("---")
+    indented = re.search(r"^([ ]*)[^\s#-][^\n]*:[ ]*\n\1([ ]*)- ", text, re.MULTILINE)
+    offset = len(indented[2]) if indented else 2
+    yaml.indent(mapping=2, sequence=offset + 2, offset=offset)
+    return yaml
+
+
+def _dump(yaml: Any, document: object) -> str:
+    stream = StringIO()
+    yaml.dump(document, stream)
+    return stream.getvalue()
+
+
+def _carry_over(text: str, before: str, after: str) -> str:
+    """Make in `text` the change that leads from `before`, which is `text` as the writer lays it out, to `after`."""
+    if text == before:
+        return after
+    own, base, new = (part.splitlines(keepends=True) for part in (text, before, after))
+    same = {
+        b + i: a + i
+        for a, b, size in difflib.SequenceMatcher(None, own, base, autojunk=False).get_matching_blocks()
+        for i in range(size)
+    }
+    result, done = [], 0
+    for tag, start, end, new_start, new_end in difflib.SequenceMatcher(None, base, new, autojunk=False).get_opcodes():
+        if tag == "equal":
+            continue
+        around = range(max(start - (start == end), 0), max(end, start))
+        if any(line not in same for line in around) or (not around and start):
+            raise EditError("the file's layout does not let this value be changed alone; edit it by hand")
+        first = same[start] if end > start else same[start - 1] + 1 if start else 0
+        result += own[done:first] + new[new_start:new_end]
+        done = first + (end - start)
+    return "".join(result + own[done:])
+
+
+__all__ = [
+    "Day",
+    "EditError",
+    "Id",
+    "Part",
+    "Record",
+    "Ref",
+    "Reference",
+    "Register",
+    "Span",
+    "Text",
+    "edited",
+    "files",
+    "private_data",
+    "read",
+    "read_all",
+    "references",
+    "schema",
+    "validate",
+    "write",
+]

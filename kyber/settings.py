@@ -1,0 +1,157 @@
+"""The settings of a workspace: `kyber.yaml` in, frozen Settings out. No secret stands in it, only where to find one."""
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import Annotated, Final, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from kyber.problem import Problem, Severity
+from kyber.register import Id, Part, Record, Ref, Text
+
+FILE: Final = "kyber.yaml"
+LOOPBACK: Final = frozenset(("localhost", "127.0.0.1", "::1"))
+
+
+class RiskLevel(StrEnum):
+    """How large a risk is, as the matrix says; in this order."""
+
+    NEGLIGIBLE = "negligible"
+    MINOR = "minor"
+    MODERATE = "moderate"
+    MAJOR = "major"
+    INTOLERABLE = "intolerable"
+
+
+Matrix = tuple[tuple[int, ...], ...]
+"""Rows by likelihood, columns by impact, both from the lowest; each cell is the number (from 1) of a RiskLevel."""
+
+
+def _rows(*rows: str) -> Matrix:
+    return tuple(tuple(int(cell) for cell in row) for row in rows)
+
+
+MATRICES: Final[Mapping[str, Matrix]] = {
+    "5x5": _rows("11223", "12234", "12344", "23345", "23455"),
+    "4x4": _rows("1123", "1223", "2234", "2344"),
+    "3x3": _rows("123", "234", "345"),
+}
+
+
+def _matrix(value: object) -> object:
+    if isinstance(value, str) and value in MATRICES:
+        return MATRICES[value]
+    if not isinstance(value, list | tuple) or not 2 <= len(value) <= 10:
+        raise PydanticCustomError("matrix", "not a matrix")
+    rows = [[int(cell) for cell in row] if isinstance(row, str) and row.isdecimal() else row for row in value]
+    if not all(isinstance(row, list | tuple) and 2 <= len(row) <= 10 and len(row) == len(rows[0]) for row in rows):
+        raise PydanticCustomError("matrix", "not a matrix")
+    if not all(isinstance(cell, int) and 1 <= cell <= len(RiskLevel) for row in rows for cell in row):
+        raise PydanticCustomError("matrix", "not a matrix")
+    return rows
+
+
+def _zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ValueError, OSError, LookupError):
+        raise PydanticCustomError("timezone", "not a time zone") from None
+    return value
+
+
+TimeZone = Annotated[str, AfterValidator(_zone), WithJsonSchema({"type": "string", "examples": ["Europe/Helsinki"]})]
+"""A name of the IANA time-zone database."""
+
+
+class Scales(Part):
+    """What the rows and columns of the matrix mean."""
+
+    likelihood: tuple[Annotated[float, Field(gt=0)], ...] = (0.1, 1 / 3, 1.0, 12.0)
+    """The frequencies, in times a year, that part one class of likelihood from the next; one fewer than the classes."""
+    impact: tuple[Text, ...] = ("safety", "operations", "privacy", "legality", "economy", "reputation")
+    """The dimensions on which impact is judged; the whole is the highest."""
+
+
+class Elasticsearch(Part):
+    """Where Elasticsearch is and where its credentials are found."""
+
+    url: Text
+    """The address, for example https://logs.example:9200."""
+    api_key_env: Text | None = None
+    """The environment variable that holds the API key."""
+    api_key_file: Text | None = None
+    """The file that holds the API key."""
+    username: Text | None = None
+    """The user name, where no API key is used."""
+    password_env: Text | None = None
+    """The environment variable that holds the password."""
+    password_file: Text | None = None
+    """The file that holds the password."""
+    ca_file: Text | None = None
+    """The certificate of the authority that signed the server's certificate, where the system does not know it."""
+    namespace: Id = "default"
+    """The last part of the names of the data streams."""
+
+
+class Settings(Record):
+    """The settings of one workspace."""
+
+    organisation: Text
+    """The organisation whose workspace this is; it heads the reports."""
+    language: Literal["fi", "sv", "en"] = "fi"
+    """The language of reports, messages and words in the terminal."""
+    timezone: TimeZone = "Europe/Helsinki"
+    """The time zone in which times are shown, and read where a log gives none."""
+    store: Literal["parquet", "elasticsearch"] = "parquet"
+    """Where collected events are kept: in the workspace, or in Elasticsearch."""
+    elasticsearch: Elasticsearch | None = None
+    """Needed where events are kept in, or shipped to, Elasticsearch."""
+    scales: Scales = Scales()
+    """What the rows and columns of the matrix mean."""
+    matrix: Annotated[
+        Matrix,
+        BeforeValidator(_matrix),
+        WithJsonSchema({"anyOf": [{"enum": list(MATRICES)}, {"type": "array", "minItems": 2, "maxItems": 10}]}),
+    ] = MATRICES["5x5"]
+    """`5x5`, `4x4`, `3x3`, or rows by likelihood and columns by impact, from the lowest; cells are 1 (negligible) to 5
+    (intolerable)."""
+    appetite: Mapping[Text, RiskLevel] = Field(default_factory=dict)
+    """The highest level that is borne without treatment, per category of risk."""
+    authority: Mapping[RiskLevel, Annotated[Id, Ref("role")]] = Field(default_factory=dict)
+    """The role that may accept a risk of this level."""
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+
+def check_settings(settings: Settings) -> Iterator[Problem]:
+    """What one field alone does not show: parts of the settings that do not fit together."""
+    classes, rows = len(settings.scales.likelihood) + 1, len(settings.matrix)
+    if classes != rows:
+        yield Problem(settings.where("matrix"), "S02", {"rows": rows, "classes": classes})
+    if list(settings.scales.likelihood) != sorted(set(settings.scales.likelihood)):
+        yield Problem(settings.where("scales", "likelihood"), "S03")
+    if settings.store == "elasticsearch" and settings.elasticsearch is None:
+        yield Problem(settings.where("store"), "S04")
+    if settings.elasticsearch is not None:
+        yield from _check_elasticsearch(settings, settings.elasticsearch)
+
+
+def _check_elasticsearch(settings: Settings, found: Elasticsearch) -> Iterator[Problem]:
+    place = settings.where("elasticsearch", "url")
+    try:
+        address = urlsplit(found.url)
+        usable = address.scheme in ("http", "https") and bool(address.hostname)
+    except ValueError:
+        usable = False
+    if not usable:
+        yield Problem(place, "S05", {"url": found.url})
+        return
+    if address.username or address.password:
+        yield Problem(place, "S06")
+    if address.scheme == "http" and address.hostname not in LOOPBACK:
+        yield Problem(place, "S07", {"host": address.hostname}, Severity.WARNING)
