@@ -222,6 +222,7 @@ _BOUNDS: Final[Mapping[str, tuple[str, str]]] = {
     "less_than_equal": ("≤", "le"),
 }
 _SHOWN: Final = 60
+_NEAREST: Final = 3
 
 
 def _problem(detail: ErrorDetails, document: Located, file: str, model: type[BaseModel]) -> Problem:
@@ -236,7 +237,8 @@ def _problem(detail: ErrorDetails, document: Located, file: str, model: type[Bas
         return Problem(place, "K90", {"key": field, "known": known}, Severity.WARNING)
     value = _shown(detail["input"])
     if kind in ("literal_error", "enum"):
-        return Problem(place, "K07", {"field": field, "value": value, "expected": context["expected"]})
+        allowed = tuple(re.findall(r"'([^']*)'", context["expected"]))
+        return Problem(place, "K07", {"field": field, "value": value, "expected": allowed})
     if kind in _BOUNDS:
         sign, bound = _BOUNDS[kind]
         return Problem(place, "K07", {"field": field, "value": value, "expected": f"{sign} {context[bound]}"})
@@ -270,7 +272,7 @@ def _nearest_first(key: str, known: Iterable[str]) -> tuple[str, ...]:
     def distance(name: str) -> float:
         return -difflib.SequenceMatcher(None, key.casefold(), name.casefold()).ratio()
 
-    return tuple(sorted(known, key=distance))
+    return tuple(sorted(known, key=distance)[:_NEAREST])
 
 
 # --- what must not stand in a register -------------------------------------------------------------------------------

@@ -246,7 +246,18 @@ class Reason:
     explains: Callable[[Difference], bool]
 
 
-REASONS: list[Reason] = []
+def expands(difference: Difference) -> bool:
+    return "|expand" in json.dumps(difference.rule.body["detection"]) and not difference.ours
+
+
+REASONS = [
+    Reason(
+        "unresolved placeholder",
+        "The rule expands a list that nobody has given. The reference refuses it (kyber: Blind, with the list's name); "
+        "rsigma compares with the text `%name%` itself, so that an exclusion excludes nothing and the rule fires.",
+        expands,
+    ),
+]
 
 
 def report(rules: list[Rule], events: list[Event], program: str) -> tuple[str, bool]:

@@ -1,7 +1,7 @@
-"""The command line: arguments in, an exit code out. One file a command; each asks the library once and shows the answer.
+"""The command line: arguments in, an exit code out. One file a command: one question to the library, one answer shown.
 
-To add a command, import it and put it in COMMANDS; a group of commands goes to GROUPS under its name. Importing a command
-loads nothing heavy: what it needs is imported when it runs.
+To add a command, import it and put it in COMMANDS; a group of commands goes to GROUPS under its name. Importing a
+command loads nothing heavy: what it needs is imported when it runs.
 """
 
 from collections.abc import Callable, Mapping

@@ -23,7 +23,7 @@ class Form(StrEnum):
 
 def check(
     folder: Annotated[
-        Path, typer.Argument(metavar="[DIR]", help="The workspace, or a folder in it.", show_default="here")
+        Path, typer.Argument(metavar="DIR", help="The workspace, or a folder in it; else here.", show_default=False)
     ] = Path(),
     strict: Annotated[bool, typer.Option("--strict", help="Let warnings count as errors.")] = False,
     form: Annotated[

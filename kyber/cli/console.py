@@ -1,4 +1,4 @@
-"""What a command shows and how it ends: harmless text on the terminal, exit codes, the workspace that a command is in."""
+"""What a command shows and how it ends: harmless text on the terminal, exit codes, the workspace it is in."""
 
 import os
 import sys

@@ -26,12 +26,14 @@ class Language(StrEnum):
 
 def init(
     folder: Annotated[
-        Path, typer.Argument(metavar="[DIR]", help="The folder; it is made if need be.", show_default="here")
+        Path, typer.Argument(metavar="DIR", help="The folder, made if need be; else here.", show_default=False)
     ] = Path(),
     language: Annotated[Language, typer.Option(help="The language of the workspace's reports and messages.")] = (
         Language.FI
     ),
-    empty: Annotated[bool, typer.Option("--empty", help="Leave the example out: only what every workspace has.")] = False,
+    empty: Annotated[
+        bool, typer.Option("--empty", help="Leave the example out: only what every workspace has.")
+    ] = False,
 ) -> None:
     """Lay out a new workspace, with a small fictional example to learn from and to replace.
 
@@ -40,7 +42,8 @@ def init(
     from kyber.text import words_for
 
     files = dict(_files(language, None if not empty else folder.resolve().name or "kyber"))
-    taken = sorted(name for name in files if (folder / name).exists() or (folder / name).is_symlink())
+    kept = [name for name in files if not name.startswith(SCHEMAS)]
+    taken = sorted(name for name in kept if (folder / name).exists() or (folder / name).is_symlink())
     if taken:
         raise UsageError(f"nothing was written, because these are there already: {', '.join(taken)}")
     try:
@@ -53,9 +56,8 @@ def init(
     except OSError as error:
         raise UsageError(f"{error.filename} cannot be written: {error.strerror}") from None
     words = words_for(language.value)
-    shown = [name for name in files if not name.startswith(SCHEMAS)]
-    say(words.many("init.done", len(shown), folder=plain(folder)))
-    for name in shown:
+    say(words.many("init.done", len(kept), folder=plain(folder)))
+    for name in kept:
         say(f"  {name}")
     say(words("init.next", folder=plain(folder)) if not empty else words("init.next-empty", folder=plain(folder)))
 

@@ -1,4 +1,4 @@
-"""`kyber schema`: the name of a kind of file in, its JSON Schema out, so that editors complete and check while one types."""
+"""`kyber schema`: the name of a kind of file in, the JSON Schema that editors complete and check with out."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +10,7 @@ from kyber.cli.console import say
 
 def schema(
     model: Annotated[
-        str | None, typer.Argument(metavar="[MODEL]", help="The kind of file. Without it, all of them.")
+        str | None, typer.Argument(metavar="MODEL", help="The kind of file. Without it, all of them.")
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="DIR", help="Write MODEL.schema.json files into this folder.")

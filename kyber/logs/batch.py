@@ -119,13 +119,23 @@ class EventBatch:
     """One piece of one input as columns. Frozen in effect: columns are made once, when first asked for.
 
     `column(name)` knows canonical (ECS) names and native ones; a canonical column is drawn from native columns as the
-    product's table says. `records`, `offsets` and `raw` run beside the rows.
+    product's table says. `records`, `offsets` and `raw` run beside the rows. `json`: the raw records are JSON, and every
+    value stands in its record as JSON writes it.
     """
 
-    def __init__(self, parsed: Parsed, origin: Origin, logsource: LogSource, table: Table, named: Naming = str) -> None:
+    def __init__(
+        self,
+        parsed: Parsed,
+        origin: Origin,
+        logsource: LogSource,
+        table: Table,
+        named: Naming = str,
+        json: bool = False,
+    ) -> None:
         self.origin = origin
         self.logsource = logsource
         self.table = table
+        self.json = json
         self.rows = len(parsed.events)
         self.raw: Sequence[bytes] = parsed.raw
         self.records: Sequence[int] = parsed.numbers
@@ -208,6 +218,9 @@ class EventBatch:
 _Piece = tuple[Sequence[int], Sequence[Any]]
 
 
+_NESTED = frozenset((dict, list))
+
+
 class _Flattener:
     """Nested events -> column name -> pieces: rows, and their values.
 
@@ -236,9 +249,12 @@ class _Flattener:
             inner, (rows, values) = _split(rows, values, dict)
             self.objects(path + ".", *inner, depth + 1)
         if list in kinds:
-            inner, (rows, values) = _split(rows, values, list)
-            for row, array in zip(*inner, strict=True):
-                self.array(path, row, array, depth)
+            (at, arrays), (rows, values) = _split(rows, values, list)
+            if _NESTED.isdisjoint(kind for array in arrays for kind in map(type, array)):
+                self.keep(path, at, list(map(tuple, arrays)))
+            else:
+                for row, array in zip(at, arrays, strict=True):
+                    self.array(path, row, array, depth)
         if values:
             self.keep(path, rows, values)
 

@@ -143,7 +143,7 @@ def batches(stream: Stream, form: Format, job: Job, tally: Tally) -> Iterator[Ev
 
     def batch(parsed: Parsed) -> EventBatch:
         tally.add(parsed)
-        made = EventBatch(parsed, origin, logsource, table(form.table), form.column)
+        made = EventBatch(parsed, origin, logsource, table(form.table), form.column, form.json)
         tally.notes["F23"] += made.unindexed
         tally.span(made)
         return made

@@ -33,7 +33,7 @@ def _table(result: ScanResult, words: Words, reveal: bool) -> str:
     # An environment of its own, so that the same result gives the same text everywhere.
     console = Console(file=out, width=TABLE_WIDTH, color_system=None, force_terminal=False, _environ={})
     show(result, words, console, reveal=reveal, verbose=True)
-    return out.getvalue()
+    return "".join(line.rstrip() + "\n" for line in out.getvalue().split("\n")[:-1])
 
 
 def _html(result: ScanResult, words: Words, reveal: bool) -> str:

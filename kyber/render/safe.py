@@ -1,4 +1,4 @@
-"""Hostile text in, text that is harmless for one kind of reader out: a terminal, a spreadsheet, a browser, a JSON reader.
+"""Hostile text in, text that is harmless for one reader out: a terminal, a spreadsheet, a browser, a JSON reader.
 
 Nothing is dropped: what a reader would act upon instead of showing is written out as a visible escape.
 """

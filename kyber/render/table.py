@@ -4,7 +4,6 @@ The texts must be masked before they come here; `findings` does that. Everything
 shown as Text, never as markup. Levels are words and dots, so that nothing depends on colour.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -18,6 +17,7 @@ from kyber.finding import Evidence, Finding, ScanResult
 from kyber.level import Level
 from kyber.problem import Severity
 from kyber.render.amounts import duration, size
+from kyber.render.excerpt import VALUE_SHOWN, excerpt
 from kyber.render.safe import every_text, plain
 from kyber.render.summary import LEVELS, BlindReason, RuleFindings, Summary, by_reason, by_rule, summary
 from kyber.render.times import span
@@ -31,9 +31,6 @@ PROBLEMS_SHOWN: Final = 8
 INPUTS_SHOWN: Final = 8
 """How many of each a reader sees who did not ask for all: rules a level, groups a rule, and so on."""
 
-VALUE_SHOWN: Final = 2_000
-"""Characters of a value that even a reader who asks for all sees; JSON lines hold the whole."""
-
 BAR: Final = 28
 DOTS: Final = {level: "●" * level + "○" * (4 - level) for level in Level}
 STYLES: Final = {
@@ -44,7 +41,6 @@ STYLES: Final = {
     Level.INFORMATIONAL: "dim",
 }
 _SEVERITIES: Final = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "dim"}
-_LITERAL: Final = re.compile(r"[\w .:/\\-]{3,}")
 
 
 def show(result: ScanResult, words: Words, console: Console, *, verbose: bool = False) -> None:
@@ -52,17 +48,6 @@ def show(result: ScanResult, words: Words, console: Console, *, verbose: bool = 
     result = every_text(result, plain)
     for part in _Parts(result, words, console.width, verbose).all():
         console.print(part, highlight=False)
-
-
-def shorten(value: str, width: int, around: str = "") -> str:
-    """At most `width` characters of the value, with … where it was cut: the part that holds a literal piece of the
-    pattern `around` if there is one, otherwise the start."""
-    if len(value) <= width:
-        return value
-    pieces = sorted(_LITERAL.findall(around), key=len, reverse=True)
-    at = next((at for piece in pieces if (at := value.lower().find(piece.strip().lower())) >= 0), 0)
-    start = max(0, min(at - width // 4, len(value) - width))
-    return ("…" if start else "") + value[start : start + width].strip() + ("…" if start + width < len(value) else "")
 
 
 class _Parts:
@@ -74,7 +59,9 @@ class _Parts:
 
     def all(self) -> Iterator[RenderableType]:
         counts = summary(self._result)
+        yield self._heading(self._words("findings.heading.inputs"))
         yield self._read(counts)
+        yield Text()
         yield self._heading(self._words("findings.heading.findings"))
         yield from self._pictures(counts)
         yield from self._findings()
@@ -160,7 +147,9 @@ class _Parts:
             counted = self._words.many("findings.count", n)
             yield Rule(Text(f"{title} · {counted}", STYLES[level]), align="left", style="dim")
             shown = of if self._verbose else of[:RULES_SHOWN]
-            for group in shown:
+            for at, group in enumerate(shown):
+                if at:
+                    yield Text()
                 yield from self._rule(group)
             yield from self._more("findings.more-rules", len(of) - len(shown))
 
@@ -196,13 +185,13 @@ class _Parts:
 
     def _evidence(self, evidence: Sequence[Evidence]) -> Iterator[RenderableType]:
         shown = evidence if self._verbose else evidence[:EVIDENCE_SHOWN]
-        room = VALUE_SHOWN if self._verbose else max(40, self._width - 30)
         for one in shown:
             line = Text(f"{one.part}: ", "dim")
+            room = VALUE_SHOWN if self._verbose else max(40, self._width - len(f"{one.part}: {one.field} = ") - 8)
             line.append(one.field, "bold not dim").append(" = ", "dim")
-            line.append(shorten(one.value, room, one.pattern), "not dim")
+            line.append(excerpt(one.value, room, one.pattern), "not dim")
             if one.pattern and one.pattern != one.value:
-                line.append(f"  ← {shorten(one.pattern, room)}", "dim")
+                line.append(f"  ← {excerpt(one.pattern, room)}", "dim")
             yield _indented(line, 6)
         for more in self._more("findings.more-evidence", len(evidence) - len(shown)):
             yield _indented(more, 6)
@@ -222,7 +211,7 @@ class _Parts:
             shown = names if self._verbose else names[:BLIND_SHOWN]
             room = VALUE_SHOWN if self._verbose else self._width
             for name in shown:
-                yield _indented(Text(shorten(name, room), overflow="fold"), 2)
+                yield _indented(Text(excerpt(name, room), overflow="fold"), 2)
             for more in self._more("findings.more-names", len(names) - len(shown)):
                 yield _indented(more, 2)
 
@@ -236,7 +225,7 @@ class _Parts:
         for problem in shown:
             message, cure = self._words.problem(problem)
             line = Text(str(problem.place), "bold")
-            line.append(f"  {problem.code} {self._words(f'findings.severity.{problem.severity}')}: ", "not bold")
+            line.append(f"  {problem.code} {self._words(f'severity.{problem.severity}')}: ", "not bold")
             line.append(plain(message), _SEVERITIES[problem.severity])
             yield line
             yield _indented(Text(plain(cure), "dim"), 2)

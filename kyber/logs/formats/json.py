@@ -110,7 +110,7 @@ def document(detect: Callable[[list[dict[str, Any]]], int]) -> Callable[[bytes],
 
 
 JSON_LINES = Format(
-    name="json", title="JSON lines, flat or nested", detect=_lines, parser=json_parser, product=None, table="json"
+    name="json", title="JSON lines, flat or nested", detect=_lines, parser=json_parser, table="json", json=True
 )
 JSON_DOCUMENT = Format(
     name="json-document",
@@ -118,5 +118,6 @@ JSON_DOCUMENT = Format(
     framing="json",
     detect=document(lambda objects: 55 if objects else 0),
     parser=json_parser,
+    json=True,
     table="json",
 )

@@ -2,7 +2,7 @@
 
 Fields: `event.action`, `event.outcome` (success or failure), `event.category`, who (`user.name`, with
 `user.effective.name` where the user becomes another or `user.target.name` where another is changed), from where
-(`source.ip`, or `source.domain` for a name; `source.port`), and what; what has no ECS name is `linux.<program>.<field>`.
+(`source.ip`, or `source.domain` for a name; `source.port`), and what; what has no ECS name is `linux.<program>.<name>`.
 A message that no pattern holds for has none. The messages are in `linux_ssh`, `linux_accounts` and `linux_system`.
 """
 

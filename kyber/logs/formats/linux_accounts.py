@@ -22,12 +22,15 @@ def _pam(start: str, rest: str, action: str, category: str = "authentication", o
 _NOT_RHOST = r"(?:(?! rhost=)[^\n])*"
 
 PAM_PATTERNS: Final = (
-    _pam(
-        "authentication failure; ",
-        rf"logname=(?P<logname>\S*) uid=(?P<uid>[0-9]+) euid=(?P<euid>[0-9]+) tty=(?P<tty>\S*) "
-        rf"ruser=(?P<ruser>{_NOT_RHOST}) rhost=(?P<source>\S*)(?: {{1,2}}user=(?P<user>{_NOT_RHOST}))?",
-        "pam_authentication",
-        outcome="failure",
+    *(
+        _pam(
+            "authentication failure; ",
+            r"logname=(?P<logname>\S*) uid=(?P<uid>[0-9]+) euid=(?P<euid>[0-9]+) tty=(?P<tty>\S*) "
+            rf"ruser=(?P<ruser>{name}) rhost=(?P<source>\S*)(?: {{1,2}}user=(?P<user>{name}))?",
+            "pam_authentication",
+            outcome="failure",
+        )
+        for name in (r"\S*", _NOT_RHOST)
     ),
     _pam("authentication failure; ", r".*", "pam_authentication", outcome="failure"),
     _pam("check pass; ", r"user unknown", "pam_user_unknown", outcome="failure"),

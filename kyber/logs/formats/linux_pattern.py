@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
-from typing import Final
+from typing import Any, Final
 
 Fields = dict[str, object]
 Reader = Callable[[str], Fields | None]
@@ -24,6 +24,7 @@ _COLUMNS: Final = {
     "command": "process.command_line",
     "cwd": "process.working_directory",
     "source_port": "source.port",
+    "source": "source",
     "domain": "source.domain",
 }
 _NUMBERS: Final = frozenset(
@@ -47,53 +48,53 @@ _LONGEST_NUMBER: Final = 18
 
 
 @lru_cache(maxsize=65_536)
-def _as_ip(text: str) -> str | None:
+def _address(text: str) -> tuple[str, str] | None:
+    """`ip` and the address in its shortest form, or `domain` and the name; None for what is neither."""
     try:
         found = ip_address(text)
     except ValueError:
-        return None
-    if isinstance(found, IPv6Address) and found.ipv4_mapped is not None:
-        return str(found.ipv4_mapped)
-    return str(found)
+        return None if text in {"", "?", "UNKNOWN", "unknown"} else ("domain", text)
+    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
+    return "ip", str(mapped or found)
 
 
-def set_address(fields: Fields, text: str, side: str = _SOURCE) -> None:
+def set_address(fields: Fields, text: str, side: str) -> None:
     """An address as `source.ip`, or a name as `source.domain`; `side` is source or destination."""
-    found = _as_ip(text)
-    if found is not None:
-        fields[f"{side}.ip"] = found
-    elif text not in {"", "?", "UNKNOWN", "unknown"}:
-        fields[f"{side}.domain"] = text
+    if (found := _address(text)) is not None:
+        fields[f"{side}.{found[0]}"] = found[1]
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
     """One kind of message: the text it begins with, the form of the whole of it, and the fields that it gives.
 
-    `fixed` are given always; `groups` are the numbers of the expression's groups with their columns.
+    `fixed` are given always; `columns` are those of the expression's groups, in order; `numbers` are the columns among
+    them that hold numbers. `holds` is a text that stands in every such message: cheaper to look for than the form.
     """
 
     start: str
+    holds: str
     form: re.Pattern[str]
     fixed: Mapping[str, object]
-    groups: tuple[tuple[int, str, bool], ...]
-    source: int
+    columns: tuple[str, ...]
+    numbers: tuple[str, ...]
+    addressed: bool
 
     def read(self, message: str) -> Fields | None:
         """The fields of a message; None where it is not of this kind."""
         found = self.form.fullmatch(message)
         if found is None:
             return None
-        fields = dict(self.fixed)
-        for number, column, is_number in self.groups:
-            value = found[number]
+        fields: dict[str, Any] = dict(self.fixed)
+        for column, value in zip(self.columns, found.groups()):  # noqa: B905 - one column a group; strict costs a third
             if value:
-                if not is_number:
-                    fields[column] = value
-                elif len(value) <= _LONGEST_NUMBER:
-                    fields[column] = int(value)
-        if self.source and found[self.source]:
-            set_address(fields, found[self.source])
+                fields[column] = value
+        for column in self.numbers:
+            value = fields.pop(column, "")
+            if value.isdecimal() and len(value) <= _LONGEST_NUMBER:
+                fields[column] = int(value)
+        if self.addressed and (value := fields.pop(_SOURCE, "")):
+            set_address(fields, value, _SOURCE)
         return fields
 
 
@@ -105,6 +106,7 @@ def pattern(
     category: str = "",
     outcome: str = "",
     fixed: Mapping[str, object] | None = None,
+    holds: str = "",
 ) -> Pattern:
     """A kind of message of the program `native`: plain text, then an expression for all that follows.
 
@@ -112,16 +114,15 @@ def pattern(
     """
     form = re.compile(re.escape(start) + rest, re.DOTALL | re.ASCII)
     named = {"event.action": action, "event.category": category, "event.outcome": outcome}
+    columns = {name: _COLUMNS.get(name, f"linux.{native}.{name}") for name in form.groupindex}
     return Pattern(
         start=start,
+        holds=holds,
         form=form,
         fixed={key: value for key, value in named.items() if value} | dict(fixed or {}),
-        groups=tuple(
-            (number, _COLUMNS.get(name, f"linux.{native}.{name}"), name in _NUMBERS)
-            for name, number in form.groupindex.items()
-            if name != _SOURCE
-        ),
-        source=form.groupindex.get(_SOURCE, 0),
+        columns=tuple(columns.values()),
+        numbers=tuple(column for name, column in columns.items() if name in _NUMBERS),
+        addressed=_SOURCE in columns,
     )
 
 
@@ -141,7 +142,7 @@ def reader(patterns: Iterable[Pattern]) -> Reader:
             if message.startswith(one.start) and (fields := one.read(message)) is not None:
                 return fields
         for one in anywhere:
-            if message.startswith(one.start) and (fields := one.read(message)) is not None:
+            if one.holds in message and message.startswith(one.start) and (fields := one.read(message)) is not None:
                 return fields
         return None
 

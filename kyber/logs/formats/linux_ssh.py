@@ -30,27 +30,23 @@ def _sshd(
     return pattern("sshd", start, rest, action, category, outcome, fixed)
 
 
+# A name may hold anything but the last address; a certificate's line has more after its address than the first form of
+# each takes, and is taken only where there is one address to choose. Else it is a login from an unknown address.
 _LOGIN = (
-    _sshd("Accepted ", rf"(?P<method>\S+) for (?P<user>\S+){_FROM}{_CERTIFICATE}", "ssh_login", outcome="success"),
-    _sshd("Accepted ", rf"(?P<method>\S+) for (?P<user>.*){_FROM}(?: ssh2?)?{_KEY}", "ssh_login", outcome="success"),
-    _sshd("Accepted ", r"(?P<method>\S+) for .*", "ssh_login", outcome="success"),
-    _sshd(
-        "Failed ",
-        rf"(?P<method>\S+) for (?:invalid|illegal) user (?P<user>\S*){_FROM}{_CERTIFICATE}",
-        "ssh_login",
-        outcome="failure",
-        fixed=_UNKNOWN,
+    *(
+        _sshd("Accepted ", rf"(?P<method>\S+) for {rest}", "ssh_login", outcome="success")
+        for rest in (rf"(?P<user>.*){_FROM}(?: ssh2?)?{_KEY}", rf"(?P<user>\S+){_FROM}{_CERTIFICATE}", ".*")
     ),
-    _sshd("Failed ", rf"(?P<method>\S+) for (?P<user>\S+){_FROM}{_CERTIFICATE}", "ssh_login", outcome="failure"),
-    _sshd(
-        "Failed ",
-        rf"(?P<method>\S+) for (?:invalid|illegal) user (?P<user>.*){_FROM}(?: ssh2?)?{_KEY}",
-        "ssh_login",
-        outcome="failure",
-        fixed=_UNKNOWN,
+    *(
+        _sshd("Failed ", rf"(?P<method>\S+) for {rest}", "ssh_login", outcome="failure", fixed=fixed)
+        for rest, fixed in (
+            (rf"(?:invalid|illegal) user (?P<user>.*){_FROM}(?: ssh2?)?{_KEY}", _UNKNOWN),
+            (rf"(?P<user>.*){_FROM}(?: ssh2?)?{_KEY}", None),
+            (rf"(?:invalid|illegal) user (?P<user>\S*){_FROM}{_CERTIFICATE}", _UNKNOWN),
+            (rf"(?P<user>\S+){_FROM}{_CERTIFICATE}", None),
+            (".*", None),
+        )
     ),
-    _sshd("Failed ", rf"(?P<method>\S+) for (?P<user>.*){_FROM}(?: ssh2?)?{_KEY}", "ssh_login", outcome="failure"),
-    _sshd("Failed ", r"(?P<method>\S+) for .*", "ssh_login", outcome="failure"),
     _sshd("Postponed ", rf"(?P<method>\S+) for (?P<user>.*){_FROM}(?: ssh2?)?{_PREAUTH}", "ssh_login_postponed"),
     _sshd("Partial ", rf"(?P<method>\S+) for (?P<user>.*){_FROM}(?: ssh2?)?{_KEY}", "ssh_login_postponed"),
     _sshd(

@@ -6,6 +6,7 @@ catalogue of unit messages, vixie-cron and cronie.
 
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 from kyber.logs.formats.linux_pattern import Fields, Pattern, Reader, pattern, reader, set_address
@@ -19,9 +20,9 @@ def _kernel(
     action: str,
     category: str = "host",
     outcome: str = "",
-    fixed: Mapping[str, object] | None = None,
+    holds: str = "",
 ) -> Pattern:
-    return pattern("kernel", start, rest, action, category, outcome, fixed)
+    return pattern("kernel", start, rest, action, category, outcome, holds=holds)
 
 
 _KILLED = r"(?:Killed|Kill) process (?P<pid>[0-9]+)(?:,? UID [0-9]+,?)? \((?P<process>[^\n]{0,64})\).*"
@@ -33,13 +34,14 @@ KERNEL_PATTERNS: Final = (
     _kernel("Out of memory ", rf"\(oom_kill_allocating_task\): {_KILLED}", "oom_kill", "process", "failure"),
     _kernel("Memory cgroup out of memory: ", _KILLED, "oom_kill", "process", "failure"),
     _kernel("oom-kill:", r".*", "oom_kill_chosen", "process"),
-    _kernel("", r"(?P<process>[^\n]{1,64}) invoked oom-killer: .*", "oom_killer_invoked", "process"),
+    _kernel("", r"(?P<process>[^\n]{1,64}) invoked oom-killer: .*", "oom_killer_invoked", "process", holds=" invoked "),
     _kernel(
         "",
         r"(?P<process>[^\n]{1,64})\[(?P<pid>[0-9]{1,9})\]: segfault at (?P<address>[0-9a-f]+) ip .*",
         "segfault",
         "process",
         "failure",
+        holds=": segfault at ",
     ),
     _kernel(
         "traps: ",
@@ -113,32 +115,36 @@ KERNEL_PATTERNS: Final = (
     # Devices and modules; a device names itself as its maker, or whoever rebuilt it, likes
     _kernel(
         "usb ",
-        r"(?P<port>[0-9.-]+): new (?P<speed>[a-zA-Z+-]+) (?:[A-Za-z0-9]+ )?USB device number (?P<device>[0-9]+) using \S+",
+        r"(?P<bus>[0-9.-]+): new (?P<speed>\S+) (?:[A-Za-z0-9]+ )?USB device number (?P<device>[0-9]+) using .*",
         "usb_device_added",
     ),
     _kernel(
         "usb ",
-        r"(?P<port>[0-9.-]+): New USB device found, idVendor=(?P<vendor>[0-9a-f]+), idProduct=(?P<product>[0-9a-f]+).*",
+        r"(?P<bus>[0-9.-]+): New USB device found, idVendor=(?P<vendor>[0-9a-f]+), idProduct=(?P<product>[0-9a-f]+).*",
         "usb_device_found",
     ),
     _kernel(
         "usb ",
-        r"(?P<port>[0-9.-]+): USB disconnect, (?:device number|address) (?P<device>[0-9]+)",
+        r"(?P<bus>[0-9.-]+): USB disconnect, (?:device number|address) (?P<device>[0-9]+)",
         "usb_device_removed",
     ),
-    _kernel("usb ", r"(?P<port>[0-9.-]+): (?:Product|Manufacturer|SerialNumber): (?P<text>.*)", "usb_device_described"),
-    _kernel(
-        "",
-        r"(?P<module>[A-Za-z0-9_-]{1,64}): loading out-of-tree module taints kernel\.",
-        "kernel_module_unsigned",
-        "driver",
+    _kernel("usb ", r"(?P<bus>[0-9.-]+): (?:Product|Manufacturer|SerialNumber): (?P<text>.*)", "usb_device_described"),
+    *(
+        _kernel(
+            "", rf"(?P<module>[A-Za-z0-9_-]{{1,64}}){re.escape(text)}.*", "kernel_module_unsigned", "driver", holds=text
+        )
+        for text in (": loading out-of-tree module taints kernel", ": module verification failed: ")
     ),
-    _kernel("", r"(?P<module>[A-Za-z0-9_-]{1,64}): module verification failed: .*", "kernel_module_unsigned", "driver"),
     # Network
     _kernel("device ", r"(?P<interface>\S+) entered promiscuous mode", "promiscuous_mode_entered", "network"),
     _kernel("device ", r"(?P<interface>\S+) left promiscuous mode", "promiscuous_mode_left", "network"),
-    _kernel("", r"(?:\S+ \S+ )?(?P<interface>\S+): entered promiscuous mode", "promiscuous_mode_entered", "network"),
-    _kernel("", r"(?:\S+ \S+ )?(?P<interface>\S+): left promiscuous mode", "promiscuous_mode_left", "network"),
+    *(
+        _kernel("", rf"(?:\S+ \S+ )?(?P<interface>\S+){re.escape(text)}", action, "network", holds=text)
+        for text, action in (
+            (": entered promiscuous mode", "promiscuous_mode_entered"),
+            (": left promiscuous mode", "promiscuous_mode_left"),
+        )
+    ),
     *(
         _kernel(
             "",
@@ -147,15 +153,17 @@ KERNEL_PATTERNS: Final = (
             action,
             "network",
             outcome,
+            holds="ink is ",
         )
         for word, action, outcome in (_UP, _DOWN)
     ),
     _kernel("IPv6: ADDRCONF", r"\([A-Z_]+\): (?P<interface>\S+): link becomes ready", "link_up", "network", "success"),
     _kernel(
         "",
-        r"(?:request_sock_TCP: |TCP: request_sock_TCP: |TCP: )?[Pp]ossible SYN flooding on port (?P<port>\S+?)\. .*",
+        r"(?:TCP: )?(?:request_sock_TCP: )?[Pp]ossible SYN flooding on port (?P<listening>\S+?)\. .*",
         "syn_flood",
         "network",
+        holds="ossible SYN flooding ",
     ),
     _kernel(
         "IPv4: martian source ",
@@ -194,7 +202,7 @@ def _packet(prefix: str, entered: str, left: str, rest: str) -> Fields | None:
     fields: Fields = {"event.action": action, "event.category": "network"}
     if blocked or allowed:
         fields["event.outcome"] = "failure" if blocked else "success"
-    set_address(fields, pairs["SRC"])
+    set_address(fields, pairs["SRC"], "source")
     set_address(fields, pairs["DST"], "destination")
     for key, column in (("SPT", "source.port"), ("DPT", "destination.port")):
         port = pairs.get(key, "")
@@ -217,8 +225,10 @@ def _packet(prefix: str, entered: str, left: str, rest: str) -> Fields | None:
 # --- systemd ---------------------------------------------------------------------------------------------------------
 
 
-def _systemd(start: str, rest: str, action: str, outcome: str = "", category: str = "process") -> Pattern:
-    return pattern("systemd", start, rest, action, category, outcome)
+def _systemd(
+    start: str, rest: str, action: str, outcome: str = "", category: str = "process", holds: str = ""
+) -> Pattern:
+    return pattern("systemd", start, rest, action, category, outcome, holds=holds)
 
 
 _KINDS = "service|socket|mount|timer|target|slice|scope|path|device|swap|automount"
@@ -251,53 +261,76 @@ SYSTEMD_PATTERNS: Final = (
     _systemd("Failed to mount ", r"(?P<service>.*?)\.", "service_failed", "failure"),
     _systemd("Dependency failed for ", r"(?P<service>.*?)\.", "service_failed", "failure"),
     _systemd("Timed out waiting for device ", r"(?P<service>.*?)\.", "service_failed", "failure"),
-    _systemd("", rf"{_UNIT}: Failed with result '(?P<result>[a-z-]{{1,40}})'\.", "service_failed", "failure"),
-    _systemd("", rf"{_UNIT}: Unit entered failed state\.", "service_failed", "failure"),
-    _systemd(
-        "",
-        rf"(?:Unit )?{_UNIT}(?: entered failed state\.|:? [Ss]tart request repeated too quickly\.)",
-        "service_failed",
-        "failure",
+    *(
+        _systemd("", rf"(?:Unit )?{_UNIT}:? {rest}", action, outcome, holds=text)
+        for text, rest, action, outcome in (
+            ("Failed with result '", r"Failed with result '(?P<result>[a-z-]{1,40})'\.", "service_failed", "failure"),
+            (" entered failed state.", r"(?:Unit )?entered failed state\.", "service_failed", "failure"),
+            ("repeated too quickly.", r"[Ss]tart request repeated too quickly\.", "service_failed", "failure"),
+            (": Watchdog timeout ", r"Watchdog timeout .*", "service_failed", "failure"),
+            (
+                "killed by the OOM killer.",
+                r"A process of this unit has been killed by the OOM killer\.",
+                "oom_kill",
+                "failure",
+            ),
+            (": Succeeded.", r"Succeeded\.", "service_stopped", "success"),
+            (": Deactivated ", r"Deactivated successfully\.", "service_stopped", "success"),
+            (
+                " process exited, code=",
+                (
+                    r"(?P<process>[Mm]ain|[Cc]ontrol) process exited, code=(?P<code>[a-z]{1,20}),? "
+                    r"status=(?P<status>[0-9]{1,9})(?:/(?P<status_name>[A-Za-z0-9_/]{1,40}))?"
+                ),
+                "service_process_exited",
+                "",
+            ),
+            (
+                ": Scheduled restart job",
+                r"Scheduled restart job, restart counter is at (?P<count>[0-9]{1,9})\.",
+                "service_restart_scheduled",
+                "",
+            ),
+        )
     ),
-    _systemd(
-        "",
-        rf"{_UNIT}: (?P<process>[Mm]ain|[Cc]ontrol) process exited, code=(?P<code>[a-z]{{1,20}}),? "
-        r"status=(?P<status>[0-9]{1,9})(?:/(?P<status_name>[A-Z0-9_n/a]+))?",
-        "service_process_exited",
-    ),
-    _systemd(
-        "",
-        rf"{_UNIT}: Scheduled restart job, restart counter is at (?P<count>[0-9]{{1,9}})\.",
-        "service_restart_scheduled",
-    ),
-    _systemd("", rf"{_UNIT}: (?:Succeeded|Deactivated successfully)\.", "service_stopped", "success"),
-    _systemd("", rf"{_UNIT}: A process of this unit has been killed by the OOM killer\.", "oom_kill", "failure"),
-    _systemd("", rf"{_UNIT}: Watchdog timeout .*", "service_failed", "failure"),
 )
 read_systemd: Final[Reader] = reader(SYSTEMD_PATTERNS)
 
 # --- cron ------------------------------------------------------------------------------------------------------------
 
 
-def _cron(verb: str, action: str, rest: str, category: str = "process", outcome: str = "") -> Pattern:
-    return pattern("cron", "(", rf"(?P<user>[^()\s]{{1,256}}) {verb} \({rest}\)", action, category, outcome)
-
-
-CRON_PATTERNS: Final = (
-    _cron("CMD", "cron_command", r" ?(?P<command>.*)", outcome="success"),
-    _cron("CMDEND", "cron_command_ended", r"(?P<command>.*)"),
-    _cron("CMDOUT", "cron_command_output", r"(?P<text>.*)"),
-    _cron("BEGIN EDIT", "crontab_edit_begun", r"(?P<target>.*)", "configuration"),
-    _cron("END EDIT", "crontab_edit_ended", r"(?P<target>.*)", "configuration"),
-    _cron("REPLACE", "crontab_replaced", r"(?P<target>.*)", "configuration", "success"),
-    _cron("DELETE", "crontab_deleted", r"(?P<target>.*)", "configuration", "success"),
-    _cron("LIST", "crontab_listed", r"(?P<target>.*)", "configuration", "success"),
-    _cron("RELOAD", "crontab_reloaded", r"(?P<file>.*)", "configuration", "success"),
-    _cron("AUTH", "crontab_refused", r"(?P<reason>.*)", "configuration", "failure"),
-    _cron("FAILED", "cron_failed", r"(?P<reason>.*)", outcome="failure"),
-    _cron("(?i:ERROR)", "cron_failed", r"(?P<reason>.*)", outcome="failure"),
-    _cron("BAD FILE MODE", "cron_failed", r"(?P<file>.*)", outcome="failure"),
-    _cron("ORPHAN", "cron_failed", r"(?P<reason>.*)", outcome="failure"),
-    _cron("INFO", "cron_info", r"(?P<text>.*)"),
+_CRON: Final[Mapping[str, tuple[str, str, str, str]]] = MappingProxyType(
+    {  # what cron says: action, category, outcome, and the column of what stands in the brackets
+        "CMD": ("cron_command", "process", "success", "process.command_line"),
+        "CMDEND": ("cron_command_ended", "process", "", "process.command_line"),
+        "CMDOUT": ("cron_command_output", "process", "", "linux.cron.text"),
+        "BEGIN EDIT": ("crontab_edit_begun", "configuration", "", "user.target.name"),
+        "END EDIT": ("crontab_edit_ended", "configuration", "", "user.target.name"),
+        "REPLACE": ("crontab_replaced", "configuration", "success", "user.target.name"),
+        "DELETE": ("crontab_deleted", "configuration", "success", "user.target.name"),
+        "LIST": ("crontab_listed", "configuration", "success", "user.target.name"),
+        "RELOAD": ("crontab_reloaded", "configuration", "success", "linux.cron.file"),
+        "AUTH": ("crontab_refused", "configuration", "failure", "linux.cron.reason"),
+        "FAILED": ("cron_failed", "process", "failure", "linux.cron.reason"),
+        "ERROR": ("cron_failed", "process", "failure", "linux.cron.reason"),
+        "BAD FILE MODE": ("cron_failed", "process", "failure", "linux.cron.file"),
+        "ORPHAN": ("cron_failed", "process", "failure", "linux.cron.reason"),
+        "INFO": ("cron_info", "process", "", "linux.cron.text"),
+    }
 )
-read_cron: Final[Reader] = reader(CRON_PATTERNS)
+_CRON_FORM = re.compile(r"\(([^()\s]{1,256})\) ([A-Za-z][A-Za-z ]{0,31}) \((.*)\)", re.DOTALL | re.ASCII)
+
+
+def read_cron(message: str) -> Fields | None:
+    """`(user) WHAT (text)`."""
+    found = _CRON_FORM.fullmatch(message)
+    known = _CRON.get(found[2].upper()) if found else None
+    if found is None or known is None:
+        return None
+    action, category, outcome, column = known
+    fields: Fields = {"event.action": action, "event.category": category, "user.name": found[1]}
+    if outcome:
+        fields["event.outcome"] = outcome
+    if text := found[3].strip():
+        fields[column] = text
+    return fields

@@ -5,7 +5,8 @@ Aho-Corasick automaton for parts of texts, a look-up for whole ones, and the res
 predicates hit no value of the batch costs no more than that; only the others look at rows, by gathering codes.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from kyber.finding import Blind, Evidence
 from kyber.logs.batch import Codes, Column, EventBatch, LogSource, Rows
 from kyber.logs.schema import Condition
-from kyber.logs.sigma.plan import Plan, Planned, Question, Tree
+from kyber.logs.sigma.plan import Plan, Planned, Question, Tree, numbers_in
 from kyber.logs.sigma.predicate import ANY, And, Equals, FieldRef, Glob, Leaf, Node, Not, Predicate, RegexTimeout, TimePart, compiled
 from kyber.logs.sigma.rule import Rule
 from kyber.logs.values import Value, fold, number, parts, shown, texts
@@ -179,6 +180,41 @@ class FieldMatcher:
         return found
 
 
+_UNSAFE = re.compile(r"[^ !#-\[\]-~]+")
+_NUMERIC = re.compile(r"[0-9.eE+-]*")
+_ESCAPES = (b"\\u00", b"\\u01", b"\\u21", "\u212a".encode().lower(), "\u0130".encode())
+"""What may hide an ASCII letter from a search of the raw record: JSON's escapes, and letters that fold to k and i."""
+
+
+class Sieve:
+    """Finds the JSON records in which a keyword may stand, without reading their values."""
+
+    def __init__(self, needles: Sequence[bytes]) -> None:
+        self.automaton = ahocorasick_rs.BytesAhoCorasick([*needles, *_ESCAPES])
+
+    @classmethod
+    def of(cls, keywords: Iterable[Predicate]) -> "Sieve | None":
+        """The sieve of some keywords; None where one of them could hide in a record as JSON writes it."""
+        needles = set()
+        for keyword in keywords:
+            if not isinstance(keyword, Glob):
+                return None
+            literals = [token for token in keyword.tokens if isinstance(token, str)]
+            needle = max((piece for literal in literals for piece in _UNSAFE.split(literal)), key=len, default="")
+            if len(needle) < SHORT or all(map(_NUMERIC.fullmatch, literals)):
+                return None
+            needles.add(needle.lower().encode())
+        return cls(sorted(needles)) if needles else None
+
+    def rows(self, raw: Sequence[bytes]) -> Rows:
+        """Which records hold a needle, or something that may hide one."""
+        near = np.zeros(len(raw), dtype=bool)
+        ends = np.cumsum(np.fromiter(map(len, raw), dtype=np.int64, count=len(raw)) + 1)
+        found = self.automaton.find_matches_as_indexes(b"\n".join(raw).lower())
+        near[np.searchsorted(ends, np.fromiter((begin for _, begin, _ in found), dtype=np.int64), side="right")] = True
+        return near
+
+
 @dataclass(frozen=True, slots=True)
 class Match:
     """A rule, and the rows of the batch that it matched, ascending."""
@@ -197,20 +233,31 @@ class Matcher:
             for name, numbers in plan.asked.items()
         }
         self.seen: dict[LogSource, set[str]] = {}
+        self.sieves = {
+            logsource: Sieve.of(
+                plan.questions[number].predicate
+                for planned in rules
+                for number in numbers_in(planned.tree)
+                if not plan.questions[number].field
+            )
+            for logsource, rules in plan.routes.items()
+        }
 
     def matches(self, batch: EventBatch) -> Iterator[Match]:
         """The rules that match something in the batch."""
-        answers = _Answers(self, batch)
-        for logsource, rules in self.plan.routes.items():
-            held = routed(logsource, batch)
-            if held is None or not held.any():
-                continue
-            route = _Route(answers, np.flatnonzero(held))
+        held = {
+            logsource: rows
+            for logsource in self.plan.routes
+            if (rows := routed(logsource, batch)) is not None and rows.any()
+        }
+        answers = _Answers(self, batch, held)
+        for logsource, rows in held.items():
+            route = _Route(answers, np.flatnonzero(rows), self.sieves[logsource])
             self._look(logsource, route)
-            for planned in rules:
-                rows = route.rows_of(planned)
-                if rows is not None and len(rows):
-                    yield Match(planned.rule, rows)
+            for planned in self.plan.routes[logsource]:
+                found = route.rows_of(planned)
+                if found is not None and len(found):
+                    yield Match(planned.rule, found)
 
     def _look(self, logsource: LogSource, route: "_Route") -> None:
         """Remember which fields the events of this logsource were seen to have."""
@@ -257,14 +304,17 @@ class Matcher:
         return tuple(dict.fromkeys(_evidence(rule.condition, batch, row)))
 
 
+_NONE = np.array([], dtype=np.int32)
+
+
 class _Answers:
     """The questions of a plan, answered for the values of one batch when they are first asked."""
 
-    def __init__(self, matcher: Matcher, batch: EventBatch) -> None:
-        self.matcher, self.batch = matcher, batch
+    def __init__(self, matcher: Matcher, batch: EventBatch, held: Mapping[LogSource, Rows]) -> None:
+        self.matcher, self.batch, self.held = matcher, batch, held
         self.questions = matcher.plan.questions
         self._columns: dict[str, Column | None] = {}
-        self._verdicts: dict[str, dict[int, list[int]]] = {}
+        self._verdicts: dict[str, Mapping[int, NDArray[np.int32]]] = {}
         self._tables: dict[int, Rows] = {}
 
     def column(self, name: str) -> Column | None:
@@ -273,11 +323,20 @@ class _Answers:
             self._columns[name] = self.batch.first_of(self.batch.table.where_is(name))
         return self._columns[name]
 
-    def verdicts(self, name: str) -> dict[int, list[int]]:
-        """For a field: question -> indexes of the column's values that answer yes."""
+    def verdicts(self, name: str) -> Mapping[int, NDArray[np.int32]]:
+        """For a field: question -> indexes of the column's values that answer yes.
+
+        Only values in events that some rule asks about this field are judged.
+        """
         if name not in self._verdicts:
-            column = self.column(name)
-            self._verdicts[name] = {} if column is None else self.matcher.fields[name].verdicts(column.values)
+            column, found = self.column(name), {}
+            if column is not None:
+                asking = [rows for logsource, rows in self.held.items() if name in self.matcher.plan.fields[logsource]]
+                codes = np.unique(column.codes[np.logical_or.reduce(asking)])
+                codes = codes[codes >= 0]
+                judged = self.matcher.fields[name].verdicts([column.values[code] for code in codes])
+                found = {number: codes[places] for number, places in judged.items()}
+            self._verdicts[name] = found
         return self._verdicts[name]
 
     def table(self, number: int, column: Column) -> Rows | None:
@@ -285,10 +344,11 @@ class _Answers:
         question = self.questions[number]
         if isinstance(question.predicate, TimePart):
             zone = self.batch.origin.zone
-            yes = [index for index, one in enumerate(column.values) if question.predicate.holds_in(one, zone)]
+            held = [index for index, one in enumerate(column.values) if question.predicate.holds_in(one, zone)]
+            yes = np.array(held, dtype=np.int32)
         else:
-            yes = self.verdicts(question.field).get(number, [])
-        if not yes and not question.absent:
+            yes = self.verdicts(question.field).get(number, _NONE)
+        if not len(yes) and not question.absent:
             return None
         if number not in self._tables:
             table = np.zeros(len(column.values) + 1, dtype=bool)
@@ -304,8 +364,8 @@ Answer = Rows | bool
 class _Route:
     """The rows of a batch that the rules of one logsource see."""
 
-    def __init__(self, answers: _Answers, rows: NDArray[np.int64]) -> None:
-        self.answers, self.rows = answers, rows
+    def __init__(self, answers: _Answers, rows: NDArray[np.int64], sieve: Sieve | None) -> None:
+        self.answers, self.rows, self.sieve = answers, rows, sieve
         self.whole = len(rows) == answers.batch.rows
         self._codes: dict[str, Codes | None] = {}
         self._keywords: dict[int, Rows] | None = None
@@ -389,13 +449,18 @@ class _Route:
     def keywords(self) -> dict[int, Rows]:
         """Keyword question -> its answer in each row: whether any value of the event answers yes."""
         if self._keywords is None:
-            matcher, found = self.answers.matcher.fields[""], {}
-            for column in self.answers.batch.columns_at(None if self.whole else self.rows):
-                for number, indexes in matcher.verdicts(column.values).items():
-                    table = np.zeros(len(column.values) + 1, dtype=bool)
-                    table[indexes] = True
-                    answer = table[column.codes]
-                    found[number] = found[number] | answer if number in found else answer
+            found: dict[int, Rows] = {}
+            batch = self.answers.batch
+            places = np.arange(len(self.rows))
+            if batch.json and self.sieve is not None:
+                places = np.flatnonzero(self.sieve.rows([batch.raw[row] for row in self.rows]))
+            if len(places):
+                for column in batch.columns_at(None if len(places) == batch.rows else self.rows[places]):
+                    for number, indexes in self.answers.matcher.fields[""].verdicts(column.values).items():
+                        table = np.zeros(len(column.values) + 1, dtype=bool)
+                        table[indexes] = True
+                        answer = found.setdefault(number, np.zeros(len(self.rows), dtype=bool))
+                        answer[places] |= table[column.codes]
             self._keywords = found
         return self._keywords
 
