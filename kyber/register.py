@@ -136,7 +136,7 @@ def read(text: bytes, file: str, model: type[R]) -> tuple[R | None, tuple[Proble
         return None, (Problem(Place(file, line_of(document, ())), "K85"), *found)
     found += _secrets(document, file)
     record, problems = validate(document, file, model)
-    return record, tuple(sorted([*found, *problems], key=lambda problem: problem.place))
+    return record, tuple(sorted([*found, *problems], key=_by_line))
 
 
 def read_all(root: Path, glob: str, model: type[R]) -> tuple[tuple[R, ...], tuple[Problem, ...]]:
@@ -183,12 +183,16 @@ def validate(document: Located, file: str, model: type[R]) -> tuple[R | None, li
         details = error.errors(include_url=False, include_context=True)
         problems = [_problem(detail, document, file, model) for detail in details]
         if any(problem.severity is Severity.ERROR for problem in problems):
-            return None, sorted(problems, key=lambda problem: problem.place)
+            return None, sorted(problems, key=_by_line)
         for detail in details:
             _remove(value, detail["loc"])
         record = model.model_validate(value)
     record._file, record._document = file, document
-    return record, sorted(problems, key=lambda problem: problem.place)
+    return record, sorted(problems, key=_by_line)
+
+
+def _by_line(problem: Problem) -> tuple[Place, str]:
+    return problem.place, problem.code
 
 
 def _without_empty(value: Any) -> Any:
@@ -228,7 +232,7 @@ _NEAREST: Final = 3
 def _problem(detail: ErrorDetails, document: Located, file: str, model: type[BaseModel]) -> Problem:
     path, kind = detail["loc"], detail["type"]
     place = Place(file, line_of(document, path))
-    field = ".".join(str(step) for step in path)
+    field = privacy.mask(".".join(str(step) for step in path))
     context = detail.get("ctx", {})
     if kind == "missing":
         return Problem(place, "K80", {"field": field})
@@ -433,22 +437,45 @@ def _carry_over(text: str, before: str, after: str) -> str:
     if text == before:
         return after
     own, base, new = (part.splitlines(keepends=True) for part in (text, before, after))
-    same = {
-        b + i: a + i
-        for a, b, size in difflib.SequenceMatcher(None, own, base, autojunk=False).get_matching_blocks()
-        for i in range(size)
+    line_in_own = {
+        base_line: own_line
+        for tag, own_start, own_end, base_start, base_end in _changes(own, base)
+        if tag == "equal" or own_end - own_start == base_end - base_start
+        for own_line, base_line in zip(range(own_start, own_end), range(base_start, base_end), strict=True)
     }
     result, done = [], 0
-    for tag, start, end, new_start, new_end in difflib.SequenceMatcher(None, base, new, autojunk=False).get_opcodes():
+    for tag, start, end, new_start, new_end in _changes(base, new):
         if tag == "equal":
             continue
-        around = range(max(start - (start == end), 0), max(end, start))
-        if any(line not in same for line in around) or (not around and start):
-            raise EditError("the file's layout does not let this value be changed alone; edit it by hand")
-        first = same[start] if end > start else same[start - 1] + 1 if start else 0
-        result += own[done:first] + new[new_start:new_end]
+        anchors = range(start, end) if end > start else range(max(start - 1, 0), start)
+        if not all(line in line_in_own for line in anchors):
+            raise _no_edit()
+        first = line_in_own[start] if end > start else line_in_own[start - 1] + 1 if start else 0
+        depth = _indent(new[new_start]) if new_end > new_start else 0
+        alike = [line for line in range(end) if line in line_in_own and _indent(base[line]) == depth]
+        shift = _indent(own[line_in_own[alike[-1]]]) - depth if alike else 0
+        result += own[done:first] + [_shifted(line, shift) for line in new[new_start:new_end]]
         done = first + (end - start)
-    return "".join(result + own[done:])
+    made = "".join(result + own[done:])
+    if load(made.encode(), "") != load(after.encode(), ""):
+        raise _no_edit()
+    return made
+
+
+def _changes(a: Sequence[str], b: Sequence[str]) -> Sequence[tuple[str, int, int, int, int]]:
+    return difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes()
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))
+
+
+def _shifted(line: str, by: int) -> str:
+    return " " * by + line if by >= 0 else line.removeprefix(" " * -by)
+
+
+def _no_edit() -> EditError:
+    return EditError("the file's layout does not let this value be changed alone; edit it by hand")
 
 
 __all__ = [

@@ -59,6 +59,11 @@ class Plan(Record):
     """What is done."""
 
 
+KEYS = st.sampled_from(["roles", "people", "id", "name", "title", "holders"])
+TREES = st.recursive(
+    st.none() | st.integers() | st.sampled_from(["a", "2026-01-01"]),
+    lambda inner: st.lists(inner) | st.dictionaries(KEYS, inner),
+)
 GOOD = b"""# A plan.
 id: P-1
 title: Restore
@@ -166,7 +171,7 @@ def test_any_bytes_are_a_record_or_problems(text: bytes) -> None:
     assert record is not None or problems
 
 
-@given(st.recursive(st.none() | st.integers() | st.sampled_from(["a", "2026-01-01"]), lambda x: st.lists(x) | st.dictionaries(st.sampled_from(["roles", "people", "id", "name", "title", "holders"]), x)))  # fmt: skip
+@given(TREES)
 def test_any_tree_is_a_record_or_problems(tree: object) -> None:
     record, problems = read(json.dumps(tree).encode(), "x", People)
     assert record is not None or problems
@@ -193,7 +198,7 @@ def test_every_field_of_a_schema_says_what_it_is() -> None:
         assert made["additionalProperties"] is False
 
 
-# --- writing -----------------------------------------------------------------------------------------------------------
+# --- writing ---------------------------------------------------------------------------------------------------------
 
 HAND_WRITTEN = """\
 # The register of one plan.   Hand-written, with a layout of its own.

@@ -172,7 +172,7 @@ def test_a_folder_stands_for_its_files_and_a_planned_source_for_none(tmp_path: P
     (tmp_path / "logs [old]" / "a.log").write_text("x")
     root = lay_out(
         tmp_path,
-        sources__a=SOURCE.replace("logs/*.log", str(tmp_path / "logs [[]old]")),
+        sources__a=SOURCE.replace("logs/*.log", f"'{tmp_path}/logs [[]old]'"),
         sources__b=SOURCE.replace("jump", "planned") + "status: planned\n",
     )
     sources, _ = load_sources(root)

@@ -21,21 +21,22 @@ def test_what_json_says_yaml_says_too(tree: Any) -> None:
     assert load(json.dumps(tree, ensure_ascii=False).encode(), "x") == [tree]
 
 
-@given(st.binary(max_size=300))
-def test_any_bytes_are_read_or_refused_with_a_place(text: bytes) -> None:
+def refusal(text: bytes) -> str:
     try:
         load(text, "x")
     except YamlError as error:
-        assert error.place.file == "x"
-        assert error.reason
+        return f"{error.place.file} {error.reason}"
+    return "x read"
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_read_or_refused_with_a_place(text: bytes) -> None:
+    assert refusal(text).startswith("x ")
 
 
 @given(st.text(alphabet="[]{}-?: \n\t&*a!|>#'\",0<", max_size=200))
 def test_any_yaml_like_text_is_read_or_refused_with_a_place(text: str) -> None:
-    try:
-        load(text.encode(), "x")
-    except YamlError as error:
-        assert error.place.file == "x"
+    assert refusal(text.encode()).startswith("x ")
 
 
 @pytest.mark.parametrize(

@@ -14,16 +14,19 @@ from kyber.cli.check import check
 from kyber.cli.console import fail
 from kyber.cli.doctor import doctor
 from kyber.cli.init import init
+from kyber.cli.logs import app as logs
+from kyber.cli.scan import scan
 from kyber.cli.schema import schema
 from kyber.errors import KyberError
 
 COMMANDS: Final[tuple[Callable[..., None], ...]] = (
+    scan,
     init,
     check,
     schema,
     doctor,
 )
-GROUPS: Final[Mapping[str, typer.Typer]] = {}
+GROUPS: Final[Mapping[str, typer.Typer]] = {"logs": logs}
 
 
 class _Commands(TyperGroup):

@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from kyber.finding import Finding, ScanResult
+from kyber.finding import Finding, InputAccount, ScanResult
 from kyber.level import Level
 from kyber.problem import Problem
 from kyber.render.amounts import duration, size
@@ -99,6 +99,7 @@ def page(result: ScanResult, words: Words, *, revealed: bool) -> str:
         reasons=by_reason(result.blind),
         revealed=revealed,
         problem=lambda problem: _problem(problem, words),
+        remarks=lambda account: _remarks(account, words),
         blind_reason=lambda reason: blind_reason(reason, words),
         size=lambda count: size(count, words),
         duration=duration(result.seconds, words),
@@ -176,6 +177,13 @@ def _fold(finding: Finding) -> Finding:
 def _problem(problem: Problem, words: Words) -> Mapping[str, str]:
     message, cure = words.problem(problem)
     return {"message": plain(message), "cure": plain(cure)}
+
+
+def _remarks(account: InputAccount, words: Words) -> list[str]:
+    """What is to be said of an input beyond its counts: rejects and assumptions by code, records cut or repaired."""
+    codes = [f"{code} × {words.number(n)}" for counts in (account.rejected, account.notes) for code, n in counts.items()]
+    cut = [words.many("findings.page.cut", account.cut)] if account.cut else []
+    return codes + cut + ([words.many("findings.page.repaired", account.repaired)] if account.repaired else [])
 
 
 @cache

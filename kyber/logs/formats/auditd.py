@@ -22,9 +22,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import ip_address
 from posixpath import isabs, join, normpath
-from socket import AF_INET, AF_INET6, inet_ntop
+from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -51,7 +50,7 @@ ARGUMENTS_LEFT_OUT: Final = "F31"
 CLOSED_EARLY: Final = "F32"
 
 MAX_OPEN_EVENTS: Final = 4096
-MAX_OPEN_BYTES: Final = 64 * 2**20
+MAX_OPEN_BYTES: Final = 16 * 2**20
 MAX_ARGUMENTS: Final = 1024
 MOVED_ON: Final = 2_000_000
 """Microseconds after which an event counts as complete, once its node has gone on."""
@@ -77,7 +76,7 @@ _RELAYED = re.compile(
 _BARE = re.compile(r"([A-Z][A-Z0-9_]{2,63}) (?=\S)")
 # A name starts where no name can go on, so that a long run of letters is looked at once and not once a letter.
 _PAIR = re.compile(
-    r'(?<![\w.-])([A-Za-z_][\w.-]{0,63}(?:\[[0-9]{1,6}\])?)=("[^"]*"?|\(null\)|[^\s"\x1c-\x1f]+)',
+    r'(?<![\w.-])([A-Za-z_][\w.-]{0,63}(?:\[[0-9]{1,6}\])?)=(?:"([^"]*)"?|(\(null\)|[^\s"\x1c-\x1f]+))',
     re.ASCII,
 )
 _AVC = re.compile(r"avc:\s+(\w{1,32})\s+\{([^}]{0,4096})\}\s+for\s", re.ASCII)
@@ -87,36 +86,19 @@ _ARGUMENT = re.compile(r"a([0-9]{1,6})(\[[0-9]{1,6}\])?", re.ASCII)
 _TYPE_NUMBER = re.compile(r"(?:UNKNOWN\[)?([0-9]{1,5})\]?", re.ASCII)
 
 _NOTHING = frozenset(("", "?", "(null)", "{"))  # a brace opens what an enriched log says of an address
-# Text of a user's making: the kernel quotes it, or writes it in hex where it holds a quote, a blank or a control.
-_ENCODED = frozenset(
+# Text of a user's making is quoted, or written in hex where it holds a quote, a blank or a control. What some programs
+# write bare is hex only where writing it so was needed.
+_SOMETIMES_ENCODED = frozenset(("acct", "device", "grp", "info", "label", "new_group", "peer", "profile", "sw", "vm"))
+_ENCODED = _SOMETIMES_ENCODED.union(
     ("cmd", "comm", "cwd", "data", "dir", "exe", "file", "key", "name", "ocomm", "path", "proctitle", "watch")
 )
-# Text that some programs write bare: hex here is hex only where writing it so was needed.
-_MAYBE_ENCODED = frozenset(("acct", "device", "grp", "info", "label", "new_group", "peer", "profile", "sw", "vm"))
-# What the frequent records of the kernel hold, enriched or not; nearly every line has nothing else.
-_USUAL_TYPES = frozenset(("SYSCALL", "PATH", "CWD", "EXECVE", "PROCTITLE", "SOCKADDR", "EOE"))
-_ARGUMENTS = frozenset(f"a{number}" for number in range(32))
-_USUAL_NAMES = _ARGUMENTS.union(
-    """
-    arch syscall per success exit items ppid pid auid uid gid euid suid fsuid egid sgid fsgid tty ses comm exe subj key
-    ARCH SYSCALL AUID UID GID EUID SUID FSUID EGID SGID FSGID argc cwd proctitle saddr
-    item name inode dev mode ouid ogid rdev obj nametype objtype cap_fp cap_fi cap_fe cap_fver cap_frootid OUID OGID
-    """.split()
-)
-_ENCODED_USUAL = {
-    kind: (_ENCODED & _USUAL_NAMES) | (_ARGUMENTS if kind == "EXECVE" else frozenset()) for kind in _USUAL_TYPES
-}
+_ENCODED_ARGUMENTS = frozenset(f"a{number}" for number in range(MAX_ARGUMENTS))
 _FORCES_ENCODING = re.compile(r'[^!-~]|"')
 _KEY_SEPARATOR = "\x01"
 _UNSET = frozenset(("4294967295", "-1"))
 _RESULTS = {
-    "yes": "success",
-    "1": "success",
-    "success": "success",
-    "no": "fail",
-    "0": "fail",
-    "failed": "fail",
-    "fail": "fail",
+    **dict.fromkeys(("yes", "1", "success"), "success"),
+    **dict.fromkeys(("no", "0", "failed", "fail"), "fail"),
 }
 
 
@@ -192,10 +174,8 @@ def _stands_alone(kind: str) -> bool:
 
 def _fields(kind: str, body: str) -> dict[str, str]:
     """The fields of a record's body. Where a name stands twice the first counts: the kernel writes before a program."""
-    if kind in _USUAL_TYPES and (usual := _usual_fields(kind, body)) is not None:
-        return usual
     fields: dict[str, str] = {}
-    is_execve = kind == "EXECVE"
+    encoded = _ENCODED_ARGUMENTS if kind == "EXECVE" else _ENCODED
     is_message = _stands_alone(kind)
     if is_message:
         body = body.replace("msg='", "msg=' ", 1)
@@ -204,52 +184,24 @@ def _fields(kind: str, body: str) -> dict[str, str]:
     if "avc:" in body and (avc := _AVC.match(body, body.index("avc:"))):
         fields["seresult"] = avc[1]
         fields["seperms"] = ",".join(avc[2].split())
-    for name, value in _PAIR.findall(body):
-        if is_execve and name[-1] == "]":
-            pass  # a part of a long argument stays as it is: a character may go on in the next part
-        elif value[0] == '"':
-            value = value[1:-1] if len(value) > 1 and value[-1] == '"' else value[1:]
+    for name, quoted, bare in _PAIR.findall(body):
+        if not bare:  # a part of a long argument keeps its quotes, which tell it from one in hex
+            value = f'"{quoted}"' if name[-1] == "]" else quoted
         else:
-            if is_message and value[0] != "(":
-                value = value.rstrip(",)'")
-            value = _decoded(name, value, is_execve)
+            value = bare.rstrip(",)'") if is_message and bare[0] != "(" else bare
+            if name in encoded:
+                value = _decoded(name, value)
         if value not in _NOTHING and name not in fields:
             fields[name] = value
     return fields
 
 
-def _usual_fields(kind: str, body: str) -> dict[str, str] | None:
-    """The same, faster, for a body of usual fields, each there once; None for any other body."""
-    pieces = body.split('"')
-    if len(pieces) % 2 == 0 or not body.isascii():
-        return None
-    if body.count("(null)") > body.count("(null) ") + body.count("(null)\x1d") + body.endswith("(null)"):
-        return None  # the separator of an enriched record was lost, and the next name follows at once
-    bare = [pair.split("=", 1) for piece in pieces[::2] for pair in piece.split()]
-    quoted = [pair[0] for pair in bare if pair[-1] == ""]
-    try:
-        fields = dict(bare)
-    except ValueError:  # a word without an equals sign
-        return None
-    if len(fields) < len(bare) or len(quoted) != len(pieces) // 2 or not _USUAL_NAMES.issuperset(fields):
-        return None
-    for name in _ENCODED_USUAL[kind].intersection(fields):
-        fields[name] = _decoded(name, fields[name], kind == "EXECVE")
-    fields.update(zip(quoted, pieces[1::2], strict=True))
-    if not _NOTHING.isdisjoint(fields.values()):
-        return {name: value for name, value in fields.items() if value not in _NOTHING}
-    return fields
-
-
-def _decoded(name: str, value: str, is_execve: bool = False) -> str:
-    """A bare value as text: hex where the field is written so. The blanks of a process title are written as NUL."""
-    needed = name in _MAYBE_ENCODED
-    if not (needed or name in _ENCODED or (is_execve and name[0] == "a" and name[1:].isdigit())):
-        return value
+def _decoded(name: str, value: str) -> str:
+    """A bare value as text, where it is hex. The blanks of a process title are written as NUL."""
     if len(value) % 2 or not _HEX.fullmatch(value):
         return value
     text = bytes.fromhex(value).decode(errors="replace")
-    if needed and not _FORCES_ENCODING.search(text):
+    if name in _SOMETIMES_ENCODED and not _FORCES_ENCODING.search(text):
         return value
     return text.rstrip("\0").replace("\0", " ") if name == "proctitle" else text
 
@@ -351,9 +303,8 @@ _TAKE_A_DIRECTORY = """
 _DIRECTORY_ARGUMENT = {**dict.fromkeys(_TAKE_A_DIRECTORY.split(), "a0"), "symlinkat": "a1"}
 _ADDRESS_ROLES = {
     **dict.fromkeys(("connect", "sendto", "sendmsg", "sendmmsg", "send"), "destination"),
+    **dict.fromkeys((None, "accept", "accept4", "recvfrom", "recvmsg", "recvmmsg", "recv"), "source"),
     "bind": "server",
-    "listen": "server",
-    "getsockname": "server",
 }
 _TEXTS = (
     ("exe", "process.executable"),
@@ -531,19 +482,19 @@ def _add_addresses(event: Event, records: Iterable[Record], call: str | None) ->
         if socket.ip is not None:
             event.setdefault("auditd.laddr", socket.ip)
             event.setdefault("auditd.lport", str(socket.port))
-            role = _ADDRESS_ROLES.get(call or "", "source")
-            event.setdefault(f"{role}.ip", socket.ip)
-            event.setdefault(f"{role}.port", socket.port)
+            if call in _ADDRESS_ROLES:
+                event.setdefault(f"{_ADDRESS_ROLES[call]}.ip", socket.ip)
+                event.setdefault(f"{_ADDRESS_ROLES[call]}.port", socket.port)
         elif socket.path is not None:
             event.setdefault("auditd.path", socket.path)
 
 
 def _is_ip(text: str) -> bool:
     try:
-        ip_address(text)
-    except ValueError:
+        inet_pton(AF_INET6 if ":" in text else AF_INET, text)
+    except (OSError, ValueError):
         return False
-    return "%" not in text
+    return True
 
 
 def _add_what_happened(event: Event, types: Iterable[str], main: Mapping[str, str], call: str | None) -> None:

@@ -115,7 +115,7 @@ KERNEL_PATTERNS: Final = (
     # Devices and modules; a device names itself as its maker, or whoever rebuilt it, likes
     _kernel(
         "usb ",
-        r"(?P<bus>[0-9.-]+): new (?P<speed>\S+) (?:[A-Za-z0-9]+ )?USB device number (?P<device>[0-9]+) using .*",
+        r"(?P<bus>[0-9.-]+): new (?P<speed>[A-Za-z0-9+ -]{1,40}) USB device number (?P<device>[0-9]+) using .*",
         "usb_device_added",
     ),
     _kernel(

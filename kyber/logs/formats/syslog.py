@@ -161,6 +161,7 @@ _PARTS = (
     ("structured data", rf'(-|(?:\[[^\s=\]"]++(?: ++[^\s=\]"]++="{_VALUE}")*+ *+\])++)'),
     ("message", r"(?: (.*))?\Z"),
 )
+_STRUCTURED_DATA = 8
 _STRICT_5424 = re.compile("".join(part for _, part in _STRICT_PARTS), re.DOTALL | re.ASCII)
 _5424 = re.compile("".join(part for _, part in _PARTS), re.DOTALL | re.ASCII)
 _LIKE_5424 = re.compile(rf"{_FRAME}(?:<[0-9]{{1,3}}>[0-9]{{1,3}} |[1-9][0-9]{{0,2}} (?:-|[0-9]{{4}}-[0-9]{{2}}))")
@@ -190,22 +191,14 @@ def _set_process(event: Event, name: str | None, process: str | None) -> None:
             event["log.syslog.procid"] = process
 
 
-def _set_data(event: Event, data: str) -> bool:
-    """Structured data as fields; False where an element's id stands twice. A parameter that is repeated is an array."""
-    once = True
-    seen: set[str] = set()
+def _set_data(event: Event, data: str) -> None:
+    """Structured data as fields. A parameter that is repeated is an array."""
+    values: dict[str, list[str]] = {}
     for name, parameters in _ELEMENT.findall(data):
-        once = once and name not in seen
-        seen.add(name)
         for parameter, escaped in _PARAMETER.findall(parameters):
             value = _ESCAPE.sub(r"\1", escaped) if "\\" in escaped else escaped
-            key = f"{_DATA}{name}.{parameter}"
-            before = event.get(key)
-            if before is None:
-                event[key] = value
-            else:
-                event[key] = (*before, value) if isinstance(before, tuple) else (before, value)
-    return once
+            values.setdefault(f"{_DATA}{name}.{parameter}", []).append(value)
+    event.update((column, given[0] if len(given) == 1 else tuple(given)) for column, given in values.items())
 
 
 def _malformed(parts: Sequence[tuple[str, str]], text: str) -> MalformedError:
@@ -219,7 +212,7 @@ def _malformed(parts: Sequence[tuple[str, str]], text: str) -> MalformedError:
     return MalformedError(NO_PART, {"part": "message", "column": at + 1})
 
 
-def _of_5424(groups: Sequence[str | None], times: _Times, assumed: list[int], *, strict: bool) -> Event:
+def _of_5424(groups: Sequence[str | None], times: _Times, assumed: list[int]) -> Event:
     priority, version, stamp, host, name, process, msgid, data, message = groups
     event: Event = {}
     if priority is not None:
@@ -234,8 +227,8 @@ def _of_5424(groups: Sequence[str | None], times: _Times, assumed: list[int], *,
         event["log.syslog.version"] = int(version)
     if msgid != "-":
         event["log.syslog.msgid"] = msgid
-    if data is not None and data != "-" and not _set_data(event, data) and strict:
-        raise MalformedError(NO_PART, {"part": "structured data", "column": 0})
+    if data is not None and data != "-":
+        _set_data(event, data)
     if message is not None:
         event["message"] = message.removeprefix("\ufeff")
     return event
@@ -250,7 +243,10 @@ def parse_rfc5424(text: str) -> Event:
     found = _STRICT_5424.match(text)
     if found is None:
         raise _malformed(_STRICT_PARTS, text)
-    return _of_5424(found.groups(), _Times(_EPOCH, UTC), [0, 0, 0], strict=True)
+    ids = [name for name, _ in _ELEMENT.findall(found[_STRUCTURED_DATA])]
+    if len(ids) != len(set(ids)):
+        raise MalformedError(NO_PART, {"part": "structured data", "column": found.start(_STRUCTURED_DATA) + 1})
+    return _of_5424(found.groups(), _Times(_EPOCH, UTC), [0, 0, 0])
 
 
 def parse_rfc3164(text: str, context: Context) -> Event:
@@ -347,13 +343,13 @@ class SyslogParser:
             if _LIKE_5424.match(text):
                 raise _malformed(_PARTS, text)
             raise MalformedError(NO_RECORD, {"format": "syslog"})
-        return _of_5424(found.groups(), self._times, self._assumed, strict=False)
+        return _of_5424(found.groups(), self._times, self._assumed)
 
 
 def detect(sample: bytes) -> int:
     """How much of a sample reads as syslog, 0..95.
 
-    An ISO time alone begins the lines of many programs' own logs: such a line counts only if a program's tag follows.
+    An ISO time alone begins the lines of many programs' own logs: such a line counts only if a host and a program's tag follow.
     """
     lines = sample.decode(errors="replace").split("\n")
     if len(lines) > 1:
@@ -366,8 +362,10 @@ def _is_syslog(line: str) -> bool:
     found = _LINE.match(line)
     if found is None:
         return _5424.match(line) is not None
-    priority, stamp, _, name, _ = found.groups()
-    return name is not None or priority is not None or not stamp[0].isdigit()
+    priority, stamp, host, name, _ = found.groups()
+    if priority is not None or not stamp[0].isdigit():
+        return True
+    return host is not None and host[0] != "[" and name is not None
 
 
 SYSLOG: Final = Format(

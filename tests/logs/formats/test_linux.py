@@ -8,6 +8,7 @@ import os
 import re
 import tarfile
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import pytest
@@ -70,8 +71,7 @@ MESSAGES: list[tuple[str, str, dict[str, Any]]] = [
     ),
     (
         "sshd-session",
-        "Accepted publickey for alice from 192.0.2.7 port 50022 ssh2: "
-        "ED25519-CERT SHA256:abc ID alice@example (serial 5) CA ED25519 SHA256:def",
+        "Accepted publickey for alice from 192.0.2.7 port 50022 ssh2: RSA-CERT SHA256:a ID al (serial 5) CA RSA b",
         fields(action="ssh_login", outcome="success", user="alice", port=50022, **IP),
     ),
     (
@@ -274,7 +274,7 @@ MESSAGES: list[tuple[str, str, dict[str, Any]]] = [
     ),
     ("kernel", "Buffer I/O error on dev sdb1, logical block 5, async page read", fields(action="disk_error")),
     ("kernel", "usb 1-1.2: new high-speed USB device number 5 using xhci_hcd", fields(action="usb_device_added")),
-    ("kernel", "usb 1-1: new SuperSpeed Gen 1 USB device number 5 using xhci_hcd", fields(action=None)),
+    ("kernel", "usb 1-1: new SuperSpeed Gen 1 USB device number 5 using xhci_hcd", fields(action="usb_device_added")),
     (
         "kernel",
         "usb 1-1: New USB device found, idVendor=abcd, idProduct=0001, bcdDevice= 1.00",
@@ -297,14 +297,14 @@ MESSAGES: list[tuple[str, str, dict[str, Any]]] = [
     ("kernel", "TCP: request_sock_TCP: Possible SYN flooding on port 80. Sending cookies.", fields(action="syn_flood")),
     (
         "kernel",
-        "[ 1.5] [UFW BLOCK] IN=eth0 OUT= MAC=aa:bb SRC=192.0.2.7 DST=198.51.100.1 LEN=40 TTL=43 PROTO=TCP SPT=5 DPT=22 SYN",
+        "[ 1.5] [UFW BLOCK] IN=eth0 OUT= MAC=aa SRC=192.0.2.7 DST=198.51.100.1 LEN=40 TTL=43 PROTO=TCP SPT=5 DPT=22",
         fields(action="firewall_blocked", outcome="failure", port=5, **IP)
         | {"destination.ip": "198.51.100.1", "destination.port": 22, "network.transport": "tcp"}
         | {"observer.ingress.interface.name": "eth0", "linux.iptables.prefix": "[UFW BLOCK]"},
     ),
     (
         "kernel",
-        "IN=eth0 OUT= SRC=192.0.2.7 DST=198.51.100.1 PROTO=ICMP TYPE=3 [SRC=203.0.113.9 DST=203.0.113.8 PROTO=UDP SPT=53 ]",
+        "IN=eth0 OUT= SRC=192.0.2.7 DST=198.51.100.1 PROTO=ICMP TYPE=3 [SRC=203.0.113.9 DST=203.0.113.8 PROTO=UDP ]",
         fields(action="firewall_logged", **IP) | {"network.transport": "icmp", "destination.ip": "198.51.100.1"},
     ),
     # systemd
@@ -521,7 +521,10 @@ def pieces(one: Any) -> set[str]:
 def test_no_pattern_needs_more_than_the_messages_length(one: Any) -> None:
     for piece in pieces(one):
         text = one.start + piece * (LONGEST_MESSAGE // len(piece))
-        assert one.form.fullmatch(text + "\n\0") is None or one.read(text) is not None  # quadratic: minutes
+        begun = process_time()
+        one.read(text)
+        one.read(f"{text}\n\0")
+        assert process_time() - begun < 2, piece  # a hundredth of it is usual; a quadratic one takes minutes
 
 
 # --- against another reader of the same messages ---------------------------------------------------------------------
