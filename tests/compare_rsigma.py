@@ -1,14 +1,14 @@
-"""SigmaHQ's Windows rules on real Windows events, by rsigma and by `tests/reference.py`; every difference has its reason.
+"""SigmaHQ's Windows rules on real Windows events, by rsigma and by `tests/reference.py`; each difference has a reason.
 
     python -m tests.compare_rsigma --rsigma PATH [--otrf N] [-o FILE]
 
 Reads `sigma-rules.tar.gz`, `evtx-samples.tar.gz` and, with `--otrf N`, N lines spread evenly over
 `windows-events.jsonl.zst`, in the folder that KYBER_TEST_DATA names. Out comes Markdown: what was run, what each found,
-and each class of differences with its reason. Then follow `PROBES`: small rules that the two read differently, with why.
-Exit 1 if a difference has no reason, or if a probe no longer answers as it is said to.
+and each class of differences with its reason. Then follow `PROBES`: small rules that the two read differently, each with
+its reason. Exit 1 if a difference has none, or if a probe no longer answers as it is said to.
 
 Both are given the same flat events. Which rules an event concerns is settled before either sees it (`logsources`), for
-that is not what is compared: rsigma prunes by the event's `_product`, `_category` and `_service`, the reference likewise.
+that is not what is compared: both prune by the event's `_product`, `_category` and `_service`.
 """
 
 import argparse
@@ -129,6 +129,7 @@ def evtx_events(archive: Path) -> Iterator[Event]:
             content = tar.extractfile(member)
             assert content is not None
             for record in evtx.PyEvtxParser(io.BytesIO(content.read())).records_json():
+                assert record is not None
                 body = json.loads(record["data"])["Event"]
                 if body.get("System"):
                     yield flat(body)
@@ -285,10 +286,9 @@ PROBES = [
     Probe("a keyword in a number", ["777777"], {"A": 777777}, "yes", "no", TEXT),
     Probe("re on a boolean", {"A|re": "^true$"}, {"A": True}, "yes", "yes", "They agree within a field,"),
     Probe("re on a boolean, as keyword", {"|re": "^true$"}, {"A": True}, "yes", "no", "but not in keywords: as above."),
-    Probe("fieldref of number and text", {"A|fieldref": "B"}, {"A": 5, "B": "5"}, "yes", "no", TEXT),
     Probe("`?` is also a newline", {"A": "a?b"}, {"A": "a\nb"}, "yes", "no", WILD),
     Probe("`*` is also a newline", {"A": "a*b*c"}, {"A": "a\nbc"}, "yes", "no", WILD),
-    Probe("final sigma", {"A": "ΟΔΟΣ"}, {"A": "οδος"}, "yes", "no", "One letter with two small forms."),
+    Probe("final sigma", {"A|endswith": "Σ"}, {"A": "aaΣ"}, "yes", "no", "One letter, whichever small form it gets."),
     Probe("null in a list", {"A": [None, "x"]}, {}, "yes", "no", "A list is OR, and null is one of its values."),
     Probe("exists on null", {"A|exists": False}, {"A": None}, "no", "yes", "Presence only, whatever the value."),
     Probe("exists with neq", {"A|exists|neq": True}, {"A": "x"}, "no", "yes", "rsigma drops the neq."),
@@ -317,7 +317,14 @@ PROBES = [
     Probe(
         "all with one value", {"A|contains|all": ["x"]}, {"A": "x"}, "yes", "refused", "Harmless; the linter says it."
     ),
-    Probe("look-around", {"A|re": "a(?=b)"}, {"A": "ab"}, "yes", "refused", "SigmaHQ has such patterns elsewhere."),
+    Probe(
+        "look-around",
+        {"A|re": "a(?=b)"},
+        {"A": "ab"},
+        "yes",
+        "refused",
+        "PCRE has it, beyond what the specification lists; kyber bounds its time.",
+    ),
     Probe("cidr of one address", {"A|cidr": "10.0.0.1"}, {"A": "10.0.0.1"}, "yes", "refused", LEFT_OUT),
     Probe("operators in capitals", {"A": "x"}, {}, "yes", "refused", "Old rules write them so.", "NOT sel"),
     Probe(

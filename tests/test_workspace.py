@@ -135,6 +135,12 @@ def test_ids_references_and_roles_are_checked_over_all_files(tmp_path: Path) -> 
     ]
 
 
+def test_a_format_that_kyber_does_not_read_is_told_of(tmp_path: Path) -> None:
+    people = PEOPLE.replace(", left: 2026-11-09", "")
+    source = SOURCE.replace("read: {paths: [logs/*.log]}", "read:\n  paths: [logs/*.log]\n  format: sislog")
+    assert codes(lay_out(tmp_path, people=people, sources__a=source)) == [("K07", "a.yaml", 9)]
+
+
 def test_a_role_and_a_person_cannot_share_an_id(tmp_path: Path) -> None:
     lay_out(tmp_path, people="roles: [{id: a, title: A, holders: [a]}]\npeople: [{id: a, name: A}]\n")
     assert [found[0] for found in codes(tmp_path)] == ["K01"]

@@ -77,32 +77,36 @@ def page(result: ScanResult, words: Words, *, revealed: bool) -> str:
     style = (FOLDER / "findings.css").read_text(encoding="utf-8")
     line = timeline(findings)
     digest = b64encode(sha256(style.encode()).digest()).decode()
-    return _environment().get_template("findings.html.j2").render(
-        result=result,
-        words=words,
-        style=style,
-        policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
-        counts=summary(result),
-        serious=[finding for finding in findings if finding.level >= Level.HIGH],
-        hosts=len({finding.group["host.name"] for finding in findings if finding.group.get("host.name")}),
-        standings={
-            "hosts": standings(findings, "host.name", STANDINGS_SHOWN),
-            "users": standings(findings, "user.name", STANDINGS_SHOWN),
-        },
-        timeline=line,
-        chart=chart(line),
-        levels={
-            level: groups
-            for level in LEVELS
-            if (groups := [group for group in by_rule(findings) if group.level is level])
-        },
-        reasons=by_reason(result.blind),
-        revealed=revealed,
-        problem=lambda problem: _problem(problem, words),
-        remarks=lambda account: _remarks(account, words),
-        blind_reason=lambda reason: blind_reason(reason, words),
-        size=lambda count: size(count, words),
-        duration=duration(result.seconds, words),
+    return (
+        _environment()
+        .get_template("findings.html.j2")
+        .render(
+            result=result,
+            words=words,
+            style=style,
+            policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
+            counts=summary(result),
+            serious=[finding for finding in findings if finding.level >= Level.HIGH],
+            hosts=len({finding.group["host.name"] for finding in findings if finding.group.get("host.name")}),
+            standings={
+                "hosts": standings(findings, "host.name", STANDINGS_SHOWN),
+                "users": standings(findings, "user.name", STANDINGS_SHOWN),
+            },
+            timeline=line,
+            chart=chart(line),
+            levels={
+                level: groups
+                for level in LEVELS
+                if (groups := [group for group in by_rule(findings) if group.level is level])
+            },
+            reasons=by_reason(result.blind),
+            revealed=revealed,
+            problem=lambda problem: _problem(problem, words),
+            remarks=lambda account: _remarks(account, words),
+            blind_reason=lambda reason: blind_reason(reason, words),
+            size=lambda count: size(count, words),
+            duration=duration(result.seconds, words),
+        )
     )
 
 
@@ -181,7 +185,9 @@ def _problem(problem: Problem, words: Words) -> Mapping[str, str]:
 
 def _remarks(account: InputAccount, words: Words) -> list[str]:
     """What is to be said of an input beyond its counts: rejects and assumptions by code, records cut or repaired."""
-    codes = [f"{code} × {words.number(n)}" for counts in (account.rejected, account.notes) for code, n in counts.items()]
+    codes = [
+        f"{code} × {words.number(n)}" for counts in (account.rejected, account.notes) for code, n in counts.items()
+    ]
     cut = [words.many("findings.page.cut", account.cut)] if account.cut else []
     return codes + cut + ([words.many("findings.page.repaired", account.repaired)] if account.repaired else [])
 

@@ -124,7 +124,7 @@ def whole() -> ScanResult:
 
 def hostile(text: str) -> ScanResult:
     """A result in which every text that comes from logs, rules, paths or settings holds `text`."""
-    ref = RuleRef(id=f"id{text}", name=text, title=text, hash=text, path=text)
+    ref = RuleRef(id=f"id {text}", name=text, title=text, hash=text, path=text)
     bad = Finding(
         id=text,
         rule=ref,
@@ -134,9 +134,9 @@ def hostile(text: str) -> ScanResult:
         count=1,
         first=START,
         last=START,
-        group={"host.name": text, "user.name": text, "source.ip": text, f"x{text}": text},
+        group={"host.name": text, "user.name": text, "source.ip": text, f"x {text}": text},
         evidence=(Evidence(text, text, text, text, text),),
-        sample=Sample(event_id=text, file=text, record=1, time=START, fields={text: text, f"y{text}": text}),
+        sample=Sample(event_id=text, file=text, record=1, time=START, fields={text: text, f"y {text}": text}),
         description=text,
         false_positives=(text,),
         references=(text, f"https://example.org/{text}"),

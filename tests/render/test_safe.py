@@ -1,4 +1,5 @@
 import json
+import re
 import unicodedata
 from pathlib import Path
 
@@ -58,8 +59,7 @@ def test_a_cell_never_begins_a_formula(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["x;=1+1", "x; =1", 'x;"=1"', "x;-1", "x;@a", "a;b;=c"])
 def test_a_semicolon_does_not_begin_a_formula_where_it_splits_cells(text: str) -> None:
-    after = cell(text).rpartition(";")[2]
-    assert after.lstrip(" \"'")[:1] not in "=+-@" or "'" in after[: after.index("=") if "=" in after else 2]
+    assert not re.search(r";[\s\"']*(?<!')[=+@-]", cell(text))
     assert cell(text).replace("'", "") == text
 
 
@@ -103,13 +103,15 @@ def test_no_other_scheme_may_be_followed(address: str) -> None:
 
 
 @given(st.dictionaries(ANY_TEXT, ANY_TEXT | st.integers(0, 2**60) | st.lists(ANY_TEXT)))
-def test_json_reads_back_and_is_one_harmless_line(value: dict[str, object]) -> None:
+def test_json_is_one_harmless_line(value: dict[str, object]) -> None:
     line = json_line(value)
-    whole = every_text(value, lambda text: text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
     assert len(line.splitlines()) == 1
     assert not {unicodedata.category(letter) for letter in line} & {"Cc", "Cf", "Cs", "Zl", "Zp"}
-    if not any(0xD800 <= ord(letter) < 0xE000 for letter in repr(value).encode().decode("unicode_escape", "replace")):
-        assert json.loads(line) == whole
+
+
+@given(st.dictionaries(st.text(), st.text() | st.integers(0, 2**60) | st.lists(st.text())))
+def test_json_reads_back_the_same(value: dict[str, object]) -> None:
+    assert json.loads(json_line(value)) == value
 
 
 def test_a_lone_surrogate_becomes_the_replacement_character() -> None:

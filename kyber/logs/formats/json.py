@@ -29,7 +29,7 @@ class JsonParser:
                 if event is None:
                     continue
             if type(event) is not dict:
-                parsed.rejects.append(Reject(number, offset, record, "F11", {"kind": type(event).__name__}))
+                parsed.rejects.append(Reject(number, offset, record, "F40", {"kind": type(event).__name__}))
                 continue
             events.append(event)
             raw.append(record)
@@ -54,7 +54,7 @@ class JsonParser:
         try:
             event = json.loads(stripped.decode("utf-8-sig", "replace"), strict=False)
         except (ValueError, RecursionError):
-            parsed.rejects.append(Reject(number, offset, record, "F12", {"why": why}))
+            parsed.rejects.append(Reject(number, offset, record, "F41", {"why": why}))
             return None
         parsed.repaired += 1
         return event

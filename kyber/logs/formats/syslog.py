@@ -8,8 +8,8 @@ mixed, and the priority is mostly missing.
 Files are read tolerantly; `parse_rfc3164` and `parse_rfc5424` are strict. What the programs' messages say is read by
 `kyber.logs.formats.linux`.
 
-Codes: F10 no header of this format, F11 a time that does not exist, F12 a part of an RFC 5424 message is malformed,
-F13 a priority above 191. Notes: F20 the year was assumed, F21 the time zone was assumed.
+Codes: F10 no header of this format, F14 a time that does not exist, F15 a part of an RFC 5424 message is malformed,
+F16 a priority above 191. Notes: F20 the year was assumed, F21 the time zone was assumed.
 """
 
 import re
@@ -28,9 +28,9 @@ __all__ = ["SYSLOG", "Event", "MalformedError", "SyslogParser", "parse_rfc3164",
 Event = dict[str, object]
 
 NO_RECORD: Final = "F10"
-NO_TIME: Final = "F11"
-NO_PART: Final = "F12"
-NO_PRIORITY: Final = "F13"
+NO_TIME: Final = "F14"
+NO_PART: Final = "F15"
+NO_PRIORITY: Final = "F16"
 YEAR_ASSUMED: Final = "F20"
 ZONE_ASSUMED: Final = "F21"
 
@@ -238,7 +238,7 @@ def parse_rfc5424(text: str) -> Event:
     """One message, strictly as RFC 5424 has it: flat, ECS names, `@timestamp` in microseconds since the epoch (UTC).
 
     Only the lengths of the RFC, times of at most six decimals, each SD-ID once, and no escapes but those of the RFC are
-    taken. What is the nil value `-` is left out. Raises MalformedError (F11, F12, F13).
+    taken. What is the nil value `-` is left out. Raises MalformedError (F14, F15, F16).
     """
     found = _STRICT_5424.match(text)
     if found is None:
@@ -253,7 +253,7 @@ def parse_rfc3164(text: str, context: Context) -> Event:
     """One message with a whole RFC 3164 header: flat, ECS names, `@timestamp` in microseconds since the epoch (UTC).
 
     The year is the latest for which the time is no more than a day after `context.reference`; the time is read in
-    `context.zone`. A message without a tag has no `process.name`. Raises MalformedError (F10, F11, F13).
+    `context.zone`. A message without a tag has no `process.name`. Raises MalformedError (F10, F14, F16).
     """
     found = _STRICT_LINE.match(text)
     if found is None:
@@ -349,7 +349,8 @@ class SyslogParser:
 def detect(sample: bytes) -> int:
     """How much of a sample reads as syslog, 0..95.
 
-    An ISO time alone begins the lines of many programs' own logs: such a line counts only if a host and a program's tag follow.
+    An ISO time alone begins the lines of many programs' own logs: such a line counts only if a host
+    and a program's tag follow.
     """
     lines = sample.decode(errors="replace").split("\n")
     if len(lines) > 1:

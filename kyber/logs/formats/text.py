@@ -16,7 +16,7 @@ class TextParser:
         parsed = Parsed()
         for number, (record, offset) in enumerate(zip(chunk.records, chunk.offsets, strict=True), chunk.first):
             if record.strip():
-                parsed.rejects.append(Reject(number, offset, record, "F13"))
+                parsed.rejects.append(Reject(number, offset, record, "F42"))
             else:
                 parsed.blank += 1
         return parsed

@@ -118,14 +118,14 @@ def test_nil_values_are_absent() -> None:
 @pytest.mark.parametrize(
     ("text", "code", "facts"),
     [
-        ("<192>1 - - - - - -", "F13", {"priority": 192}),
-        ("<01>1 - - - - - -", "F12", {"part": "priority", "column": 1}),
-        ("<1>1 2026-02-30T00:00:00Z - - - - -", "F11", {"time": "2026-02-30T00:00:00Z"}),
-        ("<1>1 2026-02-28T24:00:00Z - - - - -", "F12", {"part": "timestamp", "column": 6}),
-        ("<1>1 - h\u00e4st - - - -", "F12", {"part": "hostname", "column": 8}),
-        ('<1>1 - - - - - [a b="\\n"]', "F12", {"part": "structured data", "column": 16}),
-        ("<1>1 - - - - - [a][b][a] text", "F12", {"part": "structured data", "column": 16}),
-        ("<1>1 - - - - - -no space", "F12", {"part": "message", "column": 17}),
+        ("<192>1 - - - - - -", "F16", {"priority": 192}),
+        ("<01>1 - - - - - -", "F15", {"part": "priority", "column": 1}),
+        ("<1>1 2026-02-30T00:00:00Z - - - - -", "F14", {"time": "2026-02-30T00:00:00Z"}),
+        ("<1>1 2026-02-28T24:00:00Z - - - - -", "F15", {"part": "timestamp", "column": 6}),
+        ("<1>1 - h\u00e4st - - - -", "F15", {"part": "hostname", "column": 8}),
+        ('<1>1 - - - - - [a b="\\n"]', "F15", {"part": "structured data", "column": 16}),
+        ("<1>1 - - - - - [a][b][a] text", "F15", {"part": "structured data", "column": 16}),
+        ("<1>1 - - - - - -no space", "F15", {"part": "message", "column": 17}),
     ],
 )
 def test_what_is_malformed_is_named(text: str, code: str, facts: dict[str, object]) -> None:
@@ -315,11 +315,11 @@ def test_nothing_assumed_is_nothing_noted() -> None:
         ("no header at all", "F10"),
         ("[Sun Dec 04 04:47:44 2005] [notice] of another format", "F10"),
         ('{"message": "json"}', "F10"),
-        ("Feb 30 10:00:00 host prog: text", "F11"),
-        ("Mar  4 25:00:00 host prog: text", "F11"),
-        ("Xyz  4 10:00:00 host prog: text", "F11"),
-        ("<1>1 2026-03-04T10:00:00Z host prog 1 - [broken text", "F12"),
-        ("<999>Mar  4 10:00:00 host prog: text", "F13"),
+        ("Feb 30 10:00:00 host prog: text", "F14"),
+        ("Mar  4 25:00:00 host prog: text", "F14"),
+        ("Xyz  4 10:00:00 host prog: text", "F14"),
+        ("<1>1 2026-03-04T10:00:00Z host prog 1 - [broken text", "F15"),
+        ("<999>Mar  4 10:00:00 host prog: text", "F16"),
     ],
 )
 def test_a_line_that_cannot_be_read_is_kept_whole_with_its_place_and_reason(line: str, code: str) -> None:

@@ -1,0 +1,54 @@
+import json
+import re
+import tomllib
+from datetime import UTC, datetime
+from pathlib import Path
+
+from kyber.cli.doctor import EXTRAS, REQUIRED, State, examine
+from tests.cli.run import kyber
+
+ROOT = Path(__file__).parent.parent.parent
+NOW = datetime(2026, 11, 10, tzinfo=UTC)
+
+
+def test_doctor_finds_the_example_in_order(county: Path) -> None:
+    result = kyber("doctor", county)
+    assert result.exit_code == 0, result.output
+    assert "the log source backup" in result.output
+    lines = [json.loads(line) for line in kyber("doctor", county, "--json").output.splitlines()]
+    assert {"python", "package", "workspace", "source", "rules"} <= {line["what"] for line in lines}
+    assert all((line["cure"] is None) == (line["state"] == "ok") for line in lines)
+
+
+def test_doctor_tells_what_is_missing_and_how_to_mend_it(county: Path) -> None:
+    (county / "logs" / "backup" / "backup.log").unlink()
+    with (county / "kyber.yaml").open("a", encoding="utf-8") as stream:
+        stream.write("elasticsearch: {url: 'http://127.0.0.1:1', api_key_env: NO_SUCH, ca_file: none.pem}\n")
+    states = {(line.what, line.state) for line in examine(county, datetime(2025, 1, 1, tzinfo=UTC), {})}
+    assert {
+        ("source-empty", State.WARNING),
+        ("no-elasticsearch", State.WARNING),
+        ("no-secret", State.MISSING),
+        ("clock-behind", State.WARNING),
+    } <= states
+    result = kyber("doctor", county)
+    assert result.exit_code == 1
+    assert "$NO_SUCH" in result.output
+
+
+def test_doctor_works_without_a_workspace_and_with_a_broken_one(tmp_path: Path) -> None:
+    assert kyber("doctor", tmp_path).exit_code == 0
+    (tmp_path / "kyber.yaml").write_text("language: xx\n", encoding="utf-8")
+    assert ("settings", State.MISSING) in {(line.what, line.state) for line in examine(tmp_path, NOW, {})}
+    assert kyber("doctor", tmp_path).exit_code == 1
+
+
+def test_doctor_looks_for_the_packages_that_the_project_asks_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+    def names(requirements: list[str]) -> tuple[str, ...]:
+        return tuple(re.split(r"[<>=\[]", requirement)[0] for requirement in requirements)
+
+    extras = {extra: names(wanted) for extra, wanted in project["optional-dependencies"].items() if extra != "dev"}
+    assert names(project["dependencies"]) == REQUIRED
+    assert extras == EXTRAS

@@ -1,0 +1,47 @@
+import re
+from pathlib import Path
+
+from kyber.cli.init import EXAMPLE
+from tests.cli.run import kyber
+
+
+def test_the_example_has_nothing_to_mend_in_any_language(tmp_path: Path) -> None:
+    for language, words in {"fi": "Kunnossa", "sv": "I ordning", "en": "All well"}.items():
+        folder = tmp_path / language
+        assert kyber("init", folder, "--language", language).exit_code == 0
+        result = kyber("check", folder, "--strict")
+        assert result.exit_code == 0, result.output
+        assert result.output.startswith(words)
+
+
+def test_every_file_of_the_example_that_holds_text_says_that_it_is_fictional(county: Path) -> None:
+    texts = [*county.rglob("*.yaml"), *county.rglob("*.yml"), *county.rglob("*.md")]
+    assert len(texts) > 8
+    for file in texts:
+        assert "fictional" in file.read_text(encoding="utf-8").casefold(), file.name
+
+
+def test_the_addresses_in_the_example_are_those_reserved_for_documentation() -> None:
+    logs = "".join(file.read_text(encoding="utf-8") for file in EXAMPLE.glob("logs/*/*"))
+    found = set(re.findall(r"(?<![\d.])(\d{1,3}\.\d{1,3}\.\d{1,3})\.\d{1,3}(?![\d.])", logs))
+    assert found <= {"192.0.2", "198.51.100", "203.0.113"}
+    assert found
+
+
+def test_init_overwrites_nothing_and_says_what_is_in_the_way(county: Path) -> None:
+    (county / "people.yaml").write_text("mine", encoding="utf-8")
+    (county / "kyber.yaml").unlink()
+    result = kyber("init", county)
+    assert result.exit_code == 2
+    assert "people.yaml" in result.stderr
+    assert (county / "people.yaml").read_text(encoding="utf-8") == "mine"
+    assert not (county / "kyber.yaml").exists()
+
+
+def test_an_empty_workspace_has_settings_and_nothing_to_mend(tmp_path: Path) -> None:
+    folder = tmp_path / 'oma "alue"'
+    assert kyber("init", folder, "--empty", "--language", "sv").exit_code == 0
+    assert kyber("check", folder, "--strict").exit_code == 0
+    assert 'organisation: "oma \\"alue\\""' in (folder / "kyber.yaml").read_text(encoding="utf-8")
+    assert (folder / ".gitignore").read_text(encoding="utf-8").endswith(".kyber/\n")
+    assert not (folder / ".git").exists()

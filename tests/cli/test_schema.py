@@ -1,0 +1,25 @@
+import json
+import re
+from pathlib import Path
+
+from kyber.join import MODELS
+from tests.cli.run import kyber
+
+
+def test_schema_lists_shows_and_writes(tmp_path: Path) -> None:
+    assert all(name in kyber("schema").output for name in MODELS)
+    assert json.loads(kyber("schema", "source").output)["title"] == "kyber source"
+    assert kyber("schema", "-o", tmp_path / "out").exit_code == 0
+    written = {file.name for file in (tmp_path / "out").iterdir()}
+    assert written == {f"{name}.schema.json" for name in MODELS}
+    assert kyber("schema", "nonsense").exit_code == 2
+
+
+def test_the_schema_that_a_file_of_the_example_names_is_there(county: Path) -> None:
+    named = 0
+    for file in county.rglob("*.yaml"):
+        match = re.match(r"# yaml-language-server: \$schema=(\S+)\n", file.read_text(encoding="utf-8"))
+        assert match, file
+        assert (file.parent / match[1]).is_file(), file
+        named += 1
+    assert named > 6
