@@ -4,8 +4,8 @@
 
 Reads `sigma-rules.tar.gz`, `evtx-samples.tar.gz` and, with `--otrf N`, N lines spread evenly over
 `windows-events.jsonl.zst`, in the folder that KYBER_TEST_DATA names. Out comes Markdown: what was run, what each found,
-and each class of differences with its reason. Then follow `PROBES`: small rules that the two read differently, each with
-its reason. Exit 1 if a difference has none, or if a probe no longer answers as it is said to.
+and each class of differences with its reason. Then follow `PROBES`: small rules that the two read differently, with a
+reason each. Exit 1 if a difference has none, or if a probe no longer answers as it is said to.
 
 Both are given the same flat events. Which rules an event concerns is settled before either sees it (`logsources`), for
 that is not what is compared: both prune by the event's `_product`, `_category` and `_service`.

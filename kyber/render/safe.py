@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from datetime import datetime
 from enum import Enum
+from functools import cache
 from typing import Any, Final, TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -55,7 +56,10 @@ def link(text: str) -> str | None:
 def json_line(value: object) -> str:
     """The value as one line of JSON that reads back the same. No character in it ends a line or steers a terminal;
     a lone surrogate, which JSON cannot carry, becomes U+FFFD."""
-    line = orjson.dumps(every_text(value, lambda text: cast(str, _SURROGATE.sub("\ufffd", text)))).decode()
+    try:
+        line = orjson.dumps(value).decode()
+    except orjson.JSONEncodeError:
+        line = orjson.dumps(every_text(value, lambda text: cast(str, _SURROGATE.sub("\ufffd", text)))).decode()
     return cast(str, _JSON_UNSEEN.sub(lambda match: _json_escape(match[0]), line))
 
 
@@ -63,10 +67,12 @@ def every_text(value: _T, change: Callable[[str], str]) -> _T:
     """The same value with `change` applied to every text in it: in frozen dataclasses, mappings (keys too),
     tuples, lists and sets. Enum members and keys of the catalogues are kyber's own words and stay; an object of any
     other kind becomes its text."""
-    return cast(_T, _every_text(value, change))
+    return cast(_T, _every_text(value, cache(change)))  # the same titles and paths come again and again
 
 
 def _every_text(value: Any, change: Callable[[str], str]) -> Any:
+    if type(value) is str:  # most values are, and the patterns below are slow to try
+        return change(value)
     match value:
         case Enum() | Key():
             return value

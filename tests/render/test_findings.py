@@ -366,7 +366,7 @@ def test_the_chart_has_a_title_a_description_and_the_same_numbers_as_a_table() -
 def test_the_page_tells_findings_blind_rules_inputs_and_problems() -> None:
     text = Page(text_of(whole(), "html")).text
     for part in (
-        "3 findings are critical or high: look into them first.",
+        "3 findings are critical or high: look into them first. 6 rules could not look.",
         "Memory of LSASS read",
         "An encoded command. Attackers hide what they run.",
         "2 rules: they need a field that no event has",
@@ -378,6 +378,11 @@ def test_the_page_tells_findings_blind_rules_inputs_and_problems() -> None:
         "Personal identity codes are masked.",
     ):
         assert part in text
+
+
+def test_the_page_of_nothing_found_is_no_all_clear() -> None:
+    text = Page(text_of(result(blinds=(blind(1),)), "html")).text
+    assert "No rule matched. 1 rule could not look." in text
 
 
 def test_a_reference_that_is_no_web_address_is_text() -> None:
@@ -434,7 +439,7 @@ def assert_harmless_page(text: str) -> None:
 def assert_harmless_print(text: str) -> None:
     shown = COLOURS.sub("", text).replace("\n", "")
     assert not {unicodedata.category(letter) for letter in shown} & {"Cc", "Cf", "Cs", "Zl", "Zp"}
-    assert not [line for line in text.splitlines() if line.startswith("HIGH a forged")]
+    assert not [line for line in text.splitlines() if line.strip().startswith("HIGH a forged")]
 
 
 def assert_harmless_lines(text: str) -> None:
@@ -469,6 +474,11 @@ def test_hostile_texts_are_harmless_in_every_form(attack: str, reveal: bool) -> 
 def test_markup_is_shown_as_it_is() -> None:
     assert "[red]not red[/red]" in COLOURS.sub("", printed(hostile("[red]not red[/red]")))
     assert "[red]not red[/red]" in text_of(hostile("[red]not red[/red]"), "html")
+
+
+@pytest.mark.parametrize("form", ["table", "csv", "html"])
+def test_a_line_break_in_a_log_is_seen_as_one(form: str) -> None:
+    assert "sudo\\nHIGH forged" in text_of(hostile("sudo\nHIGH forged"), form)
 
 
 @settings(max_examples=40, deadline=None)

@@ -167,6 +167,7 @@ def _type_name(kind: str) -> str:
     return RECORD_TYPES.get(int(found[1]), f"UNKNOWN[{int(found[1])}]")
 
 
+@lru_cache(maxsize=1024)
 def _stands_alone(kind: str) -> bool:
     """Whether a record of this type is an event of its own."""
     return kind in SINGLE_TYPES or (kind.startswith("UNKNOWN[") and from_userspace(int(kind[8:-1])))
@@ -185,12 +186,12 @@ def _fields(kind: str, body: str) -> dict[str, str]:
         fields["seresult"] = avc[1]
         fields["seperms"] = ",".join(avc[2].split())
     for name, quoted, bare in _PAIR.findall(body):
-        if not bare:  # a part of a long argument keeps its quotes, which tell it from one in hex
-            value = f'"{quoted}"' if name[-1] == "]" else quoted
-        else:
+        if bare:
             value = bare.rstrip(",)'") if is_message and bare[0] != "(" else bare
             if name in encoded:
                 value = _decoded(name, value)
+        else:  # a part of a long argument keeps its quotes, which tell it from one in hex
+            value = f'"{quoted}"' if name[-1] == "]" else quoted
         if value not in _NOTHING and name not in fields:
             fields[name] = value
     return fields
@@ -301,7 +302,7 @@ _TAKE_A_DIRECTORY = """
     name_to_handle_at newfstatat openat openat2 readlinkat renameat renameat2 statx unlinkat utimensat utimensat_time64
 """
 _DIRECTORY_ARGUMENT = {**dict.fromkeys(_TAKE_A_DIRECTORY.split(), "a0"), "symlinkat": "a1"}
-_ADDRESS_ROLES = {
+_ADDRESS_ROLES: Mapping[str | None, str] = {
     **dict.fromkeys(("connect", "sendto", "sendmsg", "sendmmsg", "send"), "destination"),
     **dict.fromkeys((None, "accept", "accept4", "recvfrom", "recvmsg", "recvmmsg", "recv"), "source"),
     "bind": "server",
@@ -324,47 +325,49 @@ def _column(field: str) -> str:
 def _event(records: Sequence[Record], original: str) -> tuple[Event, int]:
     """The event that records make up, and how many arguments of an EXECVE were left out of its columns."""
     first = records[0]
-    types = tuple(dict.fromkeys([record.record_type for record in records]))
     event: Event = {"@timestamp": first.time, "event.original": original}
     if first.node is not None:
         event["host.name"] = first.node
-    main: Mapping[str, str] = next((one.fields for one in records if one.record_type == "SYSCALL"), first.fields)
-    call = main.get("SYSCALL") or _call(main)
-
+    main = first.fields
     many: dict[str, list[str]] = {}
-    executes = "EXECVE" in types
     for record in records:
-        kind = record.record_type
-        if kind == "EXECVE":
+        kind, fields = record.record_type, record.fields
+        if kind == "SYSCALL":
+            main = fields
+        elif kind == "EXECVE":
             continue
-        is_path = kind == "PATH"
-        columns = dict(zip(map(_column, record.fields), record.fields.values(), strict=True))
-        if executes and kind == "SYSCALL":
-            for column in _SYSCALL_ARGUMENTS:
-                columns.pop(column, None)
+        columns = dict(zip(map(_column, fields), fields.values(), strict=True))
         if event.keys().isdisjoint(columns):
             event.update(columns)
-            continue
-        for column, value in columns.items():
-            if column not in event:
-                event[column] = value
-            elif column in many:
-                if is_path or many[column][-1] != value:
-                    many[column].append(value)
-            elif is_path or event[column] != value:
-                many[column] = [event[column], value]
+        else:
+            _add_again(event, columns, many, keep_equal=kind == "PATH")
     for column, values in many.items():
         event[column] = tuple(values)
+    types = tuple(dict.fromkeys([record.record_type for record in records]))
     event["auditd.type"] = types  # also where a record has a field `type`: no program makes itself a record's type
     if first.sequence:
         event["auditd.sequence"] = first.sequence
-    left_out = _add_arguments(event, records) if executes else 0
+    left_out = _add_arguments(event, records) if "EXECVE" in types else 0
+    call = main.get("SYSCALL") or _call(main)
     _add_names(event, main, call)
     _add_process_and_user(event, main)
     _add_files(event, records, main, call)
     _add_addresses(event, records, call)
     _add_what_happened(event, types, main, call)
     return event, left_out
+
+
+def _add_again(event: Event, columns: Mapping[str, str], many: dict[str, list[str]], *, keep_equal: bool) -> None:
+    """Fields of one more record: a second value makes an array, one that says the same again only if `keep_equal`, so
+    that the arrays of several PATH records run side by side."""
+    for column, value in columns.items():
+        if column not in event:
+            event[column] = value
+        elif column in many:
+            if keep_equal or many[column][-1] != value:
+                many[column].append(value)
+        elif keep_equal or event[column] != value:
+            many[column] = [event[column], value]
 
 
 def _add_names(event: Event, main: Mapping[str, str], call: str | None) -> None:
@@ -385,7 +388,12 @@ def _all(value: str | tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _add_arguments(event: Event, records: Iterable[Record]) -> int:
-    """The arguments of an EXECVE; they go on through several records: `a0="ls" a1_len=9000 a1[0]=... a1[1]=...`."""
+    """The arguments of an EXECVE, in place of those of the system call; how many were left out.
+
+    They go on through several records, and so may one of them: `a0="ls" a1_len=9000 a1[0]=...`, then `a1[1]=...`.
+    """
+    for column in _SYSCALL_ARGUMENTS:
+        event.pop(column, None)
     whole: dict[int, str] = {}
     pieces: dict[int, bytearray] = {}
     left_out: set[int] = set()

@@ -1,0 +1,84 @@
+"""The columnar matcher gives exactly the rows of the row-by-row evaluator, whatever the rules and the events."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import orjson
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kyber.logs.batch import EventBatch, LogSource, Origin, Parsed
+from kyber.logs.schema import Table
+from kyber.logs.sigma.match import Matcher, holds
+from kyber.logs.sigma.plan import plan
+from kyber.logs.sigma.rule import Rule, Unable, read_rule
+from tests import reference
+from tests.logs.sigma.strategies import PLACEHOLDERS, cases
+
+ZONE = ZoneInfo("Europe/Helsinki")
+BARE = Table(
+    name="bare",
+    title="Fields under their own names",
+    columns={},
+    fields={},
+    native=(),
+    time=("@timestamp",),
+    services={},
+    categories={},
+    shown=(),
+)
+
+
+def batch_of(events: Sequence[Mapping[str, Any]], json: bool = False) -> EventBatch:
+    """Events as one batch without any mapping of names."""
+    raw = [orjson.dumps(event) for event in events]
+    numbers = list(range(1, len(events) + 1))
+    parsed = Parsed(events=[dict(event) for event in events], raw=raw, numbers=numbers, offsets=numbers)
+    return EventBatch(parsed, Origin("", "test", b"", ZONE), LogSource("test"), BARE, json=json)
+
+
+def rule_of(document: Mapping[str, Any]) -> Rule:
+    """A rule that kyber can run, or the test fails."""
+    rule = read_rule({"title": "t", "logsource": {"product": "test"}, **document}, "rule.yml", PLACEHOLDERS, [])
+    assert not isinstance(rule, Unable), rule
+    return rule
+
+
+def rows(matcher: Matcher, batch: EventBatch) -> list[int]:
+    """The rows that the one rule of a matcher matches in a batch."""
+    return [int(row) for match in matcher.matches(batch) for row in match.rows]
+
+
+@settings(max_examples=400, deadline=None)
+@given(case=cases(), json=st.booleans())
+def test_the_columnar_matcher_returns_exactly_the_rows_of_the_row_by_row_one(
+    case: tuple[dict[str, Any], list[dict[str, Any]]], json: bool
+) -> None:
+    document, events = case
+    rule = rule_of(document)
+    expected = [
+        index
+        for index, event in enumerate(events)
+        if reference.matches(document, event, placeholders=PLACEHOLDERS, zone=ZONE)
+    ]
+    batch = batch_of(events, json)
+    assert rows(Matcher(plan([rule])), batch) == expected
+    assert [row for row in range(batch.rows) if holds(rule.condition, batch, row)] == expected
+
+
+@settings(max_examples=100, deadline=None)
+@given(first=cases(), second=cases(), cut=st.integers(0, 20))
+def test_rules_planned_together_and_events_in_several_batches_match_as_they_do_alone(
+    first: tuple[dict[str, Any], list[dict[str, Any]]], second: tuple[dict[str, Any], list[dict[str, Any]]], cut: int
+) -> None:
+    rules = [rule_of({**first[0], "id": "first"}), rule_of({**second[0], "id": "second"})]
+    events = [*first[1], *second[1]]
+    alone = {rule.ref.id: rows(Matcher(plan([rule])), batch_of(events)) for rule in rules}
+    together = Matcher(plan(rules))
+    found: dict[str, list[int]] = {"first": [], "second": []}
+    for start, part in ((0, events[:cut]), (cut, events[cut:])):
+        if part:
+            for match in together.matches(batch_of(part)):
+                found[match.rule.ref.id] += [start + int(row) for row in match.rows]
+    assert found == alone
