@@ -370,12 +370,15 @@ Asked = Text | Number | TimePart | Regex | Network | Null | Exists | OtherField
 
 
 def moment_of(value: object, zone: tzinfo) -> datetime | None:
-    """ISO 8601, or seconds since 1970 as a number or a string that reads as one. A time that names no zone is one of
-    `zone`."""
+    """ISO 8601, or a number (or a string that reads as one) since 1970: seconds, or milli-, micro- or nanoseconds, told
+    apart by size. A time that names no zone is one of `zone`."""
     number = number_of(value)
     try:
         if number is not None:
-            return datetime.fromtimestamp(float(number), zone)
+            for limit, unit in (("1e11", "1"), ("1e14", "1e-3"), ("1e17", "1e-6"), ("1e19", "1e-9")):
+                if abs(number) < Decimal(limit):
+                    return datetime.fromtimestamp(float(number * Decimal(unit)), zone)
+            return None
         if not isinstance(value, str):
             return None
         moment = datetime.fromisoformat(value)

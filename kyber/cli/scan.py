@@ -19,12 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from zoneinfo import ZoneInfo
 
-
     from kyber.finding import ScanResult
     from kyber.logs.batch import LogSource
     from kyber.logs.scan import Job, Progress
     from kyber.problem import Problem
-    from kyber.text import Words
     from kyber.workspace import Workspace
 
 
@@ -48,7 +46,13 @@ class Limit(StrEnum):
     CRITICAL = "critical"
 
 
-BY_ENDING: Final = {".jsonl": Form.JSONL, ".ndjson": Form.JSONL, ".json": Form.JSONL, ".csv": Form.CSV, ".html": Form.HTML}
+BY_ENDING: Final = {
+    ".jsonl": Form.JSONL,
+    ".ndjson": Form.JSONL,
+    ".json": Form.JSONL,
+    ".csv": Form.CSV,
+    ".html": Form.HTML,
+}
 
 
 def scan(
@@ -73,7 +77,9 @@ def scan(
     ] = None,
     input_format: Annotated[
         str | None,
-        typer.Option("--input", metavar="FORMAT", help="Read every path as this format; `kyber logs formats` lists them."),
+        typer.Option(
+            "--input", metavar="FORMAT", help="Read every path as this format; `kyber logs formats` lists them."
+        ),
     ] = None,
     logsource: Annotated[
         str | None,
@@ -95,7 +101,8 @@ def scan(
     ] = None,
     level: Annotated[Limit, typer.Option(help="Leave out findings below this level.")] = Limit.INFORMATIONAL,
     fail_on: Annotated[
-        Limit | None, typer.Option(help="End with 1 when there is a finding at or above this level.", show_default=False)
+        Limit | None,
+        typer.Option(help="End with 1 when there is a finding at or above this level.", show_default=False),
     ] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="End with 1 also when some input or rule could not be read.")

@@ -11,8 +11,8 @@ from hashlib import sha256
 from time import monotonic
 
 import numpy as np
-from numpy.typing import NDArray
 import orjson
+from numpy.typing import NDArray
 
 from kyber.finding import Blind, Evidence, Finding, InputAccount, Sample, ScanResult
 from kyber.logs.batch import EventBatch, LogSource, Origin, Parsed
@@ -33,6 +33,8 @@ NOBODY = frozenset(("", "-"))
 LONGEST = 4_096
 """Characters of a value that a finding shows; the raw record holds the rest."""
 DAY = 86_400_000_000
+NOT_UNDERSTOOD = frozenset(("F42",))
+"""Notes that mean more than an assumption: what was read was not understood."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +116,9 @@ def scan(
                 for batch in batches(stream, form, job, tally):
                     for match in matcher.matches(batch):
                         findings.add(match, batch)
-                    progress(Progress(done + min(stream.consumed, given.size), total, events + tally.events, given.name))
+                    progress(
+                        Progress(done + min(stream.consumed, given.size), total, events + tally.events, given.name)
+                    )
             except ReadingError as error:
                 problems.append(Problem(Place(given.name), error.code, error.facts))
             finally:
@@ -185,7 +189,8 @@ def _doubts(given: Input, tally: Tally) -> Iterator[Problem]:
         yield Problem(Place(given.name), code, {"count": count}, Severity.WARNING)
     for code, count in sorted(tally.notes.items()):
         if count:
-            yield Problem(Place(given.name), code, {"count": count}, Severity.NOTE)
+            severity = Severity.WARNING if code in NOT_UNDERSTOOD else Severity.NOTE
+            yield Problem(Place(given.name), code, {"count": count}, severity)
     if tally.cut:
         yield Problem(Place(given.name), "F22", {"count": tally.cut}, Severity.WARNING)
 
@@ -216,7 +221,9 @@ class _Findings:
         columns = [batch.column(name) for name in GROUP]
         times = batch.times[match.rows]
         days = np.where(times == NO_TIME, NO_TIME, times // DAY)
-        keys = np.stack([*(np.full(len(match.rows), -1) if one is None else one.codes[match.rows] for one in columns), days])
+        keys = np.stack(
+            [*(np.full(len(match.rows), -1) if one is None else one.codes[match.rows] for one in columns), days]
+        )
         distinct, place, counts = np.unique(keys, axis=1, return_inverse=True, return_counts=True)
         order = np.argsort(place.reshape(-1), kind="stable")
         bounds = np.concatenate(([0], np.cumsum(counts)))
@@ -247,7 +254,9 @@ class _Findings:
                 evidence = self.matcher.evidence(rule, batch, earliest[1])
                 sample = _sample(batch, earliest[1], earliest[0], first)
                 if known is None:
-                    self.open[identity] = _Open(rule, group, len(rows), first, last, (first, earliest[0]), evidence, sample)
+                    self.open[identity] = _Open(
+                        rule, group, len(rows), first, last, (first, earliest[0]), evidence, sample
+                    )
                     return
                 known.earliest, known.evidence, known.sample = (first, earliest[0]), evidence, sample
         known.count += len(rows)

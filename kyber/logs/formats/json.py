@@ -101,7 +101,7 @@ def _lines(sample: bytes) -> int:
 def spans_lines(sample: bytes) -> bool:
     """Whether a sample is JSON whose values are not one a line."""
     start = sample.lstrip(b" \t\r\n")
-    return start[:1] in (b"[", b"{") and not first_objects(sample) or start.startswith(b"Record 1")
+    return (start[:1] in (b"[", b"{") and not first_objects(sample)) or start.startswith(b"Record 1")
 
 
 def document(detect: Callable[[list[dict[str, Any]]], int]) -> Callable[[bytes], int]:

@@ -1,4 +1,8 @@
-"""Lines of a format that kyber does not know: each is kept whole as a reject with its reason, and counted."""
+"""Lines of a format that kyber does not know -> events that hold the line as their message, and say so.
+
+Keywords can still find something in them, and nothing is lost; but no field is known, so each line is counted as read
+without being understood. What is not even text is a reject.
+"""
 
 from collections.abc import Mapping
 
@@ -7,18 +11,31 @@ from kyber.logs.formats import Context, Format
 
 
 class TextParser:
-    """Rejects every line that is not blank."""
+    """One event a line."""
 
-    notes: Mapping[str, int] = {}
+    def __init__(self, _: Context) -> None:
+        self.notes: Mapping[str, int] = {}
 
     def feed(self, chunk: Chunk) -> Parsed:
-        """One reject a line."""
+        """Every line becomes an event or a reject, or is blank."""
         parsed = Parsed()
         for number, (record, offset) in enumerate(zip(chunk.records, chunk.offsets, strict=True), chunk.first):
-            if record.strip():
-                parsed.rejects.append(Reject(number, offset, record, "F42"))
-            else:
+            line = record.rstrip(b"\r")
+            if not line.strip():
                 parsed.blank += 1
+                continue
+            try:
+                message = line.decode()
+            except UnicodeDecodeError:
+                message = "\x00"
+            if "\x00" in message:
+                parsed.rejects.append(Reject(number, offset, record, "F43"))
+                continue
+            parsed.events.append({"message": message, "event.original": message})
+            parsed.raw.append(record)
+            parsed.numbers.append(number)
+            parsed.offsets.append(offset)
+        self.notes = {"F42": self.notes.get("F42", 0) + len(parsed.events)}
         return parsed
 
     def finish(self) -> Parsed:
@@ -26,8 +43,4 @@ class TextParser:
         return Parsed()
 
 
-def _parser(_: Context) -> TextParser:
-    return TextParser()
-
-
-TEXT = Format(name="text", title="Lines of an unknown format", detect=lambda sample: 1, parser=_parser, table="text")
+TEXT = Format(name="text", title="Lines of an unknown format", detect=lambda sample: 1, parser=TextParser, table="text")

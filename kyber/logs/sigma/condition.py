@@ -1,6 +1,7 @@
 """Sigma's condition language: a text and the names of the selections in, a tree over those names out.
 
-Lowest to highest: `or`, `and`, `not`, `1 of`/`all of`, parentheses. Operators are read in either case.
+Lowest to highest: `or`, `and`, `not`, `1 of`/`all of`, parentheses. Operators are read in either case. A name that begins
+with `_` is meant only by a pattern that begins with `_` too.
 """
 
 import re
@@ -103,7 +104,11 @@ class _Reader:
         if names.lower() == "them":
             found = [node for name, node in self.selections.items() if not name.startswith("_")]
         elif "*" in names:
-            found = [node for name, node in self.selections.items() if fnmatchcase(name, names.replace("[", "[[]"))]
+            found = [
+                node
+                for name, node in self.selections.items()
+                if fnmatchcase(name, names.replace("[", "[[]")) and (names.startswith("_") or not name.startswith("_"))
+            ]
         else:
             found = [self.named(names)]
         if not found:

@@ -18,7 +18,20 @@ from kyber.finding import Blind, Evidence
 from kyber.logs.batch import Codes, Column, EventBatch, LogSource, Rows
 from kyber.logs.schema import Condition
 from kyber.logs.sigma.plan import Plan, Planned, Question, Tree, numbers_in
-from kyber.logs.sigma.predicate import ANY, And, Equals, FieldRef, Glob, Leaf, Node, Not, Predicate, RegexTimeout, TimePart, compiled
+from kyber.logs.sigma.predicate import (
+    ANY,
+    And,
+    Equals,
+    FieldRef,
+    Glob,
+    Leaf,
+    Node,
+    Not,
+    Predicate,
+    RegexTimeout,
+    TimePart,
+    compiled,
+)
 from kyber.logs.sigma.rule import Rule
 from kyber.logs.values import Value, fold, number, parts, shown, texts
 
@@ -545,7 +558,9 @@ def _asked(predicate: Predicate, value: Value, batch: EventBatch, row: int) -> b
 
 def _leaf_evidence(leaf: Leaf, batch: EventBatch, row: int) -> list[Evidence]:
     return [
-        Evidence(part=leaf.part, field=leaf.field, column=name, value=_matching(leaf, value), pattern=str(leaf.predicate))
+        Evidence(
+            part=leaf.part, field=leaf.field, column=name, value=_matching(leaf, value), pattern=str(leaf.predicate)
+        )
         for name, value in _held(leaf, batch, row)
         if name
     ][:MOST_EVIDENCE]

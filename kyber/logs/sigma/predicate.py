@@ -16,7 +16,7 @@ from itertools import product as every
 
 import regex
 
-from kyber.logs.values import NO_TIME, Scalar, Value, as_datetime, fold, moment, number, parts, texts
+from kyber.logs.values import Value, as_datetime, fold, moment, number, parts, texts
 
 REGEX_SECONDS = 0.5
 """How long a pattern that needs backtracking may take on one value."""
@@ -212,7 +212,9 @@ def _dollar(source: str, multiline: bool) -> str:
     """`$` stands also before a last line feed, as in PCRE; RE2's does not."""
     if multiline or "$" not in source:
         return source
-    return re.sub(r"(\\.)|(\[\^?\]?(?:[^\[\]\\]|\\.)*\])|\$", lambda m: m[1] or m[2] or r"(?:\n?\z)", source, flags=re.DOTALL)
+    return re.sub(
+        r"(\\.)|(\[\^?\]?(?:[^\[\]\\]|\\.)*\])|\$", lambda m: m[1] or m[2] or r"(?:\n?\z)", source, flags=re.DOTALL
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,6 @@ from kyber.logs.batch import LogSource
 from kyber.logs.sigma.condition import ConditionError, parse
 from kyber.logs.sigma.predicate import (
     ANY,
-    ORDERS,
     TIME_PARTS,
     And,
     Cidr,
@@ -318,8 +317,7 @@ def _brief(value: Any) -> str:
 
 
 _MODIFIERS = frozenset(
-    "contains startswith endswith all cased exists neq windash re i ignorecase m multiline s dotall base64 base64offset "
-    "utf16le wide utf16be utf16 lt lte gt gte minute hour day week month year cidr expand fieldref".split()
+    ["contains", "startswith", "endswith", "all", "cased", "exists", "neq", "windash", "re", "i", "ignorecase", "m", "multiline", "s", "dotall", "base64", "base64offset", "utf16le", "wide", "utf16be", "utf16", "lt", "lte", "gt", "gte", "minute", "hour", "day", "week", "month", "year", "cidr", "expand", "fieldref"]
 )
 _FLAGS = {"i": "i", "ignorecase": "i", "m": "m", "multiline": "m", "s": "s", "dotall": "s"}
 _ENCODINGS = {"utf16le": "utf-16-le", "wide": "utf-16-le", "utf16be": "utf-16-be", "utf16": "utf-16"}
