@@ -78,7 +78,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Blind:
-    """A rule that could not have fired in this scan, and why: finding nothing is not the same as not being able to look.
+    """A rule that could not have fired in this scan, and why: finding nothing is not the same as being unable to look.
 
     `reason` is a key of the catalogue `blind`: `no-events` (none of its logsource), `no-field` (facts: field),
     `placeholder` (facts: name), `feature` (facts: feature), `regex-time` (facts: pattern).
@@ -95,7 +95,8 @@ class InputAccount:
     """What became of one input: records = events' records + rejected + blank, always.
 
     `size` is in bytes as stored, `read` in bytes after decompression. `rejected` counts by reason code; `notes` counts
-    what had to be assumed (F-codes). `cut` and `repaired` are records kept with a mark: longer than the limit, or not UTF-8.
+    what had to be assumed (F-codes). `cut` and `repaired` are records kept with a mark: longer than the limit, or not
+    UTF-8.
     """
 
     file: str
@@ -117,7 +118,7 @@ class InputAccount:
 class ScanResult:
     """Everything a scan has to say, in the order it is shown: findings by level, then by first seen.
 
-    `rules` counts the rules that could run; `silent` those that ran and found nothing.
+    `rules` counts the rules that were run, blind ones among them.
     """
 
     findings: tuple[Finding, ...]

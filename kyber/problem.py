@@ -1,4 +1,4 @@
-"""Place and Problem: something a user can mend, where it stands, and its stable code. Words and cure are in `kyber.text`."""
+"""Place and Problem: something a user can mend, where it stands, and its stable code. Words and cure: `kyber.text`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

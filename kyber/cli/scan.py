@@ -1,10 +1,11 @@
 """`kyber scan`: logs and rules in, what is wrong in the logs out."""
 
+import errno
 import gc
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout, suppress
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from kyber.cli.console import ExitCode, show_problems
+from kyber.cli.console import ExitCode, root_of, say, show_problems
 from kyber.errors import NothingReadError, UsageError
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from kyber.logs.batch import LogSource
     from kyber.logs.scan import Job, Progress
     from kyber.problem import Problem
+    from kyber.text import Words
     from kyber.workspace import Workspace
 
 
@@ -46,6 +48,8 @@ class Limit(StrEnum):
     CRITICAL = "critical"
 
 
+STOPPED: Final = 130
+"""How a command ends that was stopped from the keyboard, as shells count it."""
 BY_ENDING: Final = {
     ".jsonl": Form.JSONL,
     ".ndjson": Form.JSONL,
@@ -108,8 +112,11 @@ def scan(
         bool, typer.Option("--strict", help="End with 1 also when some input or rule could not be read.")
     ] = False,
     workspace: Annotated[
-        Path, typer.Option("--workspace", metavar="DIR", help="The workspace, or a folder in it; else here.")
-    ] = Path(),
+        Path | None,
+        typer.Option(
+            "--workspace", metavar="DIR", help="The workspace, or a folder in it; else here.", show_default=False
+        ),
+    ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Shorten no list in the table.")] = False,
     reveal: Annotated[
         bool, typer.Option("--reveal", help="Show personal identity codes; needs --purpose and is recorded.")
@@ -127,44 +134,48 @@ def scan(
     from kyber.problem import Severity
     from kyber.render.findings import FORMS
     from kyber.text import words_for
-    from kyber.workspace import find
+    from kyber.workspace import at, find
 
     now = datetime.now(UTC)
-    here = find(workspace)
+    here = find(Path()) if workspace is None else at(root_of(workspace))
     form = Form.JSONL if json else form or (BY_ENDING.get(output.suffix.lower()) if output else None) or Form.TABLE
     words = words_for(here.settings.language if here else "en")
     if reveal:
         _may_reveal(here, purpose)
+    if output is not None and not output.parent.is_dir():
+        raise UsageError(f"{output} cannot be written: there is no folder {output.parent}")
     jobs, problems = _jobs(here, paths, timezone, input_format, _logsource(logsource), now)
-    ruleset = read_rules(rules or _rules(here), _placeholders(here))
+    placeholders, unlisted = _placeholders(here)
+    ruleset = read_rules(rules or _rules(here), placeholders)
     if not ruleset.rules and not ruleset.unable:
-        show_problems(ruleset.problems, words)
+        _tell(ruleset.problems, words)
         raise UsageError(f"no rule could be read from {', '.join(rules or _rules(here))}")
     if not any(job.inputs for job in jobs):
-        show_problems(tuple(problems), words)
+        _tell(problems, words)
         raise NothingReadError("nothing to read: no file was found")
-    with _progress() as progress, _no_collector():
+    with _progress() as progress, _no_collector(), _stopping():
         result = run(jobs, ruleset, now, progress)
-    result = _limited(result, level, problems)
-    if not result.inputs:
-        show_problems(result.problems, words)
+    found = {str(one.level) for one in result.findings}
+    result = _limited(result, level, (*problems, *unlisted))
+    unread = [problem for problem in result.problems if problem.severity is not Severity.NOTE]
+    if not any(one.events for one in result.inputs) and any(problem.code.startswith("F") for problem in unread):
+        _tell(unread, words)
         raise NothingReadError("nothing could be read")
     if reveal and here:
         _record(here, purpose, result, now)
-    if output is not None:
-        _write(output, FORMS[form](result, words, reveal))
-    elif form is Form.TABLE:
+    if form is Form.TABLE and output is None:
         from rich.console import Console
 
         from kyber.render.findings import show
 
-        show(result, words, Console(), reveal=reveal, verbose=verbose)
+        with _standard_output():
+            show(result, words, Console(), reveal=reveal, verbose=verbose)
     else:
-        sys.stdout.write(FORMS[form](result, words, reveal))
-    unread = any(problem.severity is not Severity.NOTE for problem in result.problems)
-    if (fail_on is not None and any(str(one.level) in _at_or_above(fail_on) for one in result.findings)) or (
-        strict and unread
-    ):
+        _write(output, FORMS[form](result, words, reveal))
+        _tell(unread, words, reveal=reveal)
+        if result.blind:
+            say(words.many("findings.rules-blind", len(result.blind)), error=True)
+    if (fail_on is not None and found & _at_or_above(fail_on)) or (strict and unread):
         raise typer.Exit(ExitCode.FOUND)
 
 
@@ -270,10 +281,29 @@ def _rules(here: "Workspace | None") -> list[str]:
     return [str(shipped_rules()), *own]
 
 
-def _placeholders(here: "Workspace | None") -> "Mapping[str, tuple[str, ...]]":
+def _placeholders(here: "Workspace | None") -> "tuple[Mapping[str, tuple[str, ...]], tuple[Problem, ...]]":
     from kyber.logs.lists import load_lists
 
-    return load_lists(here.root)[0] if here is not None else {}
+    return load_lists(here.root) if here is not None else ({}, ())
+
+
+def _tell(problems: "Sequence[Problem]", words: "Words", *, reveal: bool = False) -> None:
+    """Problems on standard error, so that standard output holds findings and nothing else."""
+    from kyber.privacy import mask
+    from kyber.render.safe import every_text
+
+    with redirect_stdout(sys.stderr):
+        show_problems(tuple(problems) if reveal else every_text(tuple(problems), mask), words)
+
+
+@contextmanager
+def _stopping() -> Iterator[None]:
+    """Says in one line that the user stopped the scan."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        say("kyber: stopped; nothing was written", error=True)
+        raise typer.Exit(STOPPED) from None
 
 
 @contextmanager
@@ -294,7 +324,8 @@ def _progress() -> "Iterator[Callable[[Progress], None]]":
     from rich.progress import Progress as Bar
 
     console = Console(stderr=True)
-    if not console.is_terminal:
+    # Not console.is_terminal: where colours are forced, it says so of a file too.
+    if not sys.stderr.isatty():
         yield lambda _: None
         return
     columns = (
@@ -328,34 +359,70 @@ def _may_reveal(here: "Workspace | None", purpose: str) -> None:
 
 
 def _record(here: "Workspace", purpose: str, result: "ScanResult", now: datetime) -> None:
-    """Who saw identity codes, when and why, and in which findings: a line in `.kyber/readers.jsonl`."""
-    import getpass
+    """Who saw identity codes, when and why, and in which findings: a line in `.kyber/readers.jsonl`.
 
+    Raises UsageError where it cannot be written: what is not recorded is not shown.
+    """
     from kyber.render.safe import json_line
 
     line = json_line(
         {
             "time": now.isoformat(),
-            "user": getpass.getuser(),
+            "user": _user(),
             "command": "scan --reveal",
             "purpose": purpose.strip(),
             "inputs": [one.file for one in result.inputs],
             "findings": [one.id for one in result.findings],
         }
     )
-    here.state.mkdir(exist_ok=True)
-    with (here.state / "readers.jsonl").open("a", encoding="utf-8") as file:
-        file.write(line.rstrip("\n") + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    readers = here.state / "readers.jsonl"
+    try:
+        here.state.mkdir(exist_ok=True)
+        with readers.open("a", encoding="utf-8") as file:
+            file.write(line.rstrip("\n") + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise UsageError(f"--reveal must be recorded in {readers}, which fails: {error.strerror}") from None
 
 
-def _write(output: Path, text: str) -> None:
-    """The whole text or nothing: written beside the file and then put in its place."""
+def _user() -> str:
+    """The account that runs kyber, as the system knows it: the environment could say anything."""
+    try:
+        import pwd
+
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid {os.getuid()}"
+    except ImportError:  # Windows
+        import getpass
+
+        return getpass.getuser()
+
+
+def _write(output: Path | None, text: str) -> None:
+    """To a file the whole text or nothing: written beside it and then put in its place. None: standard output."""
+    content = text.encode()
+    if output is None:
+        with _standard_output():
+            typer.echo(content, nl=False)
+        return
     beside = output.with_name(f".{output.name}.part")
     try:
-        beside.write_text(text, encoding="utf-8")
+        beside.write_bytes(content)
         beside.replace(output)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink()
         raise UsageError(f"{output} cannot be written: {error.strerror}") from None
+
+
+@contextmanager
+def _standard_output() -> Iterator[None]:
+    """Raises UsageError where standard output takes no more, as on a full disk; a reader that left is no error."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            raise
+        raise UsageError(f"standard output cannot be written: {error.strerror}") from None

@@ -1,4 +1,4 @@
-"""EventBatch: the events of one piece of input as dictionary-encoded columns, with what could not be parsed beside them.
+"""EventBatch: the events of one piece of input as dictionary-encoded columns, and what could not be parsed beside them.
 
 A column holds each distinct value once and one code per event, so that a rule looks at values and not at events.
 Columns are made when they are first asked for: what no rule and no output needs is never encoded.
@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 from functools import cache, cached_property
 from hashlib import sha256
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -119,8 +120,8 @@ class EventBatch:
     """One piece of one input as columns. Frozen in effect: columns are made once, when first asked for.
 
     `column(name)` knows canonical (ECS) names and native ones; a canonical column is drawn from native columns as the
-    product's table says. `records`, `offsets` and `raw` run beside the rows. `json`: the raw records are JSON, and every
-    value stands in its record as JSON writes it.
+    product's table says. `records`, `offsets` and `raw` run beside the rows. `json`: the raw records are JSON, and
+    every value stands in its record as JSON writes it.
     """
 
     def __init__(
@@ -154,19 +155,32 @@ class EventBatch:
         """A column by its canonical or native name; None where no event has it."""
         return self.first_of((name,))
 
-    def first_of(self, names: tuple[str, ...]) -> Column | None:
-        """One column out of several: in each event, the first of the names that it has."""
+    def first_of(self, names: tuple[str, ...], held: Rows | None = None) -> Column | None:
+        """One column out of several: in each event, the first of the names that it has.
+
+        Where `held` is given, only its rows are drawn; the column is as if the others did not have the field.
+        """
+        if held is not None:
+            return self._first(names, held)
         if names not in self._made:
-            drawn = (one for name in names for one in (*self.table.columns.get(name, ()), Drawn(name)))
-            self._made[names] = _first_present([found for one in drawn if (found := self._native(one)) is not None])
+            self._made[names] = self._first(names, None)
         return self._made[names]
 
-    def _native(self, drawn: Drawn) -> Column | None:
-        if drawn.column not in self._pieces:
+    def _first(self, names: tuple[str, ...], held: Rows | None) -> Column | None:
+        drawn = (one for name in names for one in (*self.table.columns.get(name, ()), Drawn(name)))
+        return _first_present([found for one in drawn if (found := self._native(one, held)) is not None])
+
+    def _native(self, drawn: Drawn, rows: Rows | None = None) -> Column | None:
+        pieces = self._pieces.get(drawn.column)
+        if pieces is None:
             return None
         if drawn.column not in self._encoded:
-            self._encoded[drawn.column] = _encode(self._pieces[drawn.column], self.rows)
-        column = self._encoded[drawn.column]
+            if rows is not None:
+                column = _encode(list(_at(pieces, rows)), self.rows)
+            else:
+                column = self._encoded[drawn.column] = _encode(pieces, self.rows)
+        else:
+            column = self._encoded[drawn.column]
         if not drawn.when:
             return column
         held = self.where(drawn.when)
@@ -174,19 +188,15 @@ class EventBatch:
 
     def columns_at(self, rows: NDArray[np.int64] | None) -> Iterator[Column]:
         """Every native column, at some rows only (None: all of them); columns that those rows lack are left out."""
+        held, place = np.zeros(self.rows, dtype=bool), np.zeros(self.rows, dtype=np.int64)
+        if rows is not None:
+            held[rows], place[rows] = True, np.arange(len(rows))
         for name, pieces in self._pieces.items():
             if rows is None:
                 if (column := self._native(Drawn(name))) is not None:
                     yield column
                 continue
-            place = np.full(self.rows, ABSENT, dtype=np.int64)
-            place[rows] = np.arange(len(rows))
-            chosen = [
-                (held[keep].tolist(), [values[index] for index in np.flatnonzero(keep)])
-                for at, values in pieces
-                if (keep := (held := place[np.asarray(at)]) >= 0).any()
-            ]
-            if chosen:
+            if chosen := [(place[at], values, plain) for at, values, plain in _at(pieces, held)]:
                 yield _encode(chosen, len(rows))
 
     def where(self, condition: Condition) -> Rows:
@@ -215,7 +225,9 @@ class EventBatch:
         return sha256(head + b"\0" + self.raw[row]).hexdigest()[:32]
 
 
-_Piece = tuple[Sequence[int], Sequence[Any]]
+Places = NDArray[np.int64]
+_Piece = tuple[Places, Sequence[Any], bool]
+"""Rows, their values, and whether those are all plain: text, whole numbers or null."""
 
 
 _NESTED = frozenset((dict, list))
@@ -233,18 +245,21 @@ class _Flattener:
         self.pieces: dict[str, list[_Piece]] = {}
         self.unindexed = 0
 
-    def objects(self, prefix: str, rows: Sequence[int], objects: Sequence[Mapping[str, Any]], depth: int) -> None:
+    def objects(self, prefix: str, rows: Places, objects: Sequence[Mapping[str, Any]], depth: int) -> None:
         shapes: dict[tuple[str, ...], list[int]] = {}
         for index, shape in enumerate(map(tuple, objects)):
             shapes.setdefault(shape, []).append(index)
         for keys, members in shapes.items():
-            here = rows if len(members) == len(rows) else [rows[index] for index in members]
+            here = rows if len(members) == len(rows) else rows[members]
             columns = zip(*[objects[index].values() for index in members], strict=True)
             for key, values in zip(keys, columns, strict=True):
                 self.values(prefix + key, here, values, depth)
 
-    def values(self, path: str, rows: Sequence[int], values: Sequence[Any], depth: int) -> None:
+    def values(self, path: str, rows: Places, values: Sequence[Any], depth: int) -> None:
         kinds = set(map(type, values))
+        if kinds <= _PLAIN:
+            self.keep(path, rows, values, True)
+            return
         if dict in kinds and depth < MAX_DEPTH:
             inner, (rows, values) = _split(rows, values, dict)
             self.objects(path + ".", *inner, depth + 1)
@@ -253,12 +268,12 @@ class _Flattener:
             if _NESTED.isdisjoint(kind for array in arrays for kind in map(type, array)):
                 self.keep(path, at, list(map(tuple, arrays)))
             else:
-                for row, array in zip(at, arrays, strict=True):
-                    self.array(path, row, array, depth)
+                for index, array in enumerate(arrays):
+                    self.array(path, at[index : index + 1], array, depth)
         if values:
             self.keep(path, rows, values)
 
-    def array(self, path: str, row: int, array: list[Any], depth: int) -> None:
+    def array(self, path: str, row: Places, array: list[Any], depth: int) -> None:
         """An array of objects becomes one array a field; whatever else it holds stays an array under its own name."""
         below: dict[str, list[Any]] = {}
         todo = [("", one, depth) for one in reversed(array)]
@@ -271,29 +286,30 @@ class _Flattener:
             else:
                 below.setdefault(sub, []).append(orjson.dumps(one).decode() if isinstance(one, dict | list) else one)
         for sub, values in (below or {"": []}).items():
-            self.keep(path + sub, (row,), (tuple(values),))
+            self.keep(path + sub, row, (tuple(values),))
 
-    def keep(self, path: str, rows: Sequence[int], values: Sequence[Any]) -> None:
+    def keep(self, path: str, rows: Places, values: Sequence[Any], plain: bool = False) -> None:
         name = self.named(path)
         if name in self.pieces or len(self.pieces) < MAX_COLUMNS:
-            self.pieces.setdefault(name, []).append((rows, values))
+            self.pieces.setdefault(name, []).append((rows, values, plain))
         else:
             self.unindexed += len(values)
 
 
 def _flatten(events: Sequence[dict[str, Any]], named: Naming) -> tuple[dict[str, list[_Piece]], int]:
     flattener = _Flattener(named)
-    flattener.objects("", range(len(events)), events, 0)
+    flattener.objects("", np.arange(len(events)), events, 0)
     return flattener.pieces, flattener.unindexed
 
 
-def _split(rows: Sequence[int], values: Sequence[Any], kind: type) -> tuple[_Piece, _Piece]:
+def _split(
+    rows: Places, values: Sequence[Any], kind: type
+) -> tuple[tuple[Places, list[Any]], tuple[Places, list[Any]]]:
     """The rows whose value is of a kind, and the others."""
-    are = [index for index, value in enumerate(values) if type(value) is kind]
-    others = [index for index, value in enumerate(values) if type(value) is not kind]
+    are = np.fromiter((type(value) is kind for value in values), dtype=bool, count=len(values))
     return (
-        ([rows[index] for index in are], [values[index] for index in are]),
-        ([rows[index] for index in others], [values[index] for index in others]),
+        (rows[are], [value for value in values if type(value) is kind]),
+        (rows[~are], [value for value in values if type(value) is not kind]),
     )
 
 
@@ -308,23 +324,34 @@ class _Index(dict[Any, int]):
 _PLAIN = frozenset((str, int, type(None)))
 
 
+def _at(pieces: Iterable[_Piece], rows: Rows) -> Iterator[_Piece]:
+    """The pieces at some rows only."""
+    for place, values, plain in pieces:
+        keep = rows[place]
+        if keep.any():
+            yield place[keep], list(compress(values, keep.tolist())), plain
+
+
 def _encode(pieces: Sequence[_Piece], rows: int) -> Column:
     codes: Codes = np.full(rows, ABSENT, dtype=np.int32)
     index = _Index()
-    for at, values in pieces:
-        if not _PLAIN.issuperset(map(type, values)):
-            values = [value if type(value) in _PLAIN else _key(value) for value in values]
-        found = np.fromiter(map(index.__getitem__, values), dtype=np.int32, count=len(values))
-        place = slice(at.start, at.stop, at.step) if isinstance(at, range) else np.asarray(at)
-        taken = codes[place]
-        if (taken >= 0).any():  # one name, twice in an event: both values count
-            keys = list(index)
-            for position in np.flatnonzero(taken >= 0):
-                both = (*parts(_value(keys[taken[position]])), *parts(_value(keys[found[position]])))
-                found[position] = index[_key(both)]
-                keys = list(index)
-        codes[place] = found
-    return Column(codes, [_value(key) for key in index])
+    total = 0
+    for place, values, plain in pieces:
+        keyed = values if plain else map(_key, values)
+        codes[place] = np.fromiter(map(index.__getitem__, keyed), dtype=np.int32, count=len(values))
+        total += len(values)
+    if np.count_nonzero(codes >= 0) < total:
+        return _joined(pieces, rows)
+    return Column(codes, list(index) if all(plain for _, _, plain in pieces) else [_value(key) for key in index])
+
+
+def _joined(pieces: Sequence[_Piece], rows: int) -> Column:
+    """The column of a name that stands twice in some event, under two paths: both values count, as an array."""
+    held: dict[int, Any] = {}
+    for place, values, _ in pieces:
+        for row, value in zip(place.tolist(), values, strict=True):
+            held[row] = (*parts(held[row]), *parts(value)) if row in held else value
+    return _encode([(np.fromiter(held, dtype=np.int64), list(held.values()), False)], rows)
 
 
 @dataclass(frozen=True, slots=True)

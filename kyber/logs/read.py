@@ -7,20 +7,20 @@ and marked, a file that cannot be opened is a Problem and the rest goes on.
 import bz2
 import codecs
 import glob
-import gzip
 import io
 import lzma
 import os
 import re
+import stat
 import sys
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from itertools import accumulate
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, Final, cast
 
 import zstandard
 
@@ -28,28 +28,32 @@ from kyber.logs.batch import Chunk
 from kyber.problem import Place, Problem, Severity
 
 MAX_RECORD = 2**20
-"""Bytes of one record; what is longer is cut here and the rest of the line passed over."""
+"""Bytes of one record; what is longer is cut here and the rest of it passed over."""
 CHUNK = 32 * 2**20
 """Bytes of raw records read before they are parsed: what bounds the memory of a scan."""
+PIECE = 2**20
+"""Bytes taken from a stream at once, and so the most that is lost where reading fails."""
 MAX_RATIO = 1_000
 """Decompressed : compressed. Honest logs reach 100:1."""
 FREE_BYTES = 64 * 2**20
 """Decompressed bytes that are allowed whatever the ratio."""
+MAX_DICTIONARY = 256 * 2**20
+"""Bytes of memory that unpacking xz may take; its highest preset takes 65 MiB."""
 MAX_HELD = 2**31
-"""Bytes of a compressed event log, which has to be unpacked whole."""
+"""Bytes of an event log that is compressed or comes by standard input, and so has to be held whole."""
 MAX_FILES = 200_000
 SAMPLE = 65_536
 FINGERPRINT = 256
 BROKEN = b"\x00broken: "
 """What begins a record that its container could not give."""
 
-_MAGIC: tuple[tuple[bytes, str], ...] = (
+_MAGIC: Final = (
     (b"\x1f\x8b", "gzip"),
     (b"\x28\xb5\x2f\xfd", "zstd"),
     (b"\xfd7zXZ\x00", "xz"),
     (b"BZh", "bzip2"),
 )
-_UTF16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
+_UTF16: Final = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 
 
 class ReadingError(Exception):
@@ -62,7 +66,7 @@ class ReadingError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One thing to read. `name` is what the user is shown; `path` is None for standard input. `size` in bytes as stored."""
+    """One thing to read. `name` is what the user is shown; `path` is None for standard input. `size`: bytes as stored."""
 
     name: str
     path: Path | None
@@ -73,90 +77,152 @@ class Input:
 def inputs(paths: Sequence[str], now: datetime) -> tuple[list[Input], list[Problem]]:
     """The files that paths mean: files themselves, folders with all below them, globs, `-` for standard input.
 
-    Symbolic links below a folder are not followed out of it. Sorted by name within each path; a file is read once.
+    Below a folder, hidden files are left out, and so is what is no regular file; a symbolic link that leads out of it,
+    or out of the folder where a glob begins, is a Problem. Sorted by name within each path; a file is read once.
     """
-    found: dict[Path, Input] = {}
+    found: dict[str, Input] = {}
     problems: list[Problem] = []
-    stdin: list[Input] = []
     for given in paths:
         if given == "-":
-            stdin.append(Input("<stdin>", None, 0, now))
+            found.setdefault(given, Input("<stdin>", None, 0, now))
             continue
-        path = Path(given)
-        if path.is_dir():
-            files: Iterable[Path] = _below(path, problems)
-        elif path.exists():
-            files = [path]
-        else:
-            files = [Path(one) for one in sorted(glob.glob(given, recursive=True)) if Path(one).is_file()]
-            if not files:
-                problems.append(Problem(Place(given), "F01"))
-        for file in files:
+        for file in _files(given, problems):
             try:
                 state = file.stat()
-                found.setdefault(
-                    file.resolve(),
-                    Input(str(file), file, state.st_size, datetime.fromtimestamp(state.st_mtime, UTC)),
-                )
             except OSError as error:
-                problems.append(Problem(Place(str(file)), "F02", {"why": error.strerror or str(error)}))
-            if len(found) > MAX_FILES:
+                problems.append(_unreadable(file, error))
+                continue
+            identity = os.path.realpath(file)
+            if identity in found or not (stat.S_ISREG(state.st_mode) or file == Path(given)):
+                continue
+            if len(found) >= MAX_FILES:
                 problems.append(Problem(Place(given), "F03", {"limit": MAX_FILES}))
-                break
-    return [*stdin, *found.values()], problems
+                return list(found.values()), problems
+            found[identity] = Input(str(file), file, state.st_size, _modified(state, now))
+    return list(found.values()), problems
 
 
-def _below(folder: Path, problems: list[Problem]) -> Iterator[Path]:
-    """Every regular file below a folder, sorted; hidden ones and links that lead outside are left out."""
-    root = folder.resolve()
+def _modified(state: os.stat_result, now: datetime) -> datetime:
+    try:
+        return datetime.fromtimestamp(state.st_mtime, UTC)
+    except (ValueError, OverflowError, OSError):  # a time outside the calendar
+        return now
+
+
+def _unreadable(file: Path, error: OSError) -> Problem:
+    return Problem(Place(str(file)), "F02", {"why": error.strerror or str(error)})
+
+
+def _files(given: str, problems: list[Problem]) -> Iterator[Path]:
+    """The files that one path means, with what lies in the way of others."""
+    path = Path(given)
+    try:
+        if stat.S_ISDIR(path.stat().st_mode):
+            yield from _below(path, os.path.realpath(path), problems)
+        else:
+            yield path
+        return
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        pass
+    except OSError as error:
+        if not glob.has_magic(given):
+            problems.append(_unreadable(path, error))
+            return
+    matches = list(_matching(path))
+    if not matches:
+        problems.append(Problem(Place(given), "F01"))
+    home = os.path.realpath(_fixed(path))
+    for match in matches:
+        if _leaves(match, home):
+            problems.append(Problem(Place(str(match)), "F04", severity=Severity.WARNING))
+        elif match.is_dir():
+            yield from _below(match, home, problems)
+        else:
+            yield match
+
+
+def _matching(pattern: Path) -> Iterator[Path]:
+    """What a glob matches, sorted, without what is hidden. It does not walk through links to folders."""
+    fixed = _fixed(pattern)
+    if fixed == pattern or "\0" in str(pattern):
+        return
+    rest = pattern.relative_to(fixed)
+    shows = any(part.startswith(".") for part in rest.parts)
+    try:
+        found = sorted(fixed.glob(str(rest)))
+    except (ValueError, OSError):
+        return
+    for match in found:
+        if shows or not any(part.startswith(".") for part in match.relative_to(fixed).parts):
+            yield match
+
+
+def _fixed(pattern: Path) -> Path:
+    """The part of a pattern before its first wildcard."""
+    magic = (index for index, part in enumerate(pattern.parts) if glob.has_magic(part))
+    return Path(*pattern.parts[: next(magic, len(pattern.parts))])
+
+
+def _leaves(path: Path, home: str) -> bool:
+    # Not Path.resolve: where links go round in circles, it raises.
+    return not Path(os.path.realpath(path)).is_relative_to(home)
+
+
+def _below(folder: Path, home: str, problems: list[Problem]) -> Iterator[Path]:
+    """Everything below a folder that is neither hidden nor a folder, sorted. `home`: what links must not lead out of."""
 
     def passed_over(error: OSError) -> None:
-        problems.append(Problem(Place(str(error.filename)), "F02", {"why": error.strerror or str(error)}))
+        problems.append(_unreadable(Path(str(error.filename)), error))
 
-    for where, folders, names in _walk(folder, passed_over):
+    for where, folders, names in os.walk(folder, onerror=passed_over):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            file = where / name
+        for name in sorted((*folders, *names)):
+            path = Path(where) / name
             if name.startswith("."):
                 continue
-            if file.is_symlink() and not file.resolve().is_relative_to(root):
-                problems.append(Problem(Place(str(file)), "F04", severity=Severity.WARNING))
-            elif file.is_file():
-                yield file
-
-
-def _walk(folder: Path, onerror: Callable[[OSError], None]) -> Iterator[tuple[Path, list[str], list[str]]]:
-    for where, folders, names in os.walk(folder, onerror=onerror):
-        yield Path(where), folders, names
+            if path.is_symlink() and _leaves(path, home):
+                problems.append(Problem(Place(str(path)), "F04", severity=Severity.WARNING))
+            elif name not in folders:
+                yield path
 
 
 class Stream:
     """One input opened for reading: decompressed bytes, with how far the stored bytes have been read (`consumed`).
 
-    Raises ReadingError from `read` when the input breaks off, cannot be decompressed, or grows out of proportion.
+    Raises ReadingError from `read` when the input breaks off, cannot be decompressed, or grows out of proportion; all
+    that came before is given first.
     """
 
     def __init__(self, given: Input) -> None:
         self.input = given
         self.produced = 0
-        self.compression: str | None = None
+        self._failure: ReadingError | None = None
+        self._decoder: codecs.IncrementalDecoder | None = None
         try:
             self._raw: BinaryIO = sys.stdin.buffer if given.path is None else given.path.open("rb")
-            peeked = io.BufferedReader(cast(io.RawIOBase, _Counted(self._raw)), 2**20)
-            self._counter = cast(_Counted, peeked.raw)
-            head = peeked.peek(8)[:8]
+        except (OSError, ValueError) as error:
+            raise ReadingError("F02", why=getattr(error, "strerror", None) or str(error)) from None
+        try:
+            self._open()
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self) -> None:
+        self._counter = _Counted(self._raw)
+        buffered = io.BufferedReader(self._counter, PIECE)
+        try:
+            head = buffered.peek(8)
         except OSError as error:
             raise ReadingError("F02", why=error.strerror or str(error)) from None
         self.compression = next((name for magic, name in _MAGIC if head.startswith(magic)), None)
-        self._stream: BinaryIO = _opened(self.compression, peeked)
-        self._ahead = b""
-        self._decoder = None
+        self._stream = _Unpacked(buffered, self.compression) if self.compression else buffered
         start = self._pull(SAMPLE)
         if start[:2] in _UTF16 and not start.startswith(b"\xff\xfe\x00\x00"):
             self._decoder = codecs.getincrementaldecoder(_UTF16[start[:2]])(errors="replace")
-            start = self._decoder.decode(start[2:]).encode("utf-8", "replace")
-        elif start.startswith(b"\xef\xbb\xbf"):
-            start = start[3:]
+            start = self._decoder.decode(start[2:]).encode()
+        elif start.startswith(codecs.BOM_UTF8):
+            start = start[len(codecs.BOM_UTF8) :]
         self._ahead = start
         self.sample = start[:SAMPLE]
         self.fingerprint = sha256(start[:FINGERPRINT]).digest()
@@ -167,53 +233,38 @@ class Stream:
         return self._counter.count
 
     def _pull(self, size: int) -> bytes:
+        """`size` bytes, decompressed; fewer before the end and before a break, which the next call raises."""
         got: list[bytes] = []
         want = size
         try:
-            while want > 0 and (data := self._stream.read(want)):
+            while want > 0 and not self._failure and (data := self._stream.read1(min(want, PIECE))):
                 got.append(data)
                 want -= len(data)
                 self.produced += len(data)
-                if (
-                    self.compression
-                    and self.produced > FREE_BYTES
-                    and self.produced > MAX_RATIO * max(self.consumed, 1)
-                ):
-                    raise ReadingError("F05", ratio=MAX_RATIO)
-        except ReadingError:
-            raise
-        except (OSError, EOFError, zlib.error, lzma.LZMAError, zstandard.ZstdError) as error:
-            if got:  # what came before the break is read first; the next call meets the break again
-                self._broken: Exception | None = error
-                self._stream = cast(BinaryIO, _Broken(error))
-                return b"".join(got)
-            raise ReadingError("F06", why=str(error)) from None
+                if self.compression and self.produced > max(FREE_BYTES, MAX_RATIO * self.consumed):
+                    self._failure = ReadingError("F05", ratio=MAX_RATIO)
+        except (OSError, EOFError, MemoryError, zlib.error, lzma.LZMAError, zstandard.ZstdError) as error:
+            self._failure = ReadingError("F06", why=str(error))
+        if self._failure and not got:
+            raise self._failure
         return b"".join(got)
 
     def read(self, size: int) -> bytes:
-        """Up to `size` bytes, decompressed and as UTF-8 where the input was UTF-16; empty at the end."""
+        """About `size` bytes, decompressed and as UTF-8 where the input was UTF-16; empty at the end."""
         if self._ahead:
             ahead, self._ahead = self._ahead[:size], self._ahead[size:]
             return ahead
-        data = self._pull(size)
-        if self._decoder is not None:
-            return self._decoder.decode(data, final=not data).encode("utf-8", "replace")
-        return data
+        if self._decoder is None:
+            return self._pull(size)
+        while data := self._pull(size):
+            if decoded := self._decoder.decode(data):
+                return decoded.encode()
+        return self._decoder.decode(b"", final=True).encode()
 
     def close(self) -> None:
         """Close what was opened; standard input stays open."""
         if self.input.path is not None:
             self._raw.close()
-
-
-class _Broken:
-    """A stream whose next read meets an error that was put off."""
-
-    def __init__(self, error: Exception) -> None:
-        self.error = error
-
-    def read(self, size: int) -> bytes:
-        raise self.error
 
 
 class _Counted(io.RawIOBase):
@@ -225,24 +276,60 @@ class _Counted(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: object) -> int:
-        view = memoryview(cast(bytearray, buffer))
-        data = self.raw.read1(len(view)) if hasattr(self.raw, "read1") else self.raw.read(len(view))
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer)
+        data = self._some(len(view))
+        # A pipe may give its first bytes one by one; only together do they tell how it is compressed.
+        while data and self.count + len(data) < 8 and (more := self._some(len(view) - len(data))):
+            data += more
         view[: len(data)] = data
         self.count += len(data)
         return len(data)
 
+    def _some(self, size: int) -> bytes:
+        return self.raw.read1(size) if isinstance(self.raw, io.BufferedIOBase) else self.raw.read(size)
 
-def _opened(compression: str | None, raw: io.BufferedReader) -> BinaryIO:
-    if compression == "gzip":
-        return cast(BinaryIO, gzip.GzipFile(fileobj=raw))
-    if compression == "zstd":
-        return cast(BinaryIO, zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True))
-    if compression == "xz":
-        return cast(BinaryIO, lzma.LZMAFile(raw))
-    if compression == "bzip2":
-        return cast(BinaryIO, bz2.BZ2File(raw))
-    return cast(BinaryIO, raw)
+
+_UNPACKING: Final[Mapping[str, tuple[Callable[[], Any], int]]] = {
+    "gzip": (lambda: zlib.decompressobj(31), 4_096),
+    "zstd": (lambda: zstandard.ZstdDecompressor().decompressobj(), 1_024),
+    "xz": (lambda: lzma.LZMADecompressor(memlimit=MAX_DICTIONARY), 4_096),
+    "bzip2": (bz2.BZ2Decompressor, 64),
+}
+"""What unpacks one member, and how many bytes it is fed at a time: so few that what comes of them at the format's
+highest ratio fits in memory (gzip 4 MiB, zstd 32 MiB, xz 28 MiB, bzip2 90 MiB)."""
+
+
+class _Unpacked:
+    """Compressed members one after the other, with zeros between them at most, as one stream.
+
+    Raises EOFError where the last one is cut short. The readers that come with the formats lose what came just before
+    a break, or (zstd) do not tell a break from the end, or (xz, bzip2) an end from a damaged second member.
+    """
+
+    def __init__(self, raw: io.BufferedReader, compression: str) -> None:
+        self._raw = raw
+        self._fresh, self._piece = _UNPACKING[compression]
+        self._member: Any = None
+        self._rest = self._held = b""
+
+    def read1(self, size: int) -> bytes:
+        while not self._held:
+            data, self._rest = self._rest or self._raw.read(self._piece), b""
+            if not data:
+                if self._member is not None:
+                    raise EOFError("the compressed data is cut short")
+                return b""
+            if self._member is None:
+                data = data.lstrip(b"\0")
+                if not data:
+                    continue
+                self._member = self._fresh()
+            self._held = self._member.decompress(data)
+            if self._member.eof:
+                self._rest, self._member = self._member.unused_data, None
+        given, self._held = self._held[:size], self._held[size:]
+        return given
 
 
 def lines(stream: Stream, size: int = CHUNK) -> Iterator[Chunk]:
@@ -275,93 +362,167 @@ def _chunk(records: list[bytes], head: bytes, length: int, number: int, offset: 
     return Chunk(records, offsets, number, frozenset(cut))
 
 
-_JSON_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|[{}\[\]]', re.DOTALL)
-_BETWEEN = re.compile(rb"[\s,]*(?:Record \d+\s*)?")
+_STRUCTURE = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\\n]++|\\[^\n])*+(?:"|(?=\n)))*+([{}\[\]])')
+"""Up to the next bracket or brace outside texts. A text that is not closed ends with its line."""
+_BETWEEN = re.compile(rb"(?:[\s,]++|Record \d+(?!\S))*+")
+_UNINDENTED = re.compile(rb"\{[ \t\r]*\n([ \t]*)")
 
 
 def documents(stream: Stream, size: int = CHUNK) -> Iterator[Chunk]:
-    """Chunks of JSON values that may span lines: one after the other, or the elements of one array.
+    """Chunks of JSON values that may span lines: one after the other, or the elements of arrays.
 
-    What stands between them and is not JSON becomes a record of its own, so that its parser can reject it by name.
+    What stands between them and is not JSON becomes a record of its own, so that its parser can reject it by name. A
+    value that breaks off ends where a line begins with a brace no further in than the value's own.
     """
-    number, offset, rest = 1, 0, b""
-    inside = 0  # 1 within the one array that holds the records
+    found, number = _Documents(), 1
     while True:
         data = stream.read(size)
-        block = rest + data
-        records, ends, inside, at = _values(block, inside, first=offset == 0, last=not data)
-        if records:
-            chunk = Chunk(records, [offset + end for end in ends], number)
-            number += len(records)
+        chunk = found.feed(data, number)
+        if chunk.records:
             yield chunk
-        rest, offset = block[at:], offset + at
-        if not data or len(rest) > MAX_RECORD:
-            break
-    length = len(rest.strip())
-    while data := stream.read(size):
-        length += len(data)
-    if length:
-        yield Chunk([rest[:MAX_RECORD]], [offset], number, frozenset((0,)) if length > MAX_RECORD else frozenset())
+        number += len(chunk.records)
+        if not data:
+            return
 
 
-def _values(block: bytes, inside: int, *, first: bool, last: bool) -> tuple[list[bytes], list[int], int, int]:
-    records: list[bytes] = []
-    starts: list[int] = []
-    at = start = 0
-    if first and block.lstrip()[:1] == b"[":
-        inside, at = 1, block.index(b"[") + 1
-    depth = 0
-    for token in _JSON_TOKEN.finditer(block, at):
-        sign = token[0]
-        if sign in (b"{", b"["):
-            if depth == 0:
-                start = _BETWEEN.match(block, at).end()  # type: ignore[union-attr] - the pattern matches nothing too
-                if block[start : token.start()].strip():
-                    records.append(block[start : token.start()].strip())
-                    starts.append(start)
-                start = token.start()
-            depth += 1
-        elif sign in (b"}", b"]"):
-            if depth == 0:
-                if inside and sign == b"]":
-                    inside, at = 0, token.end()
-                continue
-            depth -= 1
-            if depth == 0:
-                at = token.end()
-                records.append(block[start:at])
-                starts.append(start)
-    if last and depth == 0:
-        tail = block[at:].strip(b" \t\r\n,]")
-        if not tail:
-            at = len(block)
-    return records, starts, inside, at
+class _Documents:
+    """Finds where JSON values begin and end, looking at each byte once. `block` holds what is not given yet.
+
+    Positions are in `block`: `at`, up to where it was looked at; `start`, where the open value, or what stands between
+    values, begins. `base` is the offset of `block` in the stream; `dropped` bytes of the open value are no longer held.
+    """
+
+    def __init__(self) -> None:
+        self.block = b""
+        self.base = self.at = self.start = self.depth = self.dropped = self.column = 0
+        self.inside = False  # the array that holds the values
+        self.records: list[bytes] = []
+        self.offsets: list[int] = []
+        self.cut: set[int] = set()
+
+    def feed(self, data: bytes, number: int) -> Chunk:
+        """The values that end in `data`; in none at all (the end), what is left."""
+        self.block += data
+        block, structure = self.block, _STRUCTURE.match
+        while token := structure(block, self.at):
+            sign, place, self.at = token[1], token.start(1), token.end()
+            if not self.depth:
+                self._outside(sign, place)
+            elif sign in b"}]":
+                self.depth -= 1
+                if not self.depth:
+                    self._give(self.at)
+            elif sign == b"{" and self._begins_anew(place):
+                self._give(place)
+                self._begin(place)
+            else:
+                self.depth += 1
+        if not data:
+            self._give(len(block)) if self.depth else self._between(len(block))
+        elif len(block) - self.at > MAX_RECORD:  # a text without end
+            self.at = len(block)
+        if not self.depth and self.at - self.start > MAX_RECORD:
+            self._between(self.at)
+        self._forget()
+        chunk = Chunk(self.records, self.offsets, number, frozenset(self.cut))
+        self.records, self.offsets, self.cut = [], [], set()
+        return chunk
+
+    def _outside(self, sign: bytes, place: int) -> None:
+        if sign == b"}" or (sign == b"]" and not self.inside):
+            return
+        between = self._between(place)
+        if sign == b"]" or (sign == b"[" and not self.inside and not between):
+            self.inside = sign == b"["
+            self.start = place + 1
+        else:
+            self._begin(place)
+
+    def _begin(self, place: int) -> None:
+        self.start, self.depth, self.column = place, 1, max(self._indent(place), 0)
+
+    def _indent(self, place: int) -> int:
+        """How far in a place is, when nothing but blanks stands before it on its line; otherwise -1."""
+        before = self.block[max(place - 64, 0) : place]
+        line = before.rstrip(b" \t")
+        return len(before) - len(line) if line.endswith(b"\n") else -1
+
+    def _begins_anew(self, place: int) -> bool:
+        """Whether a brace within a value must be the next value's: it stands as far left, in JSON that is indented."""
+        if not 0 <= self._indent(place) <= self.column:
+            return False
+        second = _UNINDENTED.match(self.block, self.start)
+        return second is None or len(second[1]) > self.column
+
+    def _give(self, end: int) -> None:
+        """The open value, up to `end`."""
+        value = self.block[self.start : end].rstrip()
+        self._add(value, self.dropped)
+        self.base, self.dropped = self.base + self.dropped, 0
+        self.start, self.depth = end, 0
+
+    def _between(self, end: int) -> bool:
+        """What stands between values, up to `end`; whether there was anything."""
+        self.start = min(cast(re.Match[bytes], _BETWEEN.match(self.block, self.start)).end(), end)
+        other = self.block[self.start : end].rstrip(b" \t\r\n,")
+        if other:
+            self._add(other, 0)
+        self.start = end
+        return bool(other)
+
+    def _add(self, record: bytes, dropped: int) -> None:
+        if len(record) + dropped > MAX_RECORD:
+            self.cut.add(len(self.records))
+        self.records.append(record[:MAX_RECORD])
+        self.offsets.append(self.base + self.start)
+
+    def _forget(self) -> None:
+        """Let go of what was given, and of the open value beyond the limit."""
+        held = self.block[self.start : self.at]
+        if self.depth and len(held) > MAX_RECORD + 64:
+            # The last bytes stay: they tell how far in a brace is.
+            held = held[:MAX_RECORD] + held[-64:]
+            self.dropped += self.at - self.start - len(held)
+        self.block = held + self.block[self.at :]
+        self.base, self.start, self.at = self.base + self.start, 0, len(held)
+
+
+_FILE_HEADER, _LOG_CHUNK = 4_096, 65_536
+"""Bytes of an event log's header and of each chunk after it (Microsoft, MS-EVEN6; libevtx's description of EVTX)."""
 
 
 def event_log(stream: Stream) -> Iterator[Chunk]:
     """Chunks of a Windows event log (EVTX): each record as JSON text, its record id in place of an offset.
 
     A record or a chunk of the log that is damaged becomes a record that begins with BROKEN, and the rest goes on.
+    Raises ReadingError: F06 where it is no event log, and after its records where chunks of it are missing; F08 where
+    it has to be held and is too large.
     """
-    from evtx import PyEvtxParser
-
     if stream.compression or stream.input.path is None:
         held = io.BytesIO()
         while data := stream.read(CHUNK):
             held.write(data)
             if held.tell() > MAX_HELD:
-                raise ReadingError("F05", ratio=MAX_RATIO)
-        held.seek(0)
-        source: object = held
-    else:
-        source = str(stream.input.path)
-    try:
-        found = iter(PyEvtxParser(source, number_of_threads=1).records_json())
-    except (RuntimeError, OSError, ValueError) as error:
-        raise ReadingError("F06", why=str(error)) from None
+                raise ReadingError("F08", limit=MAX_HELD // 2**20)
+        yield from _event_records(held, held)
+        return
+    with stream.input.path.open("rb") as log:
+        stream.produced = log.seek(0, os.SEEK_END)
+        yield from _event_records(str(stream.input.path), log)
+
+
+def _event_records(source: object, log: BinaryIO) -> Iterator[Chunk]:
+    from evtx import PyEvtxParser
+
+    missing = _missing_chunks(log)
+    log.seek(0)
     number, size = 1, 0
     records: list[bytes] = []
     ids: list[int] = []
+    try:
+        found = iter(PyEvtxParser(source, number_of_threads=1).records_json())
+    except BaseException as error:
+        raise _unread(error) from None
     while True:
         try:
             record = next(found)
@@ -370,6 +531,8 @@ def event_log(stream: Stream) -> Iterator[Chunk]:
             break
         except (RuntimeError, OSError, ValueError) as error:
             text, identity = BROKEN + str(error).encode("utf-8", "replace"), 0
+        except BaseException as error:
+            raise _unread(error) from None
         records.append(text)
         ids.append(identity)
         size += len(text)
@@ -379,6 +542,29 @@ def event_log(stream: Stream) -> Iterator[Chunk]:
             records, ids = [], []
     if records:
         yield Chunk(records, ids, number)
+    if missing:
+        raise ReadingError("F06", why=f"chunks of the event log are missing or cut short: {missing}")
+
+
+def _unread(error: BaseException) -> BaseException:
+    """What to raise for an error of the event log's package. Its panics are no Exception, and have no public name."""
+    if isinstance(error, RuntimeError | OSError | ValueError) or type(error).__name__ == "PanicException":
+        return ReadingError("F06", why=str(error))
+    return error
+
+
+def _missing_chunks(log: BinaryIO) -> int:
+    """How many chunks the log's header counts, or the file begins, that are not there whole: the package is silent."""
+    size = log.seek(0, os.SEEK_END)
+    log.seek(42)
+    counted = int.from_bytes(log.read(2), "little")
+    begun = whole = 0
+    for at in range(_FILE_HEADER, size, _LOG_CHUNK):
+        log.seek(at)
+        if log.read(8).strip(b"\0"):
+            begun += 1
+            whole += at + _LOG_CHUNK <= size
+    return max(counted, begun) - whole
 
 
 FRAMINGS: Mapping[str, Callable[[Stream], Iterator[Chunk]]] = {"lines": lines, "json": documents, "evtx": event_log}

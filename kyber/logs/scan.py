@@ -24,6 +24,7 @@ from kyber.logs.sigma.match import Match, Matcher
 from kyber.logs.sigma.plan import plan
 from kyber.logs.sigma.rule import Rule, RuleSet
 from kyber.logs.values import NO_TIME, as_datetime, shown
+from kyber.privacy import find as identity_codes
 from kyber.problem import Place, Problem, Severity
 
 GROUP = ("host.name", "user.name", "source.ip")
@@ -142,7 +143,7 @@ def scan(
 def batches(stream: Stream, form: Format, job: Job, tally: Tally) -> Iterator[EventBatch]:
     """The batches of one input, in order, with every record counted in `tally`. Raises ReadingError."""
     parser = form.parser(Context(reference=stream.input.modified, zone=job.zone))
-    logsource = job.logsource or LogSource(product=form.product, service=form.service)
+    logsource = _logsource(job.logsource, form)
     origin = Origin(job.source, stream.input.name, stream.fingerprint, job.zone)
 
     def batch(parsed: Parsed) -> EventBatch:
@@ -163,6 +164,16 @@ def batches(stream: Stream, form: Format, job: Job, tally: Tally) -> Iterator[Ev
         rest = batch(last) if last.records else None
     if rest is not None:
         yield rest
+
+
+def _logsource(said: LogSource | None, form: Format) -> LogSource:
+    """What an input is for rules: what was said of it, and for the rest what its format tells."""
+    told = LogSource(product=form.product, service=form.service)
+    if said is None:
+        return told
+    if said.product not in (None, told.product):
+        return said
+    return LogSource(told.product, said.category, said.service or told.service)
 
 
 def _account(given: Input, form: Format, stream: Stream, tally: Tally) -> InputAccount:
@@ -204,7 +215,7 @@ class _Open:
     count: int
     first: int
     last: int
-    earliest: tuple[int, str]
+    earliest: tuple[int, str, bytes, int, str]
     evidence: tuple[Evidence, ...]
     sample: Sample
 
@@ -249,16 +260,17 @@ class _Findings:
         first, last = int(times.min()), int(times.max())
         known = self.open.get(identity)
         if known is None or first <= known.earliest[0]:
-            earliest = min((batch.event_id(int(row)), int(row)) for row in rows[times == first][:1_000])
-            if known is None or (first, earliest[0]) < known.earliest:
-                evidence = self.matcher.evidence(rule, batch, earliest[1])
-                sample = _sample(batch, earliest[1], earliest[0], first)
+            offset = min(batch.offsets[row] for row in rows[times == first])
+            ties = [int(row) for row in rows[times == first] if batch.offsets[row] == offset]
+            event, row = min((batch.event_id(row), row) for row in ties)
+            earliest = (first, batch.origin.source, batch.origin.fingerprint, offset, event)
+            if known is None or earliest < known.earliest:
+                evidence = self.matcher.evidence(rule, batch, row)
+                sample = _sample(batch, row, event, first)
                 if known is None:
-                    self.open[identity] = _Open(
-                        rule, group, len(rows), first, last, (first, earliest[0]), evidence, sample
-                    )
+                    self.open[identity] = _Open(rule, group, len(rows), first, last, earliest, evidence, sample)
                     return
-                known.earliest, known.evidence, known.sample = (first, earliest[0]), evidence, sample
+                known.earliest, known.evidence, known.sample = earliest, evidence, sample
         known.count += len(rows)
         known.first, known.last = min(known.first, first), max(known.last, last)
 
@@ -306,4 +318,9 @@ def _bounded(one: Evidence) -> Evidence:
 
 
 def _short(value: str) -> str:
-    return value if len(value) <= LONGEST else value[: LONGEST - 1] + "…"
+    if len(value) <= LONGEST:
+        return value
+    end = LONGEST - 1
+    # Half of an identity code could not be told to be one, and masked, later on.
+    cut = next((start for start, after in identity_codes(value[: end + 64]) if start < end < after), end)
+    return value[:cut] + "…"

@@ -66,7 +66,8 @@ def number(value: Scalar) -> int | float | None:
 def moment(value: Value, zone: tzinfo) -> int:
     """A time as microseconds since the epoch, UTC, or NO_TIME.
 
-    Reads ISO 8601 (in `zone` where it has no offset) and epoch seconds, milli-, micro- and nanoseconds, told apart by size.
+    Reads ISO 8601 (in `zone` where it has no offset), and epoch seconds, milli-, micro- and nanoseconds, told apart by
+    size.
     """
     for part in parts(value):
         if isinstance(part, str) and not _NUMBER.fullmatch(part):

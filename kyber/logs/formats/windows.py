@@ -87,7 +87,48 @@ _FLAT = {
 }
 
 _ECS = frozenset(
-    ["winlog", "agent", "ecs", "event", "host", "log", "process", "user", "source", "destination", "file", "registry", "dns", "network", "related", "rule", "hash", "group", "service", "error", "observer", "cloud", "input", "url", "dll", "data_stream", "powershell", "sysmon", "labels", "client", "server", "code_signature", "elastic", "fileset", "organization", "threat", "user_agent", "metadata"]
+    # fmt: off
+    (
+        "winlog",
+        "agent",
+        "ecs",
+        "event",
+        "host",
+        "log",
+        "process",
+        "user",
+        "source",
+        "destination",
+        "file",
+        "registry",
+        "dns",
+        "network",
+        "related",
+        "rule",
+        "hash",
+        "group",
+        "service",
+        "error",
+        "observer",
+        "cloud",
+        "input",
+        "url",
+        "dll",
+        "data_stream",
+        "powershell",
+        "sysmon",
+        "labels",
+        "client",
+        "server",
+        "code_signature",
+        "elastic",
+        "fileset",
+        "organization",
+        "threat",
+        "user_agent",
+        "metadata",
+    )
+    # fmt: on
 )
 
 

@@ -102,13 +102,12 @@ class FieldMatcher:
     """
 
     def __init__(self, predicates: Mapping[int, Predicate]) -> None:
-        self.predicates = predicates
         self.remembered: dict[Value | tuple[str, str], tuple[int, ...]] = {}
         self.timeouts: set[int] = set()
         self.exact: tuple[dict[str, list[int]], dict[str, list[int]]] = ({}, {})
         self.always: list[int] = []
         self.numbers: dict[int | float, list[int]] = {}
-        self.singly: list[int] = []
+        self.singly: dict[int, Callable[[Value], bool]] = {}
         self.tests: dict[int, tuple[bool, Callable[[str], bool]]] = {}
         wanted: tuple[Wanted, Wanted] = ({}, {})
         for identity, predicate in predicates.items():
@@ -117,7 +116,7 @@ class FieldMatcher:
             elif isinstance(predicate, Equals):
                 self.numbers.setdefault(predicate.number, []).append(identity)
             elif not isinstance(predicate, FieldRef | TimePart):
-                self.singly.append(identity)
+                self.singly[identity] = predicate.holds
         self.folded, self.cased = _Needles(wanted[False]), _Needles(wanted[True])
         self.any_cased = bool(wanted[True] or self.exact[True])
 
@@ -147,7 +146,7 @@ class FieldMatcher:
         if needle:
             wanted.setdefault(needle, []).append((identity, where))
         else:
-            self.singly.append(identity)
+            self.singly[identity] = predicate.holds
 
     def judge(self, value: Value) -> tuple[int, ...]:
         """The predicates that hold for a value that is there."""
@@ -169,9 +168,9 @@ class FieldMatcher:
             for part in parts(value):
                 if (found := number(part)) is not None:
                     hits.update(self.numbers.get(found, ()))
-        for identity in self.singly:
+        for identity, holds in self.singly.items():
             try:
-                if self.predicates[identity].holds(value):  # type: ignore[union-attr] - the others are not in here
+                if holds(value):
                     hits.add(identity)
             except RegexTimeout:
                 self.timeouts.add(identity)
@@ -297,7 +296,7 @@ class Matcher:
         """The fields for want of which the tree cannot hold for any event; empty when it can."""
         if isinstance(tree, int):
             question = self.plan.questions[tree]
-            return set() if question.absent or question.field in seen else {question.field}
+            return set() if question.absent else set(question.fields) - seen
         operator, inner = tree
         if operator == "not":
             return set()
@@ -333,8 +332,16 @@ class _Answers:
     def column(self, name: str) -> Column | None:
         """The column in which a field of the rules is found in this batch."""
         if name not in self._columns:
-            self._columns[name] = self.batch.first_of(self.batch.table.where_is(name))
+            asking = self.asking(name)
+            few = np.count_nonzero(asking) * 2 < self.batch.rows
+            self._columns[name] = self.batch.first_of(self.batch.table.where_is(name), asking if few else None)
         return self._columns[name]
+
+    def asking(self, name: str) -> Rows:
+        """The events about which some rule asks this field."""
+        fields = self.matcher.plan.fields
+        held: Rows = np.logical_or.reduce([rows for logsource, rows in self.held.items() if name in fields[logsource]])
+        return held
 
     def verdicts(self, name: str) -> Mapping[int, NDArray[np.int32]]:
         """For a field: question -> indexes of the column's values that answer yes.
@@ -344,8 +351,7 @@ class _Answers:
         if name not in self._verdicts:
             column, found = self.column(name), {}
             if column is not None:
-                asking = [rows for logsource, rows in self.held.items() if name in self.matcher.plan.fields[logsource]]
-                codes = np.unique(column.codes[np.logical_or.reduce(asking)])
+                codes = np.unique(column.codes[self.asking(name)])
                 codes = codes[codes >= 0]
                 judged = self.matcher.fields[name].verdicts([column.values[code] for code in codes])
                 found = {number: codes[places] for number, places in judged.items()}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kyber.logs.batch import LogSource
-from kyber.logs.sigma.predicate import And, Exists, Leaf, Node, Not, Null, Or, Predicate
+from kyber.logs.sigma.predicate import And, Exists, FieldRef, Leaf, Node, Not, Null, Or, Predicate
 from kyber.logs.sigma.rule import Rule
 
 Tree = int | tuple[Literal["and", "or", "not"], tuple["Tree", ...]]
@@ -21,6 +21,11 @@ class Question:
 
     field: str
     predicate: Predicate
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields that have to be looked at."""
+        return (self.field, self.predicate.field) if isinstance(self.predicate, FieldRef) else (self.field,)
 
     @property
     def absent(self) -> bool:
@@ -39,7 +44,10 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`routes`: logsource -> its rules. `questions` by number. `asked`: field -> numbers of the questions about it."""
+    """`routes`: logsource -> its rules. `questions` by number. `asked`: field -> numbers of the questions about it.
+
+    `fields`: logsource -> the fields that its rules look at.
+    """
 
     routes: Mapping[LogSource, Sequence[Planned]]
     questions: Sequence[Question]
@@ -73,7 +81,8 @@ def plan(rules: Iterable[Rule]) -> Plan:
     questions = tuple(numbers)
     for rule, tree in trees:
         routes.setdefault(rule.logsource, []).append(Planned(rule, tree, tuple(needs(tree, questions))))
-        fields.setdefault(rule.logsource, set()).update(questions[number].field for number in numbers_in(tree))
+        looked_at = (name for number in numbers_in(tree) for name in questions[number].fields)
+        fields.setdefault(rule.logsource, set()).update(looked_at)
     asked: dict[str, list[int]] = {}
     for number, question in enumerate(questions):
         asked.setdefault(question.field, []).append(number)

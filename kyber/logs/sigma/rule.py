@@ -240,8 +240,9 @@ def _detection(document: Mapping[str, Any], placeholders: Placeholders) -> Node:
     if not isinstance(detection, dict):
         raise RuleError("R02", "detection")
     condition = detection.get("condition")
-    conditions = condition if isinstance(condition, list) else [condition]
-    if not conditions or not all(isinstance(one, str) for one in conditions):
+    given = condition if isinstance(condition, list) else [condition]
+    conditions = [one for one in given if isinstance(one, str)]
+    if not given or len(conditions) != len(given):
         raise RuleError("R03", "detection", "condition", field="condition")
     selections = {
         name: _selection(value, name, placeholders)
@@ -316,9 +317,6 @@ def _brief(value: Any) -> str:
     return text if len(text) <= 60 else text[:59] + "…"
 
 
-_MODIFIERS = frozenset(
-    ["contains", "startswith", "endswith", "all", "cased", "exists", "neq", "windash", "re", "i", "ignorecase", "m", "multiline", "s", "dotall", "base64", "base64offset", "utf16le", "wide", "utf16be", "utf16", "lt", "lte", "gt", "gte", "minute", "hour", "day", "week", "month", "year", "cidr", "expand", "fieldref"]
-)
 _FLAGS = {"i": "i", "ignorecase": "i", "m": "m", "multiline": "m", "s": "s", "dotall": "s"}
 _ENCODINGS = {"utf16le": "utf-16-le", "wide": "utf-16-le", "utf16be": "utf-16-be", "utf16": "utf-16"}
 
@@ -345,7 +343,7 @@ class _Leaves:
         if self.time or self.order:
             return self.leaf(self.compared(value))
         if "fieldref" in modifiers:
-            how = next((one for one in modifiers if one in ("contains", "startswith", "endswith")), "equals")
+            how = next((one for one in modifiers if one in _ANCHORS), "equals")
             return self.leaf(FieldRef(self.text(value), how, self.cased))
         if "re" in modifiers:
             source = self.text(value)
@@ -365,7 +363,7 @@ class _Leaves:
 
     def text(self, value: Any) -> str:
         if not isinstance(value, str | int | float) or isinstance(value, bool):
-            raise ValueError("a text is wanted")
+            raise ValueError("a text is wanted")  # noqa: TRY004 - it is the rule that is wrong, not a call
         return str(value)
 
     def compared(self, value: Any) -> Predicate:
@@ -375,7 +373,7 @@ class _Leaves:
             except ValueError:
                 raise ValueError("a number is wanted") from None
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ValueError("a number is wanted")
+            raise ValueError("a number is wanted")  # noqa: TRY004 - as above
         if self.time:
             return TimePart(self.time, self.order or "eq", value)
         return Order(self.order or "eq", value)
@@ -388,7 +386,8 @@ class _Leaves:
             if change is not None:
                 states = [after for before in states for after in change(before)]
         found = [_tokens(one) for one in states]
-        return [_within(one) for one in found] if not self.field else found
+        anywhere = not self.field and not any(one in self.modifiers for one in _ANCHORS)
+        return [_within(one) for one in found] if anywhere else found
 
     def expanded(self, value: str) -> Iterator[tuple[Token, ...]]:
         if "expand" not in self.modifiers:
@@ -465,3 +464,6 @@ _CHANGES: Mapping[str, _Change] = {
     "base64offset": lambda state: [(one,) for one in base64offset(_bytes(state))],
     **{name: _encode(encoding) for name, encoding in _ENCODINGS.items()},
 }
+_ANCHORS = ("contains", "startswith", "endswith")
+_MODIFIERS = frozenset((*_CHANGES, *_FLAGS, *TIME_PARTS, "re", "cidr", "expand", "fieldref", "exists"))
+_MODIFIERS |= {"all", "cased", "neq", "lt", "lte", "gt", "gte"}
