@@ -1,38 +1,35 @@
-"""SigmaHQ's Windows rules on real Windows events, by rsigma and by `tests/reference.py`; each difference has a reason.
+"""SigmaHQ's Windows rules on real Windows events, three times: kyber's engine, the row-by-row evaluator, and rsigma.
 
-    python -m tests.compare_rsigma --rsigma PATH [--otrf N] [-o FILE]
+Files and the rsigma program in; out comes a Proof, in which every hit that not all three found has a named reason.
 
-Reads `sigma-rules.tar.gz`, `evtx-samples.tar.gz` and, with `--otrf N`, N lines spread evenly over
-`windows-events.jsonl.zst`, in the folder that KYBER_TEST_DATA names. Out comes Markdown: what was run, what each found,
-and each class of differences with its reason. Then follow `PROBES`: small rules that the two read differently, with a
-reason each. Exit 1 if a difference has none, or if a probe no longer answers as it is said to.
-
-Both are given the same flat events. Which rules an event concerns is settled before either sees it (`logsources`), for
-that is not what is compared: both prune by the event's `_product`, `_category` and `_service`.
+The engine goes the way of a scan, and the row-by-row evaluator asks the columns that the engine sees. rsigma knows
+nothing of kyber's field tables: its events are made flat here, and what they are for rules (`_product`, `_category`,
+`_service`) is settled by the tables here, written for this purpose. So a wrong entry in kyber's tables is a difference,
+too. Then follow PROBES: small rules that kyber and rsigma read differently, with a reason each.
 """
 
-import argparse
-import io
 import json
-import os
 import subprocess
-import sys
-import tarfile
-import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import evtx
 import yaml
-import zstandard
 
-from tests.reference import RefusedRuleError, Truth, read
+from kyber.logs.sigma.match import Matcher
+from kyber.logs.sigma.plan import plan
+from kyber.logs.sigma.rule import RuleError, Unable, read_rule
+from tests.logs.sigma.test_match import batch_of
+from tests.prove.both import File, Hit, both, document, sigmahq, windows
+from tests.prove.page import Proof, table
+from tests.reference import RefusedRuleError, read
 
 Event = dict[str, Any]
-Hit = tuple[str, int]  # rule id, number of the event
 
 SYSMON: Mapping[int, tuple[str, ...]] = {
     1: ("process_creation",),
@@ -109,6 +106,7 @@ def flat(event: Mapping[str, Any]) -> Event:
 
 
 def leaves(body: Any, name: str = "Data") -> Iterator[tuple[str, Any]]:
+    """Each named value of an event's data, however deep it lies."""
     if not isinstance(body, Mapping) or "#text" in body:
         yield name, text_within(body)
         return
@@ -118,33 +116,28 @@ def leaves(body: Any, name: str = "Data") -> Iterator[tuple[str, Any]]:
 
 
 def text_within(value: Any) -> Any:
+    """A value without what XML put around it."""
     if isinstance(value, Mapping):
         return value.get("#text")
     return [text_within(each) for each in value] if isinstance(value, list) else value
 
 
-def evtx_events(archive: Path) -> Iterator[Event]:
-    with tarfile.open(archive) as tar:
-        for member in sorted((m for m in tar if m.name.endswith(".evtx")), key=lambda m: m.name):
-            content = tar.extractfile(member)
-            assert content is not None
-            for record in evtx.PyEvtxParser(io.BytesIO(content.read())).records_json():
-                assert record is not None
-                body = json.loads(record["data"])["Event"]
-                if body.get("System"):
-                    yield flat(body)
-
-
-def otrf_events(file: Path, wanted: int) -> Iterator[Event]:
-    """Lines evenly spread over the file; its fields already have Sigma's names."""
-    lines = list(io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(file.open("rb"))))
-    for line in lines[:: max(1, len(lines) // wanted)][:wanted]:
+def events_in(file: File) -> Iterator[tuple[int, Event]]:
+    """The events of an EVTX file, or of JSON lines whose fields have Sigma's names; each with its record's number."""
+    if file.path.suffix == ".evtx":
+        for number, record in enumerate(evtx.PyEvtxParser(str(file.path), number_of_threads=1).records_json(), 1):
+            assert record is not None
+            body = json.loads(record["data"])["Event"]
+            if body.get("System"):
+                yield number, flat(body)
+        return
+    for number, line in enumerate(file.path.read_bytes().split(b"\n"), 1):
         try:
             event = json.loads(line)
         except ValueError:
             continue
         if isinstance(event.get("EventID"), int) and isinstance(event.get("Channel"), str):
-            yield {name: value for name, value in event.items() if not name.startswith(("_", "@"))}
+            yield number, {name: value for name, value in event.items() if not name.startswith(("_", "@"))}
 
 
 def logsources(event: Event) -> list[tuple[str, str]]:
@@ -157,69 +150,26 @@ def logsources(event: Event) -> list[tuple[str, str]]:
     return [(category, service) for category in categories or ("-",)]
 
 
-def prepared(events: Iterator[Event]) -> Iterator[Event]:
-    """Each event once for each of its categories, carrying its number and where it belongs."""
-    for number, event in enumerate(events):
-        for category, service in logsources(event):
-            tagged = {**event, "_number": number, "_product": "windows", "_category": category, "_service": service}
-            if category == "process_creation":
-                tagged |= {new: event[old] for old, new in PROCESS_4688.items() if old in event and new not in event}
-            yield tagged
+def tagged(number: int, event: Event) -> Iterator[Event]:
+    """An event once for each of its categories, carrying a number and where it belongs."""
+    for category, service in logsources(event):
+        one = {**event, "_number": number, "_product": "windows", "_category": category, "_service": service}
+        if category == "process_creation":
+            one |= {new: event[old] for old, new in PROCESS_4688.items() if old in event and new not in event}
+        yield one
 
 
-# ---------------------------------------------------------------------------------------------------------- the rules
+# ------------------------------------------------------------------------------------------------------------- rsigma
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    id: str
-    name: str
-    text: bytes
-    body: Mapping[str, Any]
+def by_rsigma(program: str, rules: Sequence[bytes], events: Sequence[Event]) -> tuple[set[tuple[str, int]], str]:
+    """What rsigma finds, as rule ids and events' numbers, and what it says while loading the rules.
 
-    def concerns(self, event: Event) -> bool:
-        source = self.body["logsource"]
-        return all(source.get(key, event["_" + key]) == event["_" + key] for key in ("category", "service"))
-
-
-def windows_rules(archive: Path) -> Iterator[Rule]:
-    with tarfile.open(archive) as tar:
-        for member in sorted((m for m in tar if m.name.endswith(".yml")), key=lambda m: m.name):
-            content = tar.extractfile(member)
-            assert content is not None
-            text = content.read()
-            body = yaml.load(text, yaml.CSafeLoader)
-            if body.get("logsource", {}).get("product") == "windows":
-                yield Rule(body["id"], member.name, text, body)
-
-
-# --------------------------------------------------------------------------------------------------------- both sides
-
-
-def by_reference(rules: list[Rule], events: list[Event]) -> tuple[set[Hit], dict[str, str]]:
-    """What the reference finds, and the rules that it refuses with its reason."""
-    truths: list[tuple[Rule, Truth]] = []
-    refused: dict[str, str] = {}
-    for rule in rules:
-        try:
-            truths.append((rule, read(rule.body)))
-        except RefusedRuleError as error:
-            refused[rule.id] = f"{type(error).__name__}: {error}"
-    by_source: dict[tuple[str, str], list[tuple[Rule, Truth]]] = {}
-    hits: set[Hit] = set()
-    for event in events:
-        key = (event["_category"], event["_service"])
-        if key not in by_source:
-            by_source[key] = [(rule, truth) for rule, truth in truths if rule.concerns(event)]
-        hits.update((rule.id, event["_number"]) for rule, truth in by_source[key] if truth(event))
-    return hits, refused
-
-
-def by_rsigma(program: str, rules: list[Rule], events: list[Event]) -> tuple[set[Hit], str]:
-    """What rsigma finds, and what it says while loading the rules. Raises CalledProcessError if it refuses one."""
-    with tempfile.TemporaryDirectory() as folder:
-        for number, rule in enumerate(rules):
-            (Path(folder) / f"{number:05}.yml").write_bytes(rule.text)
+    Raises CalledProcessError if it refuses one.
+    """
+    with TemporaryDirectory() as folder:
+        for number, text in enumerate(rules):
+            Path(folder, f"{number:05}.yml").write_bytes(text)
         lines = "".join(json.dumps(event) + "\n" for event in events)
         command = [program, "engine", "eval", "--rules", folder, "--input-format", "json", "--output-format", "ndjson"]
         command += ["--include-event", "--logsource-routing"]
@@ -229,14 +179,19 @@ def by_rsigma(program: str, rules: list[Rule], events: list[Event]) -> tuple[set
     return {(hit["rule_id"], hit["event"]["_number"]) for hit in found}, run.stderr.decode().replace(folder, "RULES")
 
 
-# ------------------------------------------------------------------------------------------------------- differences
+# -------------------------------------------------------------------------------------------------------- differences
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    rule: Rule
+    """A hit that not all three found: the rule's document, the event as rsigma saw it, and who found it."""
+
+    hit: Hit
+    rule: Mapping[str, Any]
     event: Event
-    ours: bool
+    engine: bool
+    rowwise: bool
+    rsigma: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,20 +204,25 @@ class Reason:
 
 
 def expands(difference: Difference) -> bool:
-    return "|expand" in json.dumps(difference.rule.body["detection"]) and not difference.ours
+    """Whether only rsigma runs the rule, for it has a placeholder that nobody filled."""
+    found = (difference.engine, difference.rowwise, difference.rsigma)
+    return found == (False, False, True) and "|expand" in json.dumps(difference.rule["detection"])
 
 
 REASONS = [
     Reason(
         "unresolved placeholder",
-        "The rule expands a list that nobody has given. The reference refuses it (kyber: Blind, with the list's name); "
-        "rsigma compares with the text `%name%` itself, so that an exclusion excludes nothing and the rule fires.",
+        "The rule expands a list that nobody has given. kyber does not run it and calls it Blind, with the list's name "
+        "(the reference evaluator refuses it, too); rsigma compares with the text `%name%` itself, so that an "
+        "exclusion excludes nothing and the rule fires.",
         expands,
     ),
 ]
 
 
-# ------------------------------------------------------------------------------------------------------------- probes
+def why(difference: Difference) -> str:
+    """The title of the reason for a difference; empty where there is none."""
+    return next((reason.title for reason in REASONS if reason.explains(difference)), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,112 +299,131 @@ PROBES = [
 ]
 
 
-def probed(probe: Probe, program: str) -> tuple[str, str]:
-    """What each answers."""
+def probed(probe: Probe, program: str) -> tuple[str, str, str]:
+    """What the engine, the reference evaluator and rsigma answer."""
     body = {
         "title": probe.sentence,
         "id": "00000000-0000-4000-8000-000000000000",
-        "logsource": {"product": "windows"},
+        "logsource": {"product": "test"},
         "detection": {"sel": probe.selection, "_hidden": {"B": "y"}, "condition": probe.condition},
     }
-    event = {**probe.event, "_number": 0, "_product": "windows"}
-    rule = Rule(str(body["id"]), probe.sentence, yaml.safe_dump(body, sort_keys=False).encode(), body)
     try:
-        found, said = by_rsigma(program, [rule], [event])
+        rule = read_rule(body, "probe.yml", {}, [])
+        assert not isinstance(rule, Unable), probe.sentence
+        engine = "yes" if any(True for _ in Matcher(plan([rule])).matches(batch_of([probe.event]))) else "no"
+    except RuleError:
+        engine = "refused"
+    text = yaml.safe_dump(body, sort_keys=False).encode()
+    try:
+        found, said = by_rsigma(program, [text], [{**probe.event, "_number": 0, "_product": "test"}])
         theirs = "refused" if "parse error" in said else "yes" if found else "no"
     except subprocess.CalledProcessError:
         theirs = "refused"
-    return "yes" if read(body)(event) else "no", theirs
+    return engine, "yes" if read(body)(probe.event) else "no", theirs
 
 
-def probe_lines(program: str) -> tuple[list[str], bool]:
-    """The table of probes, and whether all answer as they are said to."""
-    lines, right = ["| what | reference | rsigma | why |", "|---|---|---|---|"], True
-    for probe in PROBES:
-        answers = probed(probe, program)
-        mark = "" if answers == (probe.ours, probe.theirs) else " **(not as expected)**"
-        right = right and not mark
-        lines.append(f"| {probe.sentence} | {answers[0]} | {answers[1]} | {probe.why}{mark} |")
-    return lines, right
+# ---------------------------------------------------------------------------------------------------------- the proof
 
 
-def report(rules: list[Rule], events: list[Event], program: str) -> tuple[str, bool]:
-    """The whole as Markdown, and whether every difference has a reason and every probe is right."""
-    ours, refused = by_reference(rules, events)
-    theirs, said = by_rsigma(program, rules, events)
-    version = subprocess.run([program, "--version"], capture_output=True, check=True, text=True).stdout
-    by_id = {rule.id: rule for rule in rules}
-    by_number: dict[int, Event] = {}
-    for event in events:
-        by_number.setdefault(event["_number"], event)
+def refused_by_reference(rule: Mapping[str, Any]) -> bool:
+    """Whether the reference evaluator does not read the rule."""
+    try:
+        read(rule)
+    except RefusedRuleError:
+        return True
+    return False
+
+
+GIVEN = """\
+Both sides get EVTX records as the `evtx` package decodes them. kyber then goes its whole way: format, columns, field
+tables, routing by logsource, matching. For rsigma the events are made flat, under the names that rules use, and tagged
+with their logsource by the tables of `tests/compare_rsigma.py`; process creations of the Security log (4688) carry
+Sysmon's names, too."""
+
+
+def compared(files: Sequence[File], program: str, probes: int | None = None) -> Proof:
+    """SigmaHQ's Windows rules on some files, by all three. `program` is rsigma; `probes`: how many of them to ask."""
+    able = windows(sigmahq())
+    unable = [
+        one for one in sigmahq().unable if document(Path(one.ref.path)).get("logsource", {}).get("product") == "windows"
+    ]
+    refs = [*(one.ref for one in able), *(one.ref for one in unable)]
+    documents = {ref.id: document(Path(ref.path)) for ref in refs}
+    places: list[tuple[str, int]] = []
+    events: list[Event] = []
+    seen: dict[tuple[str, int], Event] = {}
+    for file in files:
+        for record, event in events_in(file):
+            events += tagged(len(places), event)
+            places.append((file.name, record))
+            seen[file.name, record] = events[-1]
+    texts = [Path(ref.path).read_bytes() for ref in refs]
+    numbered, said = by_rsigma(program, texts, events)
+    rsigma: set[Hit] = {(rule, *places[number]) for rule, number in numbered}
+    ours = both(able, files)
+    everyone = ours.engine & ours.rowwise & rsigma
     apart = [
-        Difference(by_id[rule], by_number[number], (rule, number) in ours) for rule, number in sorted(ours ^ theirs)
-    ]
-    classes: dict[str, list[Difference]] = {}
-    for difference in apart:
-        title = next((reason.title for reason in REASONS if reason.explains(difference)), "not explained")
-        classes.setdefault(title, []).append(difference)
-    lines = [
-        "# The reference evaluator against rsigma",
-        "",
-        f"Made by `python -m tests.compare_rsigma`, with {version.splitlines()[0]}.",
-        "",
-        "| what | count |",
-        "|---|---|",
-        f"| Windows rules | {len(rules)} |",
-        f"| rules that the reference refuses | {len(refused)} |",
-        f"| events | {len(by_number)} |",
-        f"| pairs of rule and event found by both | {len(ours & theirs)} |",
-        f"| rules among them | {len({rule for rule, _ in ours & theirs})} |",
-        f"| found by the reference only | {len(ours - theirs)} |",
-        f"| found by rsigma only | {len(theirs - ours)} |",
-        "",
-        "## What the reference refuses",
-        "",
-        *(f"- {count} × {reason}" for reason, count in Counter(refused.values()).most_common()),
-        "",
-        "## What rsigma says",
-        "",
-        *("    " + line for line in said.splitlines()[-20:]),
-        "",
-        "## Differences",
-        "",
-        "| class | pairs | reference only | rules | why |",
-        "|---|---|---|---|---|",
-    ]
-    for title, found in classes.items():
-        why = next((reason.text for reason in REASONS if reason.title == title), "")
-        count = len({difference.rule.id for difference in found})
-        lines.append(f"| {title} | {len(found)} | {sum(d.ours for d in found)} | {count} | {why} |")
-    for difference in classes.get("not explained", []):
-        lines.append(
-            f"\n- {'reference' if difference.ours else 'rsigma'} only: {difference.rule.name}, "
-            f"event {difference.event['_number']}: `{json.dumps(difference.event)[:600]}`"
+        Difference(
+            hit, documents[hit[0]], seen.get(hit[1:], {}), hit in ours.engine, hit in ours.rowwise, hit in rsigma
         )
-    probes, right = probe_lines(program)
-    lines += ["", "## Small rules that the two read differently", "", *probes]
-    return "\n".join(lines) + "\n", right and "not explained" not in classes
-
-
-def main() -> int:
-    options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    options.add_argument("--rsigma", required=True, help="the rsigma program")
-    options.add_argument("--otrf", type=int, default=0, help="how many lines of windows-events.jsonl.zst to take, too")
-    options.add_argument("-o", "--output", type=Path, help="write there instead of to standard output")
-    chosen = options.parse_args()
-    data = Path(os.environ["KYBER_TEST_DATA"])
-    events = list(evtx_events(data / "evtx-samples.tar.gz"))
-    if chosen.otrf:
-        events += otrf_events(data / "windows-events.jsonl.zst", chosen.otrf)
-    text, explained = report(
-        list(windows_rules(data / "sigma-rules.tar.gz")), list(prepared(iter(events))), chosen.rsigma
+        for hit in sorted((ours.engine | ours.rowwise | rsigma) - everyone)
+    ]
+    wrong = [
+        f"{difference.rule['title']} ({difference.hit[0]}), {difference.hit[1]}, record {difference.hit[2]}: engine "
+        f"{_yes(difference.engine)}, row by row {_yes(difference.rowwise)}, rsigma {_yes(difference.rsigma)}"
+        for difference in apart
+        if not why(difference)
+    ]
+    refused = {one for one, body in documents.items() if refused_by_reference(body)}
+    if refused != {one.ref.id for one in unable}:
+        wrong.append(f"refused by one side only: {sorted(refused ^ {one.ref.id for one in unable})}")
+    rows = []
+    for probe in islice(PROBES, probes):
+        answers = probed(probe, program)
+        expected = (probe.ours, probe.ours, probe.theirs)
+        rows.append([probe.sentence, *answers, probe.why])
+        if answers != expected:
+            wrong.append(f"{probe.sentence}: engine, reference and rsigma say {answers}, expected was {expected}")
+    classes = Counter(why(difference) or "not explained" for difference in apart)
+    texts_of = {reason.title: reason.text for reason in REASONS}
+    return Proof(
+        title="The engine, the row-by-row evaluator and rsigma",
+        claim="On real Windows events, with every Windows rule of SigmaHQ, kyber's engine, the row-by-row evaluator "
+        "and rsigma find the same pairs of rule and record, but for differences that have a reason.",
+        counts={
+            "Windows rules": len(documents),
+            "rules that kyber calls Blind beforehand and the reference refuses": len(unable),
+            "files": len(files),
+            "events": len(places),
+            "pairs of rule and record found by the engine": len(ours.engine),
+            "found row by row": len(ours.rowwise),
+            "found by rsigma": len(rsigma),
+            "found by all three": len(everyone),
+            "rules among those": len({hit[0] for hit in everyone}),
+            "pairs that not all three found": len(apart),
+            "of those without a reason": classes["not explained"],
+        },
+        wrong=wrong,
+        parts=[
+            GIVEN,
+            f"rsigma: `{_version(program)}`. It says: `{'; '.join(said.split(chr(10))[-3:]).strip('; ')}`",
+            "## Differences",
+            table(
+                ("reason", "pairs", "rules", "why"),
+                [
+                    (name, count, len({one.hit[0] for one in apart if why(one) == name}), texts_of.get(name, ""))
+                    for name, count in sorted(classes.items())
+                ],
+            ),
+            "## Small rules that kyber and rsigma read differently",
+            table(("what", "engine", "reference", "rsigma", "why"), rows),
+        ],
     )
-    if chosen.output:
-        chosen.output.write_text(text, encoding="utf-8")
-    else:
-        sys.stdout.write(text)
-    return 0 if explained else 1
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _yes(found: bool) -> str:
+    return "yes" if found else "no"
+
+
+def _version(program: str) -> str:
+    return subprocess.run([program, "--version"], capture_output=True, check=True, text=True).stdout.splitlines()[0]

@@ -1,7 +1,7 @@
 """The documents, held against the program: what they show is run, what they list is counted, what they link is there.
 
 In a ```console block, a line that begins with `$ ` is a command and the lines below it are its output, standard error
-included. The blocks of a document are run in order, in a folder that holds copies of `rules` and `samples`; `$ cd` lasts
+included. The blocks of a document run in order, in a folder that holds copies of `rules` and `samples`; `$ cd` lasts
 until the next one. A ```yaml block whose first line is a comment that names a file is written to that file. In output,
 a line `…` stands for any number of lines, and `…` within a line for any text.
 """
@@ -213,7 +213,11 @@ def test_output_agrees_where_all_that_is_told_stands_in_it_in_order(told: str, s
 def sections(document: str) -> dict[str, str]:
     """Heading (without its marks) -> the text up to the next heading of its level or above."""
     found = {}
-    headings = list(re.finditer(r"^(#+) (.+)$", re.sub(BLOCK, lambda m: re.sub("^#", " ", m[0], flags=re.M), document), re.MULTILINE))
+    headings = list(
+        re.finditer(
+            r"^(#+) (.+)$", re.sub(BLOCK, lambda m: re.sub("^#", " ", m[0], flags=re.M), document), re.MULTILINE
+        )
+    )
     for at, heading in enumerate(headings):
         end = next((one.start() for one in headings[at + 1 :] if len(one[1]) <= len(heading[1])), len(document))
         found[heading[2]] = document[heading.end() : end]
@@ -281,7 +285,7 @@ def bounds() -> Iterator[tuple[str, str, int]]:
                 yield f"kyber.{named[1]}"[:-1], named[2], int(re.sub(r"\D", "", row[1]))
 
 
-@pytest.mark.parametrize(("module", "constant", "value"), bounds())
+@pytest.mark.parametrize(("module", "constant", "value"), list(bounds()))
 def test_a_bound_is_what_the_document_says(module: str, constant: str, value: int) -> None:
     assert getattr(import_module(module), constant) == value
 

@@ -1,11 +1,14 @@
 """`kyber logs`: what kyber reads, and what it calls what it reads."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kyber.cli.console import plain, say
 from kyber.errors import UsageError
+
+if TYPE_CHECKING:
+    from kyber.logs.schema import Drawn
 
 app = typer.Typer(no_args_is_help=True, help="What kyber reads, and under which names.")
 
@@ -27,7 +30,7 @@ def fields(
 
     def rows(one: Table) -> list[tuple[str, str, str]]:
         found = [
-            ("column", name, ", ".join(_drawn(drawn.column, drawn.when) for drawn in drawn_from))
+            ("column", name, ", ".join(_drawn(drawn) for drawn in drawn_from))
             for name, drawn_from in one.columns.items()
         ]
         found += [("field", name, ", ".join(columns)) for name, columns in one.fields.items()]
@@ -58,8 +61,12 @@ def _condition(condition: tuple[tuple[str, frozenset[str]], ...]) -> str:
     return " and ".join(f"{name}: {' | '.join(sorted(values))}" for name, values in condition) or "every event"
 
 
-def _drawn(column: str, when: tuple[tuple[str, frozenset[str]], ...]) -> str:
-    return f"{column} (when {_condition(when)})" if when else column
+def _drawn(drawn: "Drawn") -> str:
+    """A source of a canonical column, with what limits it."""
+    limits = [f"when {_condition(drawn.when)}"] if drawn.when else []
+    limits += [f"after {drawn.after}"] if drawn.after else []
+    limits += [f"before {drawn.before}"] if drawn.before else []
+    return f"{drawn.column} ({'; '.join(limits)})" if limits else drawn.column
 
 
 @app.command()

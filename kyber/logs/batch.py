@@ -181,6 +181,8 @@ class EventBatch:
                 column = self._encoded[drawn.column] = _encode(pieces, self.rows)
         else:
             column = self._encoded[drawn.column]
+        if drawn.after or drawn.before:
+            column = Column(column.codes, [_part(value, drawn) for value in column.values])
         if not drawn.when:
             return column
         held = self.where(drawn.when)
@@ -200,14 +202,18 @@ class EventBatch:
                 yield _encode(chosen, len(rows))
 
     def where(self, condition: Condition) -> Rows:
-        """The rows (bool, one per event) whose columns all have one of the values that the condition names."""
+        """The rows (bool, one per event) whose columns all have one of the values that the condition names.
+
+        An empty text among the values holds also where the column is absent.
+        """
         held = np.ones(self.rows, dtype=bool)
         for name, wanted in condition:
-            column = self.column(name)
-            if column is None:
-                return np.zeros(self.rows, dtype=bool)
-            found = [any(text(part).lower() in wanted for part in parts(value)) for value in column.values]
-            held &= np.array([*found, False])[column.codes]
+            column, absent = self.column(name), "" in wanted
+            if column is not None:
+                found = [any(text(part).lower() in wanted for part in parts(value)) for value in column.values]
+                held &= np.array([*found, absent])[column.codes]
+            elif not absent:
+                held[:] = False
         return held
 
     @cached_property
@@ -322,6 +328,14 @@ class _Index(dict[Any, int]):
 
 
 _PLAIN = frozenset((str, int, type(None)))
+
+
+def _part(value: Value, drawn: Drawn) -> Value:
+    """What stands after the last sign (all of the text where there is none), or before it (nothing likewise)."""
+    if not isinstance(value, str):
+        return value
+    before, _, after = value.rpartition(drawn.after or drawn.before)
+    return after if drawn.after else before
 
 
 def _at(pieces: Iterable[_Piece], rows: Rows) -> Iterator[_Piece]:

@@ -6,6 +6,7 @@ and marked, a file that cannot be opened is a Problem and the rest goes on.
 
 import bz2
 import codecs
+import errno
 import glob
 import io
 import lzma
@@ -53,6 +54,7 @@ _MAGIC: Final = (
     (b"\xfd7zXZ\x00", "xz"),
     (b"BZh", "bzip2"),
 )
+_NOT_THERE: Final = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EINVAL))
 _UTF16: Final = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 
 
@@ -66,7 +68,7 @@ class ReadingError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One thing to read. `name` is what the user is shown; `path` is None for standard input. `size`: bytes as stored."""
+    """One thing to read. `name` is for the user; `path` is None for standard input; `size` is in bytes as stored."""
 
     name: str
     path: Path | None
@@ -117,25 +119,20 @@ def _files(given: str, problems: list[Problem]) -> Iterator[Path]:
     """The files that one path means, with what lies in the way of others."""
     path = Path(given)
     try:
-        if stat.S_ISDIR(path.stat().st_mode):
-            yield from _below(path, os.path.realpath(path), problems)
-        else:
-            yield path
-        return
-    except (FileNotFoundError, NotADirectoryError, ValueError):
-        pass
-    except OSError as error:
-        if not glob.has_magic(given):
+        path.stat()
+    except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno not in _NOT_THERE:
             problems.append(_unreadable(path, error))
             return
-    matches = list(_matching(path))
-    if not matches:
-        problems.append(Problem(Place(given), "F01"))
-    home = os.path.realpath(_fixed(path))
+        home, matches = os.path.realpath(_fixed(path)), list(_matching(path))
+        if not matches:
+            problems.append(Problem(Place(given), "F01"))
+    else:
+        home, matches = os.path.realpath(path), [path]
     for match in matches:
         if _leaves(match, home):
             problems.append(Problem(Place(str(match)), "F04", severity=Severity.WARNING))
-        elif match.is_dir():
+        elif os.path.isdir(match):  # noqa: PTH112 - Path.is_dir raises where a folder may be listed and not entered
             yield from _below(match, home, problems)
         else:
             yield match
@@ -169,7 +166,7 @@ def _leaves(path: Path, home: str) -> bool:
 
 
 def _below(folder: Path, home: str, problems: list[Problem]) -> Iterator[Path]:
-    """Everything below a folder that is neither hidden nor a folder, sorted. `home`: what links must not lead out of."""
+    """What is below a folder, neither hidden nor a folder, sorted. `home` is what links must not lead out of."""
 
     def passed_over(error: OSError) -> None:
         problems.append(_unreadable(Path(str(error.filename)), error))
@@ -180,7 +177,7 @@ def _below(folder: Path, home: str, problems: list[Problem]) -> Iterator[Path]:
             path = Path(where) / name
             if name.startswith("."):
                 continue
-            if path.is_symlink() and _leaves(path, home):
+            if os.path.islink(path) and _leaves(path, home):  # noqa: PTH114 - as above
                 problems.append(Problem(Place(str(path)), "F04", severity=Severity.WARNING))
             elif name not in folders:
                 yield path
@@ -261,6 +258,11 @@ class Stream:
                 return decoded.encode()
         return self._decoder.decode(b"", final=True).encode()
 
+    @property
+    def file(self) -> BinaryIO | None:
+        """The input itself where it is neither compressed nor a pipe, for what has to be read out of order."""
+        return self._raw if self.compression is None and self._raw.seekable() else None
+
     def close(self) -> None:
         """Close what was opened; standard input stays open."""
         if self.input.path is not None:
@@ -307,7 +309,7 @@ class _Unpacked:
     a break, or (zstd) do not tell a break from the end, or (xz, bzip2) an end from a damaged second member.
     """
 
-    def __init__(self, raw: io.BufferedReader, compression: str) -> None:
+    def __init__(self, raw: BinaryIO, compression: str) -> None:
         self._raw = raw
         self._fresh, self._piece = _UNPACKING[compression]
         self._member: Any = None
@@ -362,7 +364,7 @@ def _chunk(records: list[bytes], head: bytes, length: int, number: int, offset: 
     return Chunk(records, offsets, number, frozenset(cut))
 
 
-_STRUCTURE = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\\n]++|\\[^\n])*+(?:"|(?=\n)))*+([{}\[\]])')
+_STRUCTURE = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\\n]++|\\[^\n]?+)*+(?:"|(?=\n)))*+([{}\[\]])')
 """Up to the next bracket or brace outside texts. A text that is not closed ends with its line."""
 _BETWEEN = re.compile(rb"(?:[\s,]++|Record \d+(?!\S))*+")
 _UNINDENTED = re.compile(rb"\{[ \t\r]*\n([ \t]*)")
@@ -419,7 +421,7 @@ class _Documents:
                 self.depth += 1
         if not data:
             self._give(len(block)) if self.depth else self._between(len(block))
-        elif len(block) - self.at > MAX_RECORD:  # a text without end
+        elif len(block) - self.at > CHUNK:  # a text without end
             self.at = len(block)
         if not self.depth and self.at - self.start > MAX_RECORD:
             self._between(self.at)
@@ -451,8 +453,10 @@ class _Documents:
         """Whether a brace within a value must be the next value's: it stands as far left, in JSON that is indented."""
         if not 0 <= self._indent(place) <= self.column:
             return False
+        if self.block[max(place - 64, self.start) : place].rstrip()[-1:] not in (b"[", b",", b":"):
+            return True  # no value holds a brace there
         second = _UNINDENTED.match(self.block, self.start)
-        return second is None or len(second[1]) > self.column
+        return self.inside if second is None else len(second[1]) > self.column
 
     def _give(self, end: int) -> None:
         """The open value, up to `end`."""
@@ -498,34 +502,22 @@ def event_log(stream: Stream) -> Iterator[Chunk]:
     Raises ReadingError: F06 where it is no event log, and after its records where chunks of it are missing; F08 where
     it has to be held and is too large.
     """
-    if stream.compression or stream.input.path is None:
-        held = io.BytesIO()
-        while data := stream.read(CHUNK):
-            held.write(data)
-            if held.tell() > MAX_HELD:
-                raise ReadingError("F08", limit=MAX_HELD // 2**20)
-        yield from _event_records(held, held)
-        return
-    with stream.input.path.open("rb") as log:
-        stream.produced = log.seek(0, os.SEEK_END)
-        yield from _event_records(str(stream.input.path), log)
-
-
-def _event_records(source: object, log: BinaryIO) -> Iterator[Chunk]:
     from evtx import PyEvtxParser
 
+    log = stream.file or _held(stream)
     missing = _missing_chunks(log)
+    stream.produced = log.tell()
     log.seek(0)
     number, size = 1, 0
     records: list[bytes] = []
     ids: list[int] = []
     try:
-        found = iter(PyEvtxParser(source, number_of_threads=1).records_json())
+        found = iter(PyEvtxParser(log, number_of_threads=1).records_json())
     except BaseException as error:
         raise _unread(error) from None
     while True:
         try:
-            record = next(found)
+            record: Any = next(found)
             text, identity = record["data"].encode("utf-8", "replace"), int(record["event_record_id"])
         except StopIteration:
             break
@@ -546,6 +538,15 @@ def _event_records(source: object, log: BinaryIO) -> Iterator[Chunk]:
         raise ReadingError("F06", why=f"chunks of the event log are missing or cut short: {missing}")
 
 
+def _held(stream: Stream) -> BinaryIO:
+    held = io.BytesIO()
+    while data := stream.read(CHUNK):
+        held.write(data)
+        if held.tell() > MAX_HELD:
+            raise ReadingError("F08", limit=MAX_HELD // 2**20)
+    return held
+
+
 def _unread(error: BaseException) -> BaseException:
     """What to raise for an error of the event log's package. Its panics are no Exception, and have no public name."""
     if isinstance(error, RuntimeError | OSError | ValueError) or type(error).__name__ == "PanicException":
@@ -555,15 +556,16 @@ def _unread(error: BaseException) -> BaseException:
 
 def _missing_chunks(log: BinaryIO) -> int:
     """How many chunks the log's header counts, or the file begins, that are not there whole: the package is silent."""
-    size = log.seek(0, os.SEEK_END)
     log.seek(42)
     counted = int.from_bytes(log.read(2), "little")
+    size = log.seek(0, os.SEEK_END)
     begun = whole = 0
     for at in range(_FILE_HEADER, size, _LOG_CHUNK):
         log.seek(at)
         if log.read(8).strip(b"\0"):
             begun += 1
             whole += at + _LOG_CHUNK <= size
+    log.seek(size)
     return max(counted, begun) - whole
 
 

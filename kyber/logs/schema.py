@@ -15,10 +15,15 @@ Condition = tuple[tuple[str, frozenset[str]], ...]
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A native column as a source of a canonical one; `when` limits it to events of a kind."""
+    """A native column as a source of a canonical one.
+
+    `when` limits it to events of a kind; of a text, only what stands `after` (else `before`) the last of a sign is drawn.
+    """
 
     column: str
     when: Condition = ()
+    after: str = ""
+    before: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +63,7 @@ def _condition(spec: Mapping[str, Any]) -> Condition:
 def _drawn(spec: Any) -> Drawn:
     if isinstance(spec, str):
         return Drawn(spec)
-    return Drawn(spec["column"], _condition(spec["when"]))
+    return Drawn(spec["column"], _condition(spec.get("when", {})), spec.get("after", ""), spec.get("before", ""))
 
 
 @cache

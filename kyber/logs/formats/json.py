@@ -1,6 +1,7 @@
 """JSON lines, flat or nested -> events, as the log names its fields."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,6 +10,15 @@ import orjson
 from kyber.logs.batch import Chunk, Parsed, Reject
 from kyber.logs.formats import Context, Format
 from kyber.logs.read import BROKEN
+
+_ESCAPE = re.compile(
+    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+)
+"""An escape in JSON. Its group holds one that stands for half a character."""
+
+
+def _whole_character(escape: re.Match[str]) -> str:
+    return "\N{REPLACEMENT CHARACTER}" if escape[1] else escape[0]
 
 
 class JsonParser:
@@ -25,9 +35,9 @@ class JsonParser:
             try:
                 event = loads(record)
             except orjson.JSONDecodeError as error:
-                event = self._again(record, number, offset, parsed, str(error))
-                if event is None:
+                if not (again := self._again(record, number, offset, parsed, str(error))):
                     continue
+                (event,) = again
             if type(event) is not dict:
                 parsed.rejects.append(Reject(number, offset, record, "F40", {"kind": type(event).__name__}))
                 continue
@@ -41,23 +51,24 @@ class JsonParser:
         """Nothing is held back."""
         return Parsed()
 
-    def _again(self, record: bytes, number: int, offset: int, parsed: Parsed, why: str) -> Any:
-        """A record that is not quite JSON: blank, not UTF-8, with odd numbers or escapes; None when it stays broken."""
+    def _again(self, record: bytes, number: int, offset: int, parsed: Parsed, why: str) -> tuple[Any, ...]:
+        """The value of a record that is not quite JSON: not UTF-8, odd numbers or escapes. None of a broken or blank one."""
         if record.startswith(BROKEN):
             why = record[len(BROKEN) :].decode("utf-8", "replace")
             parsed.rejects.append(Reject(number, offset, record, "F07", {"why": why}))
-            return None
+            return ()
         stripped = record.strip(b"\x00 \t\r\n,")
         if not stripped:
             parsed.blank += 1
-            return None
+            return ()
         try:
-            event = json.loads(stripped.decode("utf-8-sig", "replace"), strict=False)
+            text = _ESCAPE.sub(_whole_character, stripped.decode("utf-8-sig", "replace"))
+            event = json.loads(text, strict=False)
         except (ValueError, RecursionError):
             parsed.rejects.append(Reject(number, offset, record, "F41", {"why": why}))
-            return None
+            return ()
         parsed.repaired += 1
-        return event
+        return (event,)
 
 
 def json_parser(_: Context) -> JsonParser:
@@ -66,7 +77,7 @@ def json_parser(_: Context) -> JsonParser:
 
 
 def first_objects(sample: bytes, most: int = 5) -> list[dict[str, Any]]:
-    """The objects that the first lines of a sample hold; empty when its first line is not one."""
+    """The objects that the first lines of a sample hold, other lines passed over."""
     found: list[dict[str, Any]] = []
     for line in sample.split(b"\n")[: most + 3]:
         try:
@@ -81,7 +92,8 @@ def first_objects(sample: bytes, most: int = 5) -> list[dict[str, Any]]:
 def whole(sample: bytes) -> list[dict[str, Any]]:
     """The first objects of a sample in which one object may span lines, or an array holds them."""
     text = sample.lstrip(b"\xef\xbb\xbf \t\r\n").decode("utf-8", "replace")
-    decoder, found, at = json.JSONDecoder(strict=False), [], 0
+    decoder, at = json.JSONDecoder(strict=False), 0
+    found: list[dict[str, Any]] = []
     while len(found) < 3 and at < len(text):
         brace = text.find("{", at)
         if brace < 0:

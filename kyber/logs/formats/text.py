@@ -4,10 +4,14 @@ Keywords can still find something in them, and nothing is lost; but no field is 
 without being understood. What is not even text is a reject.
 """
 
+import re
 from collections.abc import Mapping
 
 from kyber.logs.batch import Chunk, Parsed, Reject
 from kyber.logs.formats import Context, Format
+
+_BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+"""What a text of an older encoding does not hold: controls other than white space and escape."""
 
 
 class TextParser:
@@ -25,12 +29,13 @@ class TextParser:
                 parsed.blank += 1
                 continue
             try:
-                message = line.decode()
+                message, repaired = line.decode(), False
             except UnicodeDecodeError:
-                message = "\x00"
-            if "\x00" in message:
+                message, repaired = line.decode(errors="replace"), True
+            if "\0" in message or (repaired and _BINARY.search(line)):
                 parsed.rejects.append(Reject(number, offset, record, "F43"))
                 continue
+            parsed.repaired += repaired
             parsed.events.append({"message": message, "event.original": message})
             parsed.raw.append(record)
             parsed.numbers.append(number)

@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from ipaddress import ip_network
+from itertools import islice
 from itertools import product as every
+from math import prod
 from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
@@ -263,11 +265,11 @@ def _detection(document: Mapping[str, Any], placeholders: Placeholders) -> Node:
 def _selection(value: Any, name: str, placeholders: Placeholders) -> Node:
     """A map is AND, a list of maps OR, a list of values keywords."""
     here = ("detection", name)
+    if not value and not isinstance(value, str | int | float):
+        raise RuleError("R18", *here, name=name)
     if isinstance(value, dict):
         return _both([_item(str(key), one, name, placeholders, (*here, str(key))) for key, one in value.items()])
     if isinstance(value, list):
-        if not value:
-            raise RuleError("R18", *here, name=name)
         nodes = []
         for index, one in enumerate(value):
             if isinstance(one, dict | list):
@@ -279,7 +281,7 @@ def _selection(value: Any, name: str, placeholders: Placeholders) -> Node:
 
 
 def _selection_within(value: Any, name: str, placeholders: Placeholders, here: tuple[str | int, ...]) -> Node:
-    if isinstance(value, dict):
+    if isinstance(value, dict) and value:
         return _both([_item(str(key), one, name, placeholders, (*here, str(key))) for key, one in value.items()])
     raise RuleError("R18", *here, name=name)
 
@@ -307,7 +309,7 @@ def _item(key: str, value: Any, part: str, placeholders: Placeholders, here: tup
     except ValueError as error:
         raise RuleError("R06", *here, modifier="|".join(modifiers), value=_brief(value), why=str(error)) from None
     if not nodes:
-        return And(()) if "all" in modifiers else Or(())
+        raise RuleError("R18", *here, name=part)
     node = _both(nodes) if "all" in modifiers else _either(nodes)
     return Not(node) if "neq" in modifiers else node
 
@@ -384,7 +386,9 @@ class _Leaves:
         for modifier in self.modifiers:
             change = _CHANGES.get(modifier)
             if change is not None:
-                states = [after for before in states for after in change(before)]
+                states = list(islice((after for before in states for after in change(before)), MAX_LEAVES + 1))
+                if len(states) > MAX_LEAVES:
+                    raise ValueError(f"more than {MAX_LEAVES} variants")
         found = [_tokens(one) for one in states]
         anywhere = not self.field and not any(one in self.modifiers for one in _ANCHORS)
         return [_within(one) for one in found] if anywhere else found
@@ -402,6 +406,8 @@ class _Leaves:
                 choices.append([_escaped(one) for one in self.placeholders[piece]])
             else:
                 raise Feature("placeholder", name=piece)
+        if prod(map(len, choices)) > MAX_LEAVES:
+            raise ValueError(f"more than {MAX_LEAVES} variants")
         for one in every(*choices):
             yield pattern("".join(one))
 
