@@ -37,8 +37,8 @@ def test_the_matcher_finds_the_rows_of_the_row_by_row_evaluator_in_random_exampl
 
 
 def test_the_engine_and_the_row_by_row_evaluator_agree_on_some_real_events() -> None:
-    counts = holds(proofs.sample(400)).counts
-    assert counts["events"] == 400
+    counts = holds(proofs.sample(250)).counts
+    assert counts["events"] == 250
     assert counts["pairs found by the engine"] == counts["found row by row"] > 0
 
 

@@ -17,7 +17,7 @@ Condition = tuple[tuple[str, frozenset[str]], ...]
 class Drawn:
     """A native column as a source of a canonical one.
 
-    `when` limits it to events of a kind; of a text, only what stands `after` (else `before`) the last of a sign is drawn.
+    `when` limits it to events of a kind. Of a text, only what stands `after` (or `before`) the last of a sign is drawn.
     """
 
     column: str

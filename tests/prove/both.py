@@ -17,6 +17,7 @@ from kyber.logs.batch import EventBatch, LogSource
 from kyber.logs.formats.known import detect
 from kyber.logs.read import Input, Stream
 from kyber.logs.scan import Job, Tally, batches
+from kyber.logs.schema import table as fields_of
 from kyber.logs.sigma.match import Matcher, routed
 from kyber.logs.sigma.plan import plan
 from kyber.logs.sigma.rule import Rule, RuleSet, read_rules
@@ -54,6 +55,12 @@ def document(rule: Path) -> Mapping[str, Any]:
     return read
 
 
+@cache
+def truth(rule: Path, fields: str) -> reference.Truth:
+    """A rule's file as the reference evaluator reads it, for the fields of a table. Raises RefusedRuleError."""
+    return reference.read(document(rule), zone=UTC, resolve=fields_of(fields).where_is)
+
+
 def batches_of(file: File, tally: Tally) -> Iterator[EventBatch]:
     """The batches of one file, as a scan makes them; what became of its records is in the tally."""
     state = file.path.stat()
@@ -66,13 +73,12 @@ def batches_of(file: File, tally: Tally) -> Iterator[EventBatch]:
 
 
 class RowByRow:
-    """Rules, each read once by the reference evaluator, and asked of every row of a batch that is routed to them."""
+    """Rules, as the reference evaluator reads them, asked of every row of a batch that is routed to them."""
 
     def __init__(self, rules: Iterable[Rule]) -> None:
         self.routes: dict[LogSource, list[Rule]] = {}
         for rule in rules:
             self.routes.setdefault(rule.logsource, []).append(rule)
-        self.truths: dict[str, reference.Truth] = {}
         self.asked = 0
 
     def hits(self, batch: EventBatch) -> Iterator[Hit]:
@@ -86,18 +92,10 @@ class RowByRow:
             rows = [int(row) for row in np.flatnonzero(held)]
             self.asked += len(rows) * len(rules)
             for rule in rules:
-                truth = self.truth(rule, batch)
+                holds = truth(Path(rule.ref.path), batch.table.name)
                 for row in rows:
-                    if truth(events[row]):
+                    if holds(events[row]):
                         yield rule.ref.id, batch.origin.file, batch.records[row]
-
-    def truth(self, rule: Rule, batch: EventBatch) -> reference.Truth:
-        """The rule as the reference evaluator reads it, for the fields of the batch's table."""
-        key = f"{rule.ref.id} {batch.table.name} {batch.origin.zone}"
-        if key not in self.truths:
-            read = reference.read(document(Path(rule.ref.path)), zone=batch.origin.zone, resolve=batch.table.where_is)
-            self.truths[key] = read
-        return self.truths[key]
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ class JsonParser:
         return Parsed()
 
     def _again(self, record: bytes, number: int, offset: int, parsed: Parsed, why: str) -> tuple[Any, ...]:
-        """The value of a record that is not quite JSON: not UTF-8, odd numbers or escapes. None of a broken or blank one."""
+        """The value of a record that is not quite JSON (not UTF-8, odd numbers or escapes), if it has one."""
         if record.startswith(BROKEN):
             why = record[len(BROKEN) :].decode("utf-8", "replace")
             parsed.rejects.append(Reject(number, offset, record, "F07", {"why": why}))

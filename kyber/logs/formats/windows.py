@@ -86,51 +86,6 @@ _FLAT = {
     "port": "observer.port",
 }
 
-_ECS = frozenset(
-    # fmt: off
-    (
-        "winlog",
-        "agent",
-        "ecs",
-        "event",
-        "host",
-        "log",
-        "process",
-        "user",
-        "source",
-        "destination",
-        "file",
-        "registry",
-        "dns",
-        "network",
-        "related",
-        "rule",
-        "hash",
-        "group",
-        "service",
-        "error",
-        "observer",
-        "cloud",
-        "input",
-        "url",
-        "dll",
-        "data_stream",
-        "powershell",
-        "sysmon",
-        "labels",
-        "client",
-        "server",
-        "code_signature",
-        "elastic",
-        "fileset",
-        "organization",
-        "threat",
-        "user_agent",
-        "metadata",
-    )
-    # fmt: on
-)
-
 
 def column(path: str) -> str:
     """The column of a key's path in any of the forms."""
@@ -145,7 +100,7 @@ def column(path: str) -> str:
     if head == "UserData" and rest:
         inner = rest.partition(".")[2] or rest
         return f"winlog.user_data.{inner.removesuffix('.#text')}"
-    if head in _ECS and rest:
+    if rest and head.islower():  # ECS beside the event, `winlog.*` included; event data is not nested
         return path
     if path.startswith("Event.") or head in ("Event", "Event_attributes"):
         return f"winlog.xml.{path}"

@@ -1,7 +1,7 @@
 """Sigma's condition language: a text and the names of the selections in, a tree over those names out.
 
-Lowest to highest: `or`, `and`, `not`, `1 of`/`all of`, parentheses. Operators are read in either case. A name that begins
-with `_` is meant only by a pattern that begins with `_` too.
+Lowest to highest: `or`, `and`, `not`, `1 of`/`all of`, parentheses. Operators are read in either case. A name that
+begins with `_` is meant only by a pattern that begins with `_` too.
 """
 
 import re
@@ -93,7 +93,7 @@ class _Reader:
             self.at += 1
             self.depth -= 1
             return node
-        if token in ")|" or token.lower() in _OPERATORS:
+        if token in (")", "|") or token.lower() in _OPERATORS:
             raise ConditionError(f"'{token}' was not expected")
         if self.word() == "of" and token not in self.selections:
             self.at += 1

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from time import monotonic
 
 import ahocorasick_rs
 import numpy as np
@@ -39,8 +40,11 @@ SHORT = 3
 """Parts of texts shorter than this are looked for one by one: an automaton would report them everywhere."""
 WINDOW = 65_536
 """Characters given to an automaton at once, so that a long hostile value cannot make a list of a million hits."""
-MEMORY = 200_000
-"""Distinct values of a field whose verdicts are remembered from batch to batch."""
+REGEX_BUDGET = 20.0
+"""Seconds that one pattern may take over a whole scan; the values after that it does not see, and its rule is blind."""
+NOTICEABLE = 0.001
+MEMORY = 8 * 2**20
+"""Characters of a field's distinct values whose verdicts are remembered from batch to batch."""
 
 
 class Where(IntEnum):
@@ -103,7 +107,9 @@ class FieldMatcher:
 
     def __init__(self, predicates: Mapping[int, Predicate]) -> None:
         self.remembered: dict[Value | tuple[str, str], tuple[int, ...]] = {}
+        self.held = 0
         self.timeouts: set[int] = set()
+        self.spent: dict[int, float] = {}
         self.exact: tuple[dict[str, list[int]], dict[str, list[int]]] = ({}, {})
         self.always: list[int] = []
         self.numbers: dict[int | float, list[int]] = {}
@@ -169,24 +175,33 @@ class FieldMatcher:
                 if (found := number(part)) is not None:
                     hits.update(self.numbers.get(found, ()))
         for identity, holds in self.singly.items():
+            if self.spent.get(identity, 0.0) > REGEX_BUDGET:
+                self.timeouts.add(identity)
+                continue
+            started = monotonic()
             try:
                 if holds(value):
                     hits.add(identity)
             except RegexTimeout:
                 self.timeouts.add(identity)
+            took = monotonic() - started
+            if took > NOTICEABLE:
+                self.spent[identity] = self.spent.get(identity, 0.0) + took
         return tuple(sorted(hits))
 
     def verdicts(self, values: Sequence[Value]) -> dict[int, list[int]]:
         """Predicate -> the indexes of the values for which it holds; predicates that hit nothing are left out."""
         remembered = self.remembered
-        if len(remembered) > MEMORY:
+        if self.held > MEMORY:
             remembered.clear()
+            self.held = 0
         found: dict[int, list[int]] = {}
         for index, value in enumerate(values):
             key = value if type(value) is str else (type(value).__name__, repr(value))
             ids = remembered.get(key)
             if ids is None:
                 ids = remembered[key] = self.judge(value)
+                self.held += len(key) if type(key) is str else len(key[1])
             for identity in ids:
                 found.setdefault(identity, []).append(index)
         return found

@@ -21,8 +21,8 @@ from kyber.logs.values import Value, as_datetime, fold, moment, number, parts, t
 REGEX_SECONDS = 0.5
 """How long a pattern that needs backtracking may take on one value."""
 MAX_REGEX = 8_192
-MAX_EXPANSION = 4_096
-"""Variants that windash may make of one value."""
+MAX_EXPANSION = 20_000
+"""Variants that placeholders, or windash, may make of one value."""
 
 
 class Wild(Enum):
@@ -144,7 +144,7 @@ def compiled(tokens: tuple[Token, ...]) -> Callable[[str], bool]:
 
 @dataclass(frozen=True, slots=True)
 class Regex:
-    """The pattern is found somewhere in the value. `flags` is a subset of `ims`; PCRE-like: `\\d`, `\\s`, `\\w` are ASCII."""
+    """The pattern is found somewhere in the value. `flags`: some of `ims`. As in PCRE, `\\d`, `\\s`, `\\w` are ASCII."""
 
     source: str
     flags: str = ""

@@ -25,6 +25,7 @@ from kyber.logs.batch import LogSource
 from kyber.logs.sigma.condition import ConditionError, parse
 from kyber.logs.sigma.predicate import (
     ANY,
+    MAX_EXPANSION,
     TIME_PARTS,
     And,
     Cidr,
@@ -408,6 +409,8 @@ class _Leaves:
                 raise Feature("placeholder", name=piece)
         if prod(map(len, choices)) > MAX_LEAVES:
             raise ValueError(f"more than {MAX_LEAVES} variants")
+        if prod(map(len, choices)) > MAX_EXPANSION:
+            raise ValueError(f"its placeholders stand for more than {MAX_EXPANSION} values")
         for one in every(*choices):
             yield pattern("".join(one))
 
