@@ -118,7 +118,8 @@ class InputAccount:
 class ScanResult:
     """Everything a scan has to say, in the order it is shown: findings by level, then by first seen.
 
-    `rules` counts the rules that were run, blind ones among them.
+    `rules` counts the rules that could look, of which `fired` found something; `left_out` the findings below the level
+    that was asked for.
     """
 
     findings: tuple[Finding, ...]
@@ -126,6 +127,8 @@ class ScanResult:
     inputs: tuple[InputAccount, ...]
     problems: tuple[Problem, ...]
     rules: int
+    fired: int
+    left_out: int = 0
     started: datetime
     seconds: float
     timezone: str

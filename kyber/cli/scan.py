@@ -188,9 +188,11 @@ def _limited(result: "ScanResult", level: Limit, problems: "Sequence[Problem]") 
     from dataclasses import replace
 
     shown = _at_or_above(level)
+    kept = tuple(one for one in result.findings if str(one.level) in shown)
     return replace(
         result,
-        findings=tuple(one for one in result.findings if str(one.level) in shown),
+        findings=kept,
+        left_out=len(result.findings) - len(kept),
         problems=(*problems, *result.problems),
     )
 
@@ -277,8 +279,10 @@ def shipped_rules() -> Path:
 
 
 def _rules(here: "Workspace | None") -> list[str]:
+    """The workspace's own rules first: one with the id of a shipped rule takes its place."""
     own = [str(here.rules)] if here is not None and here.rules.is_dir() else []
-    return [str(shipped_rules()), *own]
+    shipped, current = shipped_rules(), Path.cwd()
+    return [*own, str(shipped.relative_to(current) if shipped.is_relative_to(current) else shipped)]
 
 
 def _placeholders(here: "Workspace | None") -> "tuple[Mapping[str, tuple[str, ...]], tuple[Problem, ...]]":

@@ -120,8 +120,11 @@ def _files(given: str, problems: list[Problem]) -> Iterator[Path]:
     path = Path(given)
     try:
         path.stat()
-    except (OSError, ValueError) as error:
-        if isinstance(error, OSError) and error.errno not in _NOT_THERE:
+    except ValueError:  # no file can have such a name
+        problems.append(Problem(Place(given), "F01"))
+        return
+    except OSError as error:
+        if error.errno not in _NOT_THERE:
             problems.append(_unreadable(path, error))
             return
         home, matches = os.path.realpath(_fixed(path)), list(_matching(path))
@@ -141,7 +144,7 @@ def _files(given: str, problems: list[Problem]) -> Iterator[Path]:
 def _matching(pattern: Path) -> Iterator[Path]:
     """What a glob matches, sorted, without what is hidden. It does not walk through links to folders."""
     fixed = _fixed(pattern)
-    if fixed == pattern or "\0" in str(pattern):
+    if fixed == pattern:
         return
     rest = pattern.relative_to(fixed)
     shows = any(part.startswith(".") for part in rest.parts)

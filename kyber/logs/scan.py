@@ -127,13 +127,17 @@ def scan(
             done, events = done + given.size, events + tally.events
             accounts.append(_account(given, form, stream, tally))
             problems.extend(_doubts(given, tally))
-    blind = [Blind(one.ref, one.level, one.reason, one.facts) for one in rules.unable]
+    unable = [Blind(one.ref, one.level, one.reason, one.facts) for one in rules.unable]
+    blind = tuple(matcher.blind())
+    found = findings.done()
+    fired = {one.rule.id for one in found}
     return ScanResult(
-        findings=findings.done(),
-        blind=(*blind, *matcher.blind()),
+        findings=found,
+        blind=(*unable, *blind),
         inputs=tuple(accounts),
         problems=tuple(problems),
-        rules=matcher.plan.rules,
+        rules=matcher.plan.rules - sum(one.rule.id not in fired for one in blind),
+        fired=len(fired),
         started=now,
         seconds=monotonic() - started,
         timezone=str(jobs[0].zone) if jobs else "UTC",

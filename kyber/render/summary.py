@@ -100,7 +100,6 @@ class Summary:
 def summary(result: ScanResult) -> Summary:
     """The counts of a scan."""
     formats = sorted({account.format for account in result.inputs})
-    fired = len({finding.rule.id for finding in result.findings})
     rejected: Counter[str] = Counter()
     for account in result.inputs:
         rejected.update(account.rejected)
@@ -115,8 +114,8 @@ def summary(result: ScanResult) -> Summary:
         levels={level: levels[level] for level in LEVELS},
         families={family: families[family] for family in Family},
         events_found=sum(finding.count for finding in result.findings),
-        fired=fired,
-        silent=max(0, result.rules - fired),
+        fired=result.fired,
+        silent=result.rules - result.fired,
         blind=len(result.blind),
     )
 

@@ -112,9 +112,13 @@ class _Parts:
         words = self._words
         if not self._result.findings:
             yield Text(words("findings.none"), style="bold")
+            if self._result.left_out:
+                yield Text(words.many("findings.left-out", self._result.left_out), style="yellow")
             if counts.blind:
                 yield Text(words.many("findings.none-but-blind", counts.blind), style="yellow")
             return
+        if self._result.left_out:
+            yield Text(words.many("findings.left-out", self._result.left_out), style="dim")
         found = words.many("findings.count", len(self._result.findings))
         yield Text(f"{found}, {words.many('findings.events', counts.events_found)}", style="bold")
         grid = Table.grid(padding=(0, 2))

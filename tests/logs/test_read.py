@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -41,7 +42,7 @@ class Pieces:
 
 def pieces_of(data: bytes, cuts: list[int]) -> Pieces:
     places = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
-    return Pieces(*(data[start:end] for start, end in zip(places, places[1:], strict=False)))
+    return Pieces(*(data[start:end] for start, end in pairwise(places)))
 
 
 def flat(chunks: Iterator[Chunk]) -> list[tuple[bytes, int, bool]]:
@@ -226,11 +227,11 @@ def test_what_is_not_json_between_values_is_a_record_of_its_own() -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b'{"' + b'\\"' * 2**20, b'{"\n' * 2**19, b"{\n" * 2**20, b"[" * 2**20, b'"' * 2**20, b'{"a":"' + b"\\" * 2**20],
+    [b'{"' + b'\\"' * 2**17, b'{"\n' * 2**17, b"{\n" * 2**17, b"[" * 2**17, b'"' * 2**17, b'{"a":"' + b"\\" * 2**17],
     ids=["escaped quotes", "open texts", "open objects", "open arrays", "quotes", "backslashes"],
 )
 def test_hostile_text_takes_time_in_proportion_to_its_length(data: bytes) -> None:
-    found = flat(documents(pieces_of(data, [2**17 * part for part in range(16)])))  # type: ignore[arg-type]
+    found = flat(documents(pieces_of(data, [2**14 * part for part in range(16)])))  # type: ignore[arg-type]
     assert sum(len(record) for record, _, _ in found) <= len(data)
 
 
@@ -255,7 +256,7 @@ def zstd(data: bytes) -> bytes:
 COMPRESS: dict[str, Callable[[bytes], bytes]] = {
     "gz": gzip.compress,
     "zst": zstd,
-    "xz": lzma.compress,
+    "xz": lambda data: lzma.compress(data, preset=0),
     "bz2": bz2.compress,
 }
 each_compression = pytest.mark.parametrize("kind", COMPRESS)
@@ -326,16 +327,12 @@ def test_what_grows_out_of_proportion_is_stopped_and_what_came_before_is_given(
 def test_a_bomb_is_stopped_long_before_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(read, "FREE_BYTES", 2**20)
     monkeypatch.setattr(read, "MAX_RATIO", 50)
-    for kind in ("gz", "xz"):
-        stream = opened(written(tmp_path / kind, COMPRESS[kind](bytes(64 * 2**20))))
-        while stream.produced < 2**26:
-            try:
-                stream.read(2**20)
-            except ReadingError as error:
-                assert (error.code, error.facts) == ("F05", {"ratio": 50})
-                break
-        stream.close()
-        assert stream.produced < 2**25
+    stream = opened(written(tmp_path / "bomb", gzip.compress(bytes(64 * 2**20))))
+    with pytest.raises(ReadingError) as caught:
+        list(lines(stream))
+    stream.close()
+    assert (caught.value.code, caught.value.facts) == ("F05", {"ratio": 50})
+    assert stream.produced < 2**23
 
 
 def test_xz_that_wants_too_much_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -429,7 +426,7 @@ def test_links_that_lead_out_of_the_folder_are_named_and_not_followed(tmp_path: 
     leading_out = [("F04", str(inside / "file.log")), ("F04", str(inside / "folder"))]
     assert codes([inside]) == (own, [*leading_out, ("F02", str(inside / "loop"))])
     assert codes([inside / "*"])[1][-3:] == [*leading_out, ("F02", str(inside / "loop"))]
-    assert codes([inside / "*"])[0] == own
+    assert codes([inside / "*"])[0] == [str(inside / "again/own.log")]  # the first name by which it is met
     assert codes([inside / "**/*.log"]) == (own, leading_out[:1])
     assert codes([inside / "folder/*.log"]) == ([str(inside / "folder/secret.log")], [])
     assert codes([inside / "file.log", inside / "folder"])[0] == [str(inside / "file.log")]
@@ -437,7 +434,9 @@ def test_links_that_lead_out_of_the_folder_are_named_and_not_followed(tmp_path: 
 
 
 def test_what_is_not_there_is_said(tmp_path: Path) -> None:
-    missing = [str(tmp_path / one) for one in ("no.log", "*.nothing", "no/such/folder", "x" * 300, "nul\0", "**.log")]
+    missing = [
+        str(tmp_path / one) for one in ("no.log", "*.nothing", "no/such/folder", "x" * 300, "nul\0", "\ud800", "**.log")
+    ]
     assert codes([*missing]) == ([], [("F01", one) for one in missing])
     written(tmp_path / "file", b"")
     assert codes([tmp_path / "file" / "below"])[1] == [("F01", str(tmp_path / "file" / "below"))]
@@ -612,15 +611,16 @@ def test_whatever_an_event_log_holds_it_gives_records_or_a_reading_error(
     for given_bytes in (junk, b"ElfFile\0" + junk, bytes(data), bytes(data[: 4_096 + len(junk) * 200])):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(given_bytes)))
+            found, code = [], None
             try:
                 found = flat(event_log(Stream(Input("<stdin>", None, 0, NOW))))
             except ReadingError as error:
-                assert error.code == "F06"
-            else:
-                assert all(record.startswith((BROKEN, b'{"Event"')) for record, _, _ in found)
+                code = error.code
+            assert code in (None, "F06")
+            assert all(record.startswith((BROKEN, b'{"Event"')) for record, _, _ in found)
 
 
-class PanicException(BaseException):  # noqa: N818 - what the event log's package raises is called so
+class PanicException(BaseException):
     """As pyo3 derives it: no Exception."""
 
 

@@ -338,9 +338,9 @@ def matcher(examples: int = 20_000) -> Proof:
 # ---------------------------------------------------------------------------------------------------- a sample, twice
 
 
-def sample(lines: int = 10_000) -> Proof:
+def sample(lines: int = 10_000, every: int = 1) -> Proof:
     """The start of the Windows events, all Windows rules: the engine and the row-by-row evaluator."""
-    rules = windows(sigmahq())
+    rules = windows(sigmahq())[::every]
     with some_events(lines) as events:
         found = both(rules, [events])
     titles = {rule.ref.id: rule.ref.title for rule in rules}
@@ -379,11 +379,11 @@ def rsigma_program() -> str:
     return program
 
 
-def rsigma(event_logs: int | None = None, lines: int = 8_000, probes: int | None = None) -> Proof:
+def rsigma(event_logs: int | None = None, lines: int = 8_000, every: int = 1) -> Proof:
     """The engine, the row-by-row evaluator and rsigma, on the EVTX files and a sample of the Windows events."""
     program = rsigma_program()
     with some_events(lines, spread=True) as events:
-        found = compared([*samples(event_logs), events], program, probes)
+        found = compared([*samples(event_logs), events], program, every)
     return replace(found, data=(RULES, SAMPLES, EVENTS))
 
 

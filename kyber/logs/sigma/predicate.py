@@ -144,7 +144,7 @@ def compiled(tokens: tuple[Token, ...]) -> Callable[[str], bool]:
 
 @dataclass(frozen=True, slots=True)
 class Regex:
-    """The pattern is found somewhere in the value. `flags`: some of `ims`. As in PCRE, `\\d`, `\\s`, `\\w` are ASCII."""
+    """The pattern is found somewhere in the value. `flags`: some of `ims`. `\\d`, `\\s`, `\\w` are ASCII, as in PCRE."""
 
     source: str
     flags: str = ""

@@ -56,7 +56,7 @@ def test_with_lists_for_the_placeholders_every_rule_runs() -> None:
     while (ruleset := read_rules(paths, lists)).unable:
         missing = {str(one.facts["name"]) for one in ruleset.unable}
         assert missing.isdisjoint(lists)
-        lists.update(dict.fromkeys(missing, ["x", "y*"]))
+        lists.update({name: ["x", "y*"] for name in missing})
     assert (len(ruleset.rules), ruleset.problems) == (len(paths), ())
 
 
