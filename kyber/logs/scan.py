@@ -20,6 +20,7 @@ from kyber.logs.formats import Context, Format
 from kyber.logs.formats.known import FORMATS, detect
 from kyber.logs.read import FRAMINGS, Input, ReadingError, Stream
 from kyber.logs.schema import table
+from kyber.logs.sigma.evidence import evidence
 from kyber.logs.sigma.match import Match, Matcher
 from kyber.logs.sigma.plan import plan
 from kyber.logs.sigma.rule import Rule, RuleSet
@@ -99,7 +100,7 @@ def scan(
     """Run the rules over everything that the jobs read. `now` (aware) dates the scan and resolves nothing else."""
     started = monotonic()
     matcher = Matcher(plan(rules.rules))
-    findings = _Findings(matcher)
+    findings = _Findings()
     problems: list[Problem] = list(rules.problems)
     accounts: list[InputAccount] = []
     total = sum(one.size for job in jobs for one in job.inputs)
@@ -227,8 +228,7 @@ class _Open:
 class _Findings:
     """Matches gathered into findings: one a rule, group and UTC day. The order of batches makes no difference."""
 
-    def __init__(self, matcher: Matcher) -> None:
-        self.matcher = matcher
+    def __init__(self) -> None:
         self.open: dict[str, _Open] = {}
 
     def add(self, match: Match, batch: EventBatch) -> None:
@@ -269,12 +269,12 @@ class _Findings:
             event, row = min((batch.event_id(row), row) for row in ties)
             earliest = (first, batch.origin.source, batch.origin.fingerprint, offset, event)
             if known is None or earliest < known.earliest:
-                evidence = self.matcher.evidence(rule, batch, row)
+                why = evidence(rule.condition, batch, row)
                 sample = _sample(batch, row, event, first)
                 if known is None:
-                    self.open[identity] = _Open(rule, group, len(rows), first, last, earliest, evidence, sample)
+                    self.open[identity] = _Open(rule, group, len(rows), first, last, earliest, why, sample)
                     return
-                known.earliest, known.evidence, known.sample = earliest, evidence, sample
+                known.earliest, known.evidence, known.sample = earliest, why, sample
         known.count += len(rows)
         known.first, known.last = min(known.first, first), max(known.last, last)
 
@@ -291,7 +291,7 @@ class _Findings:
                 first=as_datetime(one.first),
                 last=as_datetime(one.last),
                 group=one.group,
-                evidence=tuple(_bounded(evidence) for evidence in one.evidence),
+                evidence=tuple(map(_bounded, one.evidence)),
                 sample=one.sample,
                 description=one.rule.description,
                 false_positives=one.rule.false_positives,

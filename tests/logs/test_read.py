@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from kyber.logs import read
 from kyber.logs.batch import Chunk
+from kyber.logs.formats.json import JsonParser
 from kyber.logs.read import BROKEN, Input, ReadingError, Stream, documents, event_log, inputs, lines
 from kyber.problem import Severity
 from tests.data import unpacked
@@ -611,13 +612,13 @@ def test_whatever_an_event_log_holds_it_gives_records_or_a_reading_error(
     for given_bytes in (junk, b"ElfFile\0" + junk, bytes(data), bytes(data[: 4_096 + len(junk) * 200])):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(given_bytes)))
-            found, code = [], None
+            code = None
             try:
-                found = flat(event_log(Stream(Input("<stdin>", None, 0, NOW))))
+                for chunk in event_log(Stream(Input("<stdin>", None, 0, NOW))):
+                    assert JsonParser().feed(chunk).records == len(chunk.records)
             except ReadingError as error:
                 code = error.code
             assert code in (None, "F06")
-            assert all(record.startswith((BROKEN, b'{"Event"')) for record, _, _ in found)
 
 
 class PanicException(BaseException):

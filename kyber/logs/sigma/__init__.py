@@ -1,2 +1,2 @@
 """Sigma: rules in, matches out. `rule` reads, `condition` parses, `predicate` says what a leaf asks of a value, `plan`
-joins rules that ask the same, `match` runs a plan over batches."""
+joins rules that ask the same, `judge` answers for values, `match` runs a plan over batches, `evidence` says why."""

@@ -144,7 +144,7 @@ def compiled(tokens: tuple[Token, ...]) -> Callable[[str], bool]:
 
 @dataclass(frozen=True, slots=True)
 class Regex:
-    """The pattern is found somewhere in the value. `flags`: some of `ims`. `\\d`, `\\s`, `\\w` are ASCII, as in PCRE."""
+    """The pattern is found somewhere in the value. `flags`: some of `ims`. `\\d`, `\\s` and `\\w` are ASCII (PCRE)."""
 
     source: str
     flags: str = ""

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from kyber.logs.batch import EventBatch, LogSource, Origin, Parsed
 from kyber.logs.schema import Table
-from kyber.logs.sigma.match import Matcher, holds
+from kyber.logs.sigma.evidence import holds
+from kyber.logs.sigma.match import Matcher
 from kyber.logs.sigma.plan import plan
 from kyber.logs.sigma.rule import Rule, Unable, read_rule
 from tests import reference

@@ -1,0 +1,222 @@
+"""Values judged against every predicate over a field at once; and records sieved for keywords before they are judged.
+
+A value is judged in one pass of an Aho-Corasick automaton for parts of texts, a look-up for whole ones, and one by one
+against what is left. The answers are those of the predicates themselves, each asked alone.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import IntEnum
+from time import monotonic
+
+import ahocorasick_rs
+import numpy as np
+
+from kyber.logs.batch import Rows
+from kyber.logs.sigma.predicate import ANY, Equals, FieldRef, Glob, Predicate, RegexTimeout, TimePart, compiled
+from kyber.logs.values import Value, fold, number, parts, texts
+
+SHORT = 3
+"""Parts of texts shorter than this are looked for one by one: an automaton would report them everywhere."""
+WINDOW = 65_536
+"""Characters given to an automaton at once, so that a long hostile value cannot make a list of a million hits."""
+REGEX_BUDGET = 20.0
+"""Seconds that one pattern may take over a whole scan; the values after that it does not see, and its rule is blind."""
+NOTICEABLE = 0.001
+MEMORY = 8 * 2**20
+"""Characters of a field's distinct values whose verdicts are remembered from batch to batch."""
+
+
+class Where(IntEnum):
+    """Where in a value a needle must lie for its predicate to hold; LOOK: the predicate has to be asked itself."""
+
+    ANYWHERE = 0
+    START = 1
+    END = 2
+    LOOK = 3
+
+
+Wanted = dict[str, list[tuple[int, Where]]]
+"""Needle -> the predicates that look for it, and where."""
+
+
+class _Needles:
+    """Every part of a text that the predicates of one field look for, found in one pass over a value."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        self.short = [(needle, found) for needle, found in wanted.items() if len(needle) < SHORT]
+        self.long = [needle for needle in wanted if len(needle) >= SHORT]
+        self.found = [wanted[needle] for needle in self.long]
+        self.longest = max(map(len, self.long), default=0)
+        self.automaton = ahocorasick_rs.AhoCorasick(self.long) if self.long else None
+
+    def search(self, value: str, hits: set[int], look: set[int]) -> None:
+        """Add the predicates that hold to `hits`, and those that still have to be asked to `look`."""
+        size = len(value)
+        if self.automaton is not None:
+            for start in range(0, size, WINDOW) if size > WINDOW else (0,):
+                window = value if size <= WINDOW else value[start : start + WINDOW + self.longest]
+                for index, begin, end in self.automaton.find_matches_as_indexes(window, overlapping=True):
+                    for identity, where in self.found[index]:
+                        if where is Where.LOOK:
+                            look.add(identity)
+                        elif (
+                            where is Where.ANYWHERE
+                            or (where is Where.START and start + begin == 0)
+                            or (where is Where.END and start + end == size)
+                        ):
+                            hits.add(identity)
+        for needle, found in self.short:
+            if needle in value:
+                for identity, where in found:
+                    if where is Where.LOOK:
+                        look.add(identity)
+                    elif (
+                        where is Where.ANYWHERE
+                        or (where is Where.START and value.startswith(needle))
+                        or (where is Where.END and value.endswith(needle))
+                    ):
+                        hits.add(identity)
+
+
+class FieldMatcher:
+    """Judges values against every predicate over one field. A predicate is named by its question's number.
+
+    Predicates that need more than the value (another field, the source's time zone) are not judged here.
+    """
+
+    def __init__(self, predicates: Mapping[int, Predicate]) -> None:
+        self.remembered: dict[Value | tuple[str, str], tuple[int, ...]] = {}
+        self.held = 0
+        self.timeouts: set[int] = set()
+        self.spent: dict[int, float] = {}
+        self.exact: tuple[dict[str, list[int]], dict[str, list[int]]] = ({}, {})
+        self.always: list[int] = []
+        self.numbers: dict[int | float, list[int]] = {}
+        self.singly: dict[int, Callable[[Value], bool]] = {}
+        self.tests: dict[int, tuple[bool, Callable[[str], bool]]] = {}
+        wanted: tuple[Wanted, Wanted] = ({}, {})
+        for identity, predicate in predicates.items():
+            if isinstance(predicate, Glob):
+                self._glob(identity, predicate, wanted[predicate.cased])
+            elif isinstance(predicate, Equals):
+                self.numbers.setdefault(predicate.number, []).append(identity)
+            elif not isinstance(predicate, FieldRef | TimePart):
+                self.singly[identity] = predicate.holds
+        self.folded, self.cased = _Needles(wanted[False]), _Needles(wanted[True])
+        self.any_cased = bool(wanted[True] or self.exact[True])
+
+    def _glob(self, identity: int, predicate: Glob, wanted: Wanted) -> None:
+        tokens = predicate.folded
+        if all(token is ANY for token in tokens) and tokens:
+            self.always.append(identity)
+            return
+        where = None
+        match tokens:
+            case ():
+                self.exact[predicate.cased].setdefault("", []).append(identity)
+                return
+            case (str(needle),):
+                self.exact[predicate.cased].setdefault(needle, []).append(identity)
+                return
+            case (first, str(needle), last) if first is ANY and last is ANY:
+                where = Where.ANYWHERE
+            case (str(needle), last) if last is ANY:
+                where = Where.START
+            case (first, str(needle)) if first is ANY:
+                where = Where.END
+            case _:
+                self.tests[identity] = (predicate.cased, compiled(tokens))
+                needle = max((token for token in tokens if isinstance(token, str)), key=len, default="")
+                where = Where.LOOK
+        if needle:
+            wanted.setdefault(needle, []).append((identity, where))
+        else:
+            self.singly[identity] = predicate.holds
+
+    def judge(self, value: Value) -> tuple[int, ...]:
+        """The predicates that hold for a value that is there."""
+        hits: set[int] = set()
+        for string in texts(value):
+            look: set[int] = set()
+            folded = fold(string)
+            hits.update(self.always)
+            hits.update(self.exact[False].get(folded, ()))
+            self.folded.search(folded, hits, look)
+            if self.any_cased:
+                hits.update(self.exact[True].get(string, ()))
+                self.cased.search(string, hits, look)
+            for identity in look - hits:
+                cased, test = self.tests[identity]
+                if test(string if cased else folded):
+                    hits.add(identity)
+        if self.numbers:
+            for part in parts(value):
+                if (found := number(part)) is not None:
+                    hits.update(self.numbers.get(found, ()))
+        for identity, holds in self.singly.items():
+            if self.spent.get(identity, 0.0) > REGEX_BUDGET:
+                self.timeouts.add(identity)
+                continue
+            started = monotonic()
+            try:
+                if holds(value):
+                    hits.add(identity)
+            except RegexTimeout:
+                self.timeouts.add(identity)
+            took = monotonic() - started
+            if took > NOTICEABLE:
+                self.spent[identity] = self.spent.get(identity, 0.0) + took
+        return tuple(sorted(hits))
+
+    def verdicts(self, values: Sequence[Value]) -> dict[int, list[int]]:
+        """Predicate -> the indexes of the values for which it holds; predicates that hit nothing are left out."""
+        remembered = self.remembered
+        if self.held > MEMORY:
+            remembered.clear()
+            self.held = 0
+        found: dict[int, list[int]] = {}
+        for index, value in enumerate(values):
+            key = value if type(value) is str else (type(value).__name__, repr(value))
+            ids = remembered.get(key)
+            if ids is None:
+                ids = remembered[key] = self.judge(value)
+                self.held += len(key) if type(key) is str else len(key[1])
+            for identity in ids:
+                found.setdefault(identity, []).append(index)
+        return found
+
+
+_UNSAFE = re.compile(r"[^ !#-\[\]-~]+")
+_NUMERIC = re.compile(r"[0-9.eE+-]*")
+_ESCAPES = (b"\\u00", b"\\u01", b"\\u21", "\u212a".encode().lower(), "\u0130".encode())
+"""What may hide an ASCII letter from a search of the raw record: JSON's escapes, and letters that fold to k and i."""
+
+
+class Sieve:
+    """Finds the JSON records in which a keyword may stand, without reading their values."""
+
+    def __init__(self, needles: Sequence[bytes]) -> None:
+        self.automaton = ahocorasick_rs.BytesAhoCorasick([*needles, *_ESCAPES])
+
+    @classmethod
+    def of(cls, keywords: Iterable[Predicate]) -> "Sieve | None":
+        """The sieve of some keywords; None where one of them could hide in a record as JSON writes it."""
+        needles = set()
+        for keyword in keywords:
+            if not isinstance(keyword, Glob):
+                return None
+            literals = [token for token in keyword.tokens if isinstance(token, str)]
+            needle = max((piece for literal in literals for piece in _UNSAFE.split(literal)), key=len, default="")
+            if len(needle) < SHORT or all(map(_NUMERIC.fullmatch, literals)):
+                return None
+            needles.add(needle.lower().encode())
+        return cls(sorted(needles)) if needles else None
+
+    def rows(self, raw: Sequence[bytes]) -> Rows:
+        """Which records hold a needle, or something that may hide one."""
+        near = np.zeros(len(raw), dtype=bool)
+        ends = np.cumsum(np.fromiter(map(len, raw), dtype=np.int64, count=len(raw)) + 1)
+        found = self.automaton.find_matches_as_indexes(b"\n".join(raw).lower())
+        near[np.searchsorted(ends, np.fromiter((begin for _, begin, _ in found), dtype=np.int64), side="right")] = True
+        return near
