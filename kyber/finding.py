@@ -1,7 +1,7 @@
 """Finding: what detection says, and what risks and continuity read as evidence."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -19,13 +19,21 @@ class Family(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RuleRef:
-    """The rule that fired. `hash` is SHA-256 (hex) over the rule's canonical JSON, so that an edited rule shows."""
+    """The rule that fired. `hash` is SHA-256 (hex) over the rule's canonical JSON, so that an edited rule shows.
+
+    `titles` holds the title in other languages, where the rule gives it.
+    """
 
     id: str
     name: str
     title: str
     hash: str
     path: str
+    titles: Mapping[str, str] = field(default_factory=dict)
+
+    def title_in(self, language: str) -> str:
+        """The title in a language, or as the rule has it."""
+        return self.titles.get(language) or self.title
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +65,7 @@ class Finding:
     """One rule, one group, one UTC day. `group` holds host.name, user.name and source.ip where the events have them.
 
     `id` is SHA-256 over rule id, group and day, 128 bits in hex. `count` counts events; `first` and `last` are UTC and
-    None where no event of the finding carries a time.
+    None where no event of the finding carries a time. `next`: what to do about it, by language, where the rule says so.
     """
 
     id: str
@@ -74,6 +82,7 @@ class Finding:
     description: str = ""
     false_positives: tuple[str, ...] = ()
     references: tuple[str, ...] = ()
+    next: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,7 @@ CHANNELS: Mapping[str, str] = {
     "microsoft-windows-windows firewall with advanced security/firewall": "firewall-as",
     "microsoft-windows-terminalservices-localsessionmanager/operational": "terminalservices-localsessionmanager",
     "microsoft-windows-codeintegrity/operational": "codeintegrity-operational",
+    "msexchange management": "msexchange-management",
 }
 POWERSHELL: Mapping[tuple[str, int], tuple[str, ...]] = {
     ("powershell", 4103): ("ps_module",),
@@ -83,6 +84,8 @@ POWERSHELL: Mapping[tuple[str, int], tuple[str, ...]] = {
     ("powershell-classic", 400): ("ps_classic_start",),
     ("powershell-classic", 600): ("ps_classic_provider_start",),
 }
+FLAT = {"SourceName": "Provider_Name", "Hostname": "Computer"}
+"""What NXLog calls otherwise than Sigma's rules do."""
 PROCESS_4688 = {"NewProcessName": "Image", "ParentProcessName": "ParentImage", "SubjectLogonId": "LogonId"}
 
 
@@ -123,7 +126,7 @@ def text_within(value: Any) -> Any:
 
 
 def events_in(file: File) -> Iterator[tuple[int, Event]]:
-    """The events of an EVTX file, or of JSON lines whose fields have Sigma's names; each with its record's number."""
+    """The events of an EVTX file, or of flat JSON lines as NXLog writes them; each with its record's number."""
     if file.path.suffix == ".evtx":
         for number, record in enumerate(evtx.PyEvtxParser(str(file.path), number_of_threads=1).records_json(), 1):
             assert record is not None
@@ -137,7 +140,7 @@ def events_in(file: File) -> Iterator[tuple[int, Event]]:
         except ValueError:
             continue
         if isinstance(event.get("EventID"), int) and isinstance(event.get("Channel"), str):
-            yield number, {name: value for name, value in event.items() if not name.startswith(("_", "@"))}
+            yield number, {FLAT.get(name, name): value for name, value in event.items() if name[:1] not in ("_", "@")}
 
 
 def logsources(event: Event) -> list[tuple[str, str]]:

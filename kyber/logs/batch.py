@@ -290,7 +290,7 @@ class _Flattener:
             elif isinstance(one, list) and level < MAX_DEPTH:
                 todo.extend((sub, value, level + 1) for value in reversed(one))
             else:
-                below.setdefault(sub, []).append(orjson.dumps(one).decode() if isinstance(one, dict | list) else one)
+                below.setdefault(sub, []).append(_unfolded(one) if isinstance(one, dict | list) else one)
         for sub, values in (below or {"": []}).items():
             self.keep(path + sub, row, (tuple(values),))
 
@@ -382,8 +382,23 @@ def _key(value: Any) -> Any:
     if isinstance(value, tuple):
         return _Kept("array", tuple(_key(one) for one in value))
     if isinstance(value, dict | list):
-        return orjson.dumps(value).decode()
+        return _unfolded(value)
     return _Kept(type(value).__name__, value)
+
+
+def _unfolded(value: Any) -> str:
+    """JSON beyond MAX_DEPTH as text: itself or, where it is too deep even for that, the values in it."""
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:
+        found, todo = [], [value]
+        while todo:
+            one = todo.pop()
+            if isinstance(one, dict | list):
+                todo.extend(reversed(one.values() if isinstance(one, dict) else one))
+            else:
+                found.append(text(one))
+        return " ".join(found)
 
 
 def _value(key: Any) -> Any:

@@ -43,7 +43,8 @@ MAX_DICTIONARY = 256 * 2**20
 MAX_HELD = 2**31
 """Bytes of an event log that is compressed or comes by standard input, and so has to be held whole."""
 MAX_FILES = 200_000
-SAMPLE = 65_536
+SAMPLE = 2**18
+"""Bytes from which a format is told. The largest Windows event (32 Ki characters) fits, every one escaped as JSON."""
 FINGERPRINT = 256
 BROKEN = b"\x00broken: "
 """What begins a record that its container could not give."""
@@ -196,6 +197,7 @@ class Stream:
     def __init__(self, given: Input) -> None:
         self.input = given
         self.produced = 0
+        self._ahead = b""
         self._failure: ReadingError | None = None
         self._decoder: codecs.IncrementalDecoder | None = None
         try:
@@ -218,14 +220,14 @@ class Stream:
         self.compression = next((name for magic, name in _MAGIC if head.startswith(magic)), None)
         self._stream = _Unpacked(buffered, self.compression) if self.compression else buffered
         start = self._pull(SAMPLE)
-        if start[:2] in _UTF16 and not start.startswith(b"\xff\xfe\x00\x00"):
-            self._decoder = codecs.getincrementaldecoder(_UTF16[start[:2]])(errors="replace")
-            start = self._decoder.decode(start[2:]).encode()
-        elif start.startswith(codecs.BOM_UTF8):
-            start = start[len(codecs.BOM_UTF8) :]
-        self._ahead = start
-        self.sample = start[:SAMPLE]
-        self.fingerprint = sha256(start[:FINGERPRINT]).digest()
+        encoding = "" if start.startswith(codecs.BOM_UTF32_LE) else _UTF16.get(start[:2], "")
+        if encoding:
+            self._decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
+            self._ahead = start[2:]
+            self.sample = self._ahead.decode(encoding, "replace").encode()[:SAMPLE]
+        else:
+            self.sample = self._ahead = start.removeprefix(codecs.BOM_UTF8)
+        self.fingerprint = sha256(self.sample[:FINGERPRINT]).digest()
 
     @property
     def consumed(self) -> int:
@@ -234,8 +236,9 @@ class Stream:
 
     def _pull(self, size: int) -> bytes:
         """`size` bytes, decompressed; fewer before the end and before a break, which the next call raises."""
-        got: list[bytes] = []
-        want = size
+        got = [self._ahead[:size]] if self._ahead else []
+        self._ahead = self._ahead[size:]
+        want = size - sum(map(len, got))
         try:
             while want > 0 and not self._failure and (data := self._stream.read1(min(want, PIECE))):
                 got.append(data)
@@ -251,9 +254,6 @@ class Stream:
 
     def read(self, size: int) -> bytes:
         """About `size` bytes, decompressed and as UTF-8 where the input was UTF-16; empty at the end."""
-        if self._ahead:
-            ahead, self._ahead = self._ahead[:size], self._ahead[size:]
-            return ahead
         if self._decoder is None:
             return self._pull(size)
         while data := self._pull(size):

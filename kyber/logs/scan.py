@@ -296,6 +296,7 @@ class _Findings:
                 description=one.rule.description,
                 false_positives=one.rule.false_positives,
                 references=one.rule.references,
+                next=one.rule.next,
             )
             for identity, one in self.open.items()
         ]

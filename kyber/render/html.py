@@ -175,6 +175,7 @@ def _fold(finding: Finding) -> Finding:
         finding,
         description=" ".join(finding.description.split()),
         false_positives=tuple(" ".join(text.split()) for text in finding.false_positives),
+        next={language: " ".join(text.split()) for language, text in finding.next.items()},
     )
 
 

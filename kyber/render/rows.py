@@ -148,6 +148,7 @@ def _record(finding: Finding) -> dict[str, Any]:
         "description": finding.description,
         "false_positives": list(finding.false_positives),
         "references": list(finding.references),
+        "next": dict(finding.next),
     }
 
 

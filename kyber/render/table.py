@@ -165,7 +165,7 @@ class _Parts:
         counted = words.many("findings.events", group.count)
         if len(group.findings) > 1:
             counted = f"{words.many('findings.count', len(group.findings))}, {counted}"
-        _add(head, Text(group.rule.title, "bold"), Text(counted))
+        _add(head, Text(group.rule.title_in(words.language), "bold"), Text(counted))
         yield head
         yield _indented(Text(group.rule.path or group.rule.id, "dim"), 2)
         shown = group.findings if self._verbose else group.findings[:GROUPS_SHOWN]
@@ -175,6 +175,8 @@ class _Parts:
                 yield from self._evidence(finding.evidence)
         for more in self._more("findings.more-findings", len(group.findings) - len(shown)):
             yield _indented(more, 2)
+        if advice := group.findings[0].next.get(words.language):
+            yield _indented(Text(f"{words('findings.next')} ", "dim").append(" ".join(advice.split()), "not dim"), 2)
 
     def _where(self, finding: Finding) -> RenderableType:
         words = self._words
@@ -210,7 +212,7 @@ class _Parts:
         for reason in by_reason(self._result.blind):
             yield Text(blind_reason(reason, self._words), "yellow")
             names = [f"{name} ({self._words.number(n)})" if n > 1 else name for name, n in reason.lacking.items()] or [
-                blind.rule.title for blind in reason.rules
+                blind.rule.title_in(self._words.language) for blind in reason.rules
             ]
             shown = names if self._verbose else names[:BLIND_SHOWN]
             room = VALUE_SHOWN if self._verbose else self._width

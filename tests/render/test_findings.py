@@ -6,6 +6,7 @@ import json
 import re
 import unicodedata
 from base64 import b64encode
+from dataclasses import replace
 from hashlib import sha256
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -181,6 +182,7 @@ def test_a_json_line_holds_all_that_is_known_of_a_finding() -> None:
         "description": "An encoded command.\n  Attackers hide what they run.",
         "false_positives": ["Software deployment"],
         "references": ["https://example.org/encoded"],
+        "next": {},
     }
 
 
@@ -554,3 +556,17 @@ def test_no_form_lacks_a_word_in_any_language(language: str, form: str) -> None:
         problems=whole().problems,
     )
     assert text_of(scan, form, language=language)  # a missing word is a warning, and so an error here
+
+
+# In the reader's language
+
+
+@pytest.mark.parametrize("form", ["table", "html"])
+def test_a_rule_that_has_a_title_and_advice_in_the_readers_language_speaks_it(form: str) -> None:
+    titled = replace(rule("backup", "Backup failed"), titles={"fi": "Varmuuskopio puuttuu"})
+    one = replace(finding(1, of=titled), next={"fi": "Aja se uudelleen.", "en": "Run it again."})
+    finnish, swedish = (FORMS[form](result(one), words_for(language), False) for language in ("fi", "sv"))
+    assert "Varmuuskopio puuttuu" in finnish
+    assert "Seuraavaksi: Aja se uudelleen." in re.sub("<[^>]*>", "", finnish)
+    assert "Backup failed" in swedish
+    assert "Härnäst" not in swedish

@@ -100,10 +100,10 @@ def column(path: str) -> str:
     if head == "UserData" and rest:
         inner = rest.partition(".")[2] or rest
         return f"winlog.user_data.{inner.removesuffix('.#text')}"
-    if rest and head.islower():  # ECS beside the event, `winlog.*` included; event data is not nested
-        return path
     if path.startswith("Event.") or head in ("Event", "Event_attributes"):
         return f"winlog.xml.{path}"
+    if rest and head.islower():  # ECS beside the event, `winlog.*` included; event data is not nested
+        return path
     return _FLAT.get(path) or f"winlog.event_data.{path}"
 
 

@@ -9,7 +9,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from ipaddress import ip_network
 from itertools import islice
@@ -74,6 +74,7 @@ class Rule:
     description: str = ""
     false_positives: tuple[str, ...] = ()
     references: tuple[str, ...] = ()
+    next: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +196,7 @@ def read_rule(document: Any, file: str, placeholders: Placeholders, problems: li
         condition = _detection(document, placeholders)
     except Feature as missing:
         return Unable(ref, level, missing.reason, missing.facts)
-    own = document.get("kyber")
-    own = own if isinstance(own, dict) else {}
+    own = _mapping(document.get("kyber"))
     family = Family.SECURITY
     if "family" in own:
         try:
@@ -214,7 +214,17 @@ def read_rule(document: Any, file: str, placeholders: Placeholders, problems: li
         description=str(document.get("description") or "").strip(),
         false_positives=_strings(document.get("falsepositives")),
         references=_strings(document.get("references")),
+        next=_texts(own.get("next")),
     )
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _texts(value: Any) -> Mapping[str, str]:
+    """Texts by language; what is not text is left out."""
+    return {language: text.strip() for language, text in _mapping(value).items() if isinstance(text, str)}
 
 
 def _strings(value: Any) -> tuple[str, ...]:
@@ -227,7 +237,14 @@ def _ref(document: Mapping[str, Any], title: str, file: str) -> RuleRef:
     canonical = json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)
     digest = sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
     identity = str(document.get("id") or uuid5(NAMESPACE_URL, f"kyber:{title}"))
-    return RuleRef(id=identity, name=str(document.get("name") or ""), title=title.strip(), hash=digest, path=file)
+    return RuleRef(
+        id=identity,
+        name=str(document.get("name") or ""),
+        title=title.strip(),
+        hash=digest,
+        path=file,
+        titles=_texts(_mapping(document.get("kyber")).get("title")),
+    )
 
 
 def _logsource(document: Mapping[str, Any]) -> LogSource:
