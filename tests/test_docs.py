@@ -314,11 +314,11 @@ def test_every_field_of_a_line_about_a_finding_is_explained(place: Path) -> None
 
 
 def names_in(record: Mapping[str, Any], before: str = "") -> Iterator[str]:
-    """The names in a record, joined by dots; those that come from the logs are not looked into."""
+    """The names in a record, joined by dots; those that come from logs, and languages, are not looked into."""
     for key, value in record.items():
         name = f"{before}{key}"
         yield name
-        if name not in ("group", "sample.fields"):
+        if name not in ("group", "sample.fields", "next"):
             for inner in value if isinstance(value, list) else [value]:
                 if isinstance(inner, dict):
                     yield from names_in(inner, f"{name}.")

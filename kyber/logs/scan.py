@@ -35,6 +35,8 @@ NOBODY = frozenset(("", "-"))
 LONGEST = 4_096
 """Characters of a value that a finding shows; the raw record holds the rest."""
 DAY = 86_400_000_000
+MAX_GROUPS = 10_000
+"""Findings of one rule that are told apart; what comes after is gathered in one a day, and said."""
 NOT_UNDERSTOOD = frozenset(("F42",))
 """Notes that mean more than an assumption: what was read was not understood."""
 
@@ -131,6 +133,7 @@ def scan(
     unable = [Blind(one.ref, one.level, one.reason, one.facts) for one in rules.unable]
     blind = tuple(matcher.blind())
     found = findings.done()
+    problems.extend(findings.crowded())
     fired = {one.rule.id for one in found}
     return ScanResult(
         findings=found,
@@ -226,10 +229,15 @@ class _Open:
 
 
 class _Findings:
-    """Matches gathered into findings: one a rule, group and UTC day. The order of batches makes no difference."""
+    """Matches gathered into findings: one a rule, group and UTC day.
+
+    The order of batches makes no difference, as long as no rule meets more than MAX_GROUPS groups.
+    """
 
     def __init__(self) -> None:
         self.open: dict[str, _Open] = {}
+        self.groups: Counter[str] = Counter()
+        self.gathered: Counter[str] = Counter()
 
     def add(self, match: Match, batch: EventBatch) -> None:
         """Count the matched rows into their findings."""
@@ -261,6 +269,10 @@ class _Findings:
         times: NDArray[np.int64],
     ) -> None:
         identity = finding_id(rule.ref.id, group, day)
+        if identity not in self.open and self.groups[rule.ref.id] >= MAX_GROUPS:
+            self.gathered[rule.ref.id] += len(rows)
+            group = {}
+            identity = finding_id(rule.ref.id, group, day)
         first, last = int(times.min()), int(times.max())
         known = self.open.get(identity)
         if known is None or first <= known.earliest[0]:
@@ -272,11 +284,18 @@ class _Findings:
                 why = evidence(rule.condition, batch, row)
                 sample = _sample(batch, row, event, first)
                 if known is None:
+                    self.groups[rule.ref.id] += 1
                     self.open[identity] = _Open(rule, group, len(rows), first, last, earliest, why, sample)
                     return
                 known.earliest, known.evidence, known.sample = earliest, why, sample
         known.count += len(rows)
         known.first, known.last = min(known.first, first), max(known.last, last)
+
+    def crowded(self) -> Iterator[Problem]:
+        """The rules that met more groups than are told apart."""
+        rules = {one.rule.ref.id: one.rule for one in self.open.values()}
+        for identity, count in self.gathered.items():
+            yield Problem(rules[identity].place, "R19", {"count": count}, Severity.WARNING)
 
     def done(self) -> tuple[Finding, ...]:
         """The findings: most serious first, then by when they began, then by rule and group."""
@@ -290,7 +309,7 @@ class _Findings:
                 count=one.count,
                 first=as_datetime(one.first),
                 last=as_datetime(one.last),
-                group=one.group,
+                group={name: _short(value) for name, value in one.group.items()},
                 evidence=tuple(map(_bounded, one.evidence)),
                 sample=one.sample,
                 description=one.rule.description,
