@@ -389,7 +389,7 @@ def test_each_form_is_told_as_windows_whatever_its_layout(form: Callable[[Made],
 def test_an_event_as_long_as_windows_allows_is_told_still(tmp_path: Path) -> None:
     long = {**PROCESS, "data": {"ScriptBlockText": "ä" * 32_000}}
     path = tmp_path / "long.json"
-    path.write_text("\n".join([json.dumps(evtx_dump(long))] * 3), encoding="utf-8")
+    path.write_text(f"{json.dumps(evtx_dump(long))}\n" * 3, encoding="utf-8")
     ((form, batch),) = batches(path)
     assert (form, batch.rows) == (WINDOWS, 3)
 
@@ -430,7 +430,7 @@ def test_an_event_log_and_its_own_dump_agree(name: str, layout: str, tmp_path: P
     dump = tmp_path / "dump.json"
     dump.write_bytes(
         {
-            "lines": b"\n".join(binary.raw),
+            "lines": b"".join(one + b"\n" for one in binary.raw),
             "array": json.dumps(values, indent=2).encode(),
             "numbered": "".join(f"Record {number}\n{one}\n" for number, one in enumerate(wide, 1)).encode(),
         }[layout]
