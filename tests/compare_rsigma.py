@@ -214,6 +214,13 @@ def expands(difference: Difference) -> bool:
     return found == (False, False, True) and "|expand" in json.dumps(difference.rule["detection"])
 
 
+def all_keywords(difference: Difference) -> bool:
+    """Whether rsigma alone misses a rule that has keywords of which all are wanted."""
+    found = (difference.engine, difference.rowwise, difference.rsigma)
+    selections = difference.rule["detection"].values()
+    return found == (True, True, False) and any(isinstance(one, Mapping) and "|all" in one for one in selections)
+
+
 REASONS = [
     Reason(
         "unresolved placeholder",
@@ -221,6 +228,12 @@ REASONS = [
         "(the reference evaluator refuses it, too); rsigma compares with the text `%name%` itself, so that an "
         "exclusion excludes nothing and the rule fires.",
         expands,
+    ),
+    Reason(
+        "keywords of which all are wanted",
+        "A keyword is searched for in the event. Under `'|all'` rsigma compares each keyword with a whole value, and wants "
+        "them all in the same one, so that these rules miss the very attack that they describe.",
+        all_keywords,
     ),
 ]
 
@@ -245,10 +258,13 @@ class Probe:
 
 TEXT = "The log's value may arrive as a number or as text; Sigma's comparison is one of text."
 WILD = "The specification's wildcards are any characters; command lines and script blocks have line breaks."
+SEARCHED = "A keyword is searched for in the event, with `all` as without."
 LEFT_OUT = "rsigma leaves it out; kyber takes what the specification allows."
 PROBES = [
     Probe("neq on an absent field", {"A|neq": "x"}, {}, "yes", "no", "neq is not-equal, as pySigma's NOT is."),
     Probe("a keyword in a number", ["777777"], {"A": 777777}, "yes", "no", TEXT),
+    Probe("keywords with all, within a value", {"|all": ["a", "b"]}, {"A": "x a b"}, "yes", "no", SEARCHED),
+    Probe("keywords with all, in two values", {"|all": ["a", "b"]}, {"A": "a", "B": "b"}, "yes", "no", SEARCHED),
     Probe("re on a boolean", {"A|re": "^true$"}, {"A": True}, "yes", "yes", "They agree within a field,"),
     Probe("re on a boolean, as keyword", {"|re": "^true$"}, {"A": True}, "yes", "no", "but not in keywords: as above."),
     Probe("`?` is also a newline", {"A": "a?b"}, {"A": "a\nb"}, "yes", "no", WILD),

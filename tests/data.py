@@ -29,5 +29,7 @@ def unpacked(name: str) -> Path:
 def _unpacked(archive: Path) -> Path:
     folder = Path(mkdtemp(prefix="kyber-test-data-"))
     with tarfile.open(archive) as opened:
-        opened.extractall(folder, filter="data")
+        if hasattr(tarfile, "data_filter"):
+            opened.extraction_filter = tarfile.data_filter  # Python 3.11 before 3.11.4 has none
+        opened.extractall(folder)
     return folder

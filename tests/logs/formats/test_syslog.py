@@ -187,7 +187,7 @@ TAGS = st.text(string.ascii_letters + string.digits + "._-", min_size=1, max_siz
 
 @given(
     st.none() | st.integers(0, 191),
-    st.integers(0, 364 * 86_400),
+    st.integers(0, 364 * 86_400 - 1),
     NAMES,
     TAGS,
     st.none() | st.integers(0, 99_999),

@@ -1,4 +1,4 @@
-"""SigmaHQ's own regression cases: each rule hits the events it was written for, as often as the row-by-row evaluator says."""
+"""SigmaHQ's own regression cases: each rule hits what it was written for, as often as the row-by-row evaluator says."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -23,7 +23,7 @@ MORE_THAN_SAID: dict[str, tuple[int, int, str]] = {
     "8fbf3271-1ef6-4e94-8210-03c2317947f6": (
         1,
         3,
-        "Cred Dump Tools Dropped Files: three of the six events create procdump.exe, procdump64.exe and procdump64a.exe",
+        "Cred Dump Tools Dropped Files: three of the six events create procdump.exe, procdump64.exe, procdump64a.exe",
     ),
 }
 
