@@ -231,8 +231,8 @@ REASONS = [
     ),
     Reason(
         "keywords of which all are wanted",
-        "A keyword is searched for in the event. Under `'|all'` rsigma compares each keyword with a whole value, and wants "
-        "them all in the same one, so that these rules miss the very attack that they describe.",
+        "A keyword is searched for in the event. Under `'|all'` rsigma compares each keyword with a whole value, and "
+        "wants them all in the same one, so that these rules miss the very attack that they describe.",
         all_keywords,
     ),
 ]

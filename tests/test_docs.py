@@ -26,7 +26,7 @@ from typer.main import get_command
 from kyber.cli import app
 from kyber.join import MODELS
 from kyber.logs.formats.known import FORMATS
-from kyber.logs.sigma.rule import _MODIFIERS
+from kyber.logs.sigma.detection import MODIFIERS
 from kyber.text import catalogue
 
 ROOT = Path(__file__).parent.parent
@@ -303,7 +303,7 @@ def test_the_documents_say_what_bounds_there_are() -> None:
 
 def test_every_modifier_is_explained_and_no_other() -> None:
     rows = table_of(sections(read("docs/rules.md"))["Modifiers"])
-    assert {name for row in rows for name in re.findall(r"`(\w+)`", row[0])} == _MODIFIERS
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row[0])} == MODIFIERS
 
 
 def test_every_field_of_a_line_about_a_finding_is_explained(place: Path) -> None:

@@ -6,7 +6,7 @@ Columns are made when they are first asked for: what no rule and no output needs
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import tzinfo
+from datetime import UTC, tzinfo
 from functools import cache, cached_property
 from hashlib import sha256
 from itertools import compress
@@ -219,11 +219,14 @@ class EventBatch:
     @cached_property
     def times(self) -> NDArray[np.int64]:
         """When each event happened: microseconds since the epoch, UTC; NO_TIME where it does not say."""
-        column = self.first_of(self.table.time)
-        if column is None:
-            return np.full(self.rows, NO_TIME)
-        parsed = [moment(value, self.origin.zone) for value in column.values]
-        return np.array([*parsed, NO_TIME], dtype=np.int64)[column.codes]
+        found = np.full(self.rows, NO_TIME)
+        for clock in self.table.time:
+            column, open_rows = self.column(clock.column), found == NO_TIME
+            if column is not None and open_rows.any():
+                zone = UTC if clock.utc else self.origin.zone
+                parsed = np.array([*(moment(value, zone) for value in column.values), NO_TIME], dtype=np.int64)
+                found[open_rows] = parsed[column.codes[open_rows]]
+        return found
 
     def event_id(self, row: int) -> str:
         """The event's deterministic id: SHA-256 over source, fingerprint, offset and raw record; 128 bits in hex."""

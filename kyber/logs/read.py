@@ -341,9 +341,9 @@ def lines(stream: Stream, size: int = CHUNK) -> Iterator[Chunk]:
     """Chunks of whole lines, without their line feeds. The last line needs none. Long lines are cut and marked."""
     number, offset = 1, 0
     head, length = b"", 0  # a line that has begun: its start, and how long it is by now
-    while data := stream.read(size):
-        end = data.rfind(b"\n")
-        if end < 0:
+    for data, last in _full(stream, size):
+        end = len(data) if last and not data.endswith(b"\n") else data.rfind(b"\n")
+        if end < 0 or (last and not length and not data):
             head, length = head + data[: MAX_RECORD - len(head)], length + len(data)
             continue
         chunk = _chunk(data[:end].split(b"\n"), head, length, number, offset)
@@ -351,8 +351,20 @@ def lines(stream: Stream, size: int = CHUNK) -> Iterator[Chunk]:
         number += len(chunk.records)
         offset += length + end + 1
         head, length = data[end + 1 :][:MAX_RECORD], len(data) - end - 1
-    if length:
-        yield _chunk([b""], head, length, number, offset)
+
+
+def _full(stream: Stream, size: int) -> Iterator[tuple[bytes, bool]]:
+    """Pieces of a stream of `size` bytes, the last one shorter (perhaps empty), each with whether it is the last."""
+    last = False
+    while not last:
+        pieces: list[bytes] = []
+        held = 0
+        while held < size and not last:
+            data = stream.read(size - held)
+            pieces.append(data)
+            held += len(data)
+            last = not data
+        yield b"".join(pieces), last
 
 
 def _chunk(records: list[bytes], head: bytes, length: int, number: int, offset: int) -> Chunk:

@@ -26,12 +26,21 @@ class Drawn:
     before: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """A column that tells the time; `utc` where a time without an offset is UTC, else it is in the source's zone."""
+
+    column: str
+    utc: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
     """What is known of one product's events.
 
     `columns`: canonical column -> native columns, the first that an event has wins. `fields`: Sigma field -> columns,
-    likewise. `native`: patterns with `{}` for every other Sigma field. `time`: where an event says when it happened.
+    likewise. `native`: patterns with `{}` for every other Sigma field. `time`: where an event says when it happened, the
+    first that an event has wins.
     `services` and `categories`: what Sigma's logsources mean here, as alternatives of conditions; an empty condition
     holds for every event.
     """
@@ -41,7 +50,7 @@ class Table:
     columns: Mapping[str, tuple[Drawn, ...]]
     fields: Mapping[str, tuple[str, ...]]
     native: tuple[str, ...]
-    time: tuple[str, ...]
+    time: tuple[Clock, ...]
     services: Mapping[str, tuple[Condition, ...]]
     categories: Mapping[str, tuple[Condition, ...]]
     shown: tuple[str, ...]
@@ -79,7 +88,7 @@ def table(name: str) -> Table:
         columns={key: tuple(_drawn(one) for one in _listed(value)) for key, value in spec.get("columns", {}).items()},
         fields={key: tuple(_listed(value)) for key, value in spec.get("fields", {}).items()},
         native=tuple(spec.get("native", ())),
-        time=tuple(spec["time"]),
+        time=tuple(Clock(one) if isinstance(one, str) else Clock(one["utc"], True) for one in spec["time"]),
         services={
             key: tuple(_condition(one) for one in _listed(value)) for key, value in spec.get("services", {}).items()
         },

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from kyber.logs import batch as batches
 from kyber.logs.batch import Column, EventBatch, LogSource, Origin, Parsed
-from kyber.logs.schema import Drawn, Table
+from kyber.logs.schema import Clock, Drawn, Table
 from kyber.logs.values import NO_TIME
 
 ORIGIN = Origin("source", "file.log", b"fingerprint", UTC)
 EMPTY = Table(
-    name="none", title="", columns={}, fields={}, native=(), time=("t",), services={}, categories={}, shown=()
+    name="none", title="", columns={}, fields={}, native=(), time=(Clock("t"),), services={}, categories={}, shown=()
 )
 
 
@@ -238,7 +238,7 @@ def test_the_time_of_an_event_is_the_first_that_it_names() -> None:
         {"u": "1970-01-01 02:00:02"},
         {"t": "yesterday"},
         {},
-        table=table(time=("t", "u")),
+        table=table(time=(Clock("t"), Clock("u"))),
         origin=Origin("s", "f", b"", zone),
     )
     assert made.times.tolist() == [1_000_000, 2_000_000, NO_TIME, NO_TIME]

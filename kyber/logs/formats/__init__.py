@@ -39,7 +39,7 @@ class Parser(Protocol):
 class Format:
     """A format: how its records are cut, how sure it is of a sample, and how they are parsed.
 
-    `detect` gets up to the first 64 KiB (decompressed) and answers 0..100: how sure it is. `product` and `service` are
+    `detect` gets up to the first 256 KiB (decompressed) and answers 0..100: how sure it is. `product` and `service` are
     what an input of this format is for rules. `column` turns a field's path in an event into its column's name.
     `json`: its records are JSON, each value written as JSON does.
     """

@@ -1,2 +1,3 @@
-"""Sigma: rules in, matches out. `rule` reads, `condition` parses, `predicate` says what a leaf asks of a value, `plan`
+"""Sigma: rules in, matches out. `rule` reads files, `detection`, `condition` and
+`modifier` read what is in them, `predicate` says what a leaf asks of a value, `plan`
 joins rules that ask the same, `judge` answers for values, `match` runs a plan over batches, `evidence` says why."""

@@ -4,7 +4,6 @@ Semantics: the Sigma specification 2.1.0. Each predicate can be asked of one val
 them of many values at once, and must give the same answers.
 """
 
-import base64
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,7 +11,6 @@ from datetime import datetime, tzinfo
 from enum import Enum
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from itertools import product as every
 
 import regex
 
@@ -21,8 +19,6 @@ from kyber.logs.values import Value, as_datetime, fold, moment, number, parts, t
 REGEX_SECONDS = 0.5
 """How long a pattern that needs backtracking may take on one value."""
 MAX_REGEX = 8_192
-MAX_EXPANSION = 20_000
-"""Variants that placeholders, or windash, may make of one value."""
 
 
 class Wild(Enum):
@@ -34,29 +30,6 @@ class Wild(Enum):
 
 Token = str | Wild
 ANY, ONE = Wild.ANY, Wild.ONE
-
-
-def pattern(written: str) -> tuple[Token, ...]:
-    r"""A Sigma string as tokens. `\*`, `\?` and `\\` escape; any other backslash is itself."""
-    tokens: list[Token] = []
-    literal: list[str] = []
-    at, end = 0, len(written)
-    while at < end:
-        sign = written[at]
-        if sign == "\\" and at + 1 < end and written[at + 1] in "\\*?":
-            at += 1
-            literal.append(written[at])
-        elif sign in "*?":
-            if literal:
-                tokens.append("".join(literal))
-                literal = []
-            tokens.append(Wild(sign))
-        else:
-            literal.append(sign)
-        at += 1
-    if literal:
-        tokens.append("".join(literal))
-    return tuple(tokens)
 
 
 def written(tokens: tuple[Token, ...]) -> str:
@@ -411,42 +384,3 @@ def leaves(node: Node) -> Iterator[Leaf]:
             todo.append(node.node)
         else:
             todo.extend(reversed(node.nodes))
-
-
-# --- what modifiers make of a value -----------------------------------------------------------------------------------
-
-DASHES = ("-", "/", "\u2013", "\u2014", "\u2015")
-_OPTION_DASH = re.compile(r"\B[-/]\b")
-
-
-def windash(tokens: tuple[Token, ...]) -> list[tuple[Token, ...]]:
-    """Every way to write the dashes that begin options. Raises ValueError where those are too many."""
-    choices: list[list[Token]] = []
-    count = 1
-    for token in tokens:
-        if isinstance(token, Wild):
-            choices.append([token])
-            continue
-        pieces = _OPTION_DASH.split(token)
-        dashes = len(pieces) - 1
-        count *= len(DASHES) ** dashes
-        if count > MAX_EXPANSION:
-            raise ValueError(f"more than {MAX_EXPANSION} variants")
-        choices.append(
-            [
-                "".join(piece + dash for piece, dash in zip(pieces, (*signs, ""), strict=True))
-                for signs in every(DASHES, repeat=dashes)
-            ]
-        )
-    return [tuple(one) for one in every(*choices)]
-
-
-def base64offset(data: bytes) -> list[str]:
-    """The three texts that may stand for `data` inside longer base64, without the characters its neighbours change."""
-    found = []
-    for shift in range(3):
-        encoded = base64.b64encode(b"\x00" * shift + data).decode()
-        start = (0, 2, 3)[shift]
-        end = (None, -3, -2)[(len(data) + shift) % 3]
-        found.append(encoded[start:end])
-    return found

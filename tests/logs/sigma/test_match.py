@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kyber.logs.batch import EventBatch, LogSource, Origin, Parsed
-from kyber.logs.schema import Table
+from kyber.logs.schema import Clock, Table
 from kyber.logs.sigma.evidence import holds
 from kyber.logs.sigma.match import Matcher
 from kyber.logs.sigma.plan import plan
@@ -24,7 +24,7 @@ BARE = Table(
     columns={},
     fields={},
     native=(),
-    time=("@timestamp",),
+    time=(Clock("@timestamp"),),
     services={},
     categories={},
     shown=(),

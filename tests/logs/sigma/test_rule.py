@@ -13,8 +13,9 @@ from kyber.finding import Family
 from kyber.level import Level
 from kyber.logs.batch import LogSource
 from kyber.logs.sigma.condition import MAX_DEPTH, MAX_LENGTH
+from kyber.logs.sigma.detection import MAX_LEAVES
 from kyber.logs.sigma.predicate import Glob, leaves, written
-from kyber.logs.sigma.rule import MAX_FILE, MAX_LEAVES, RuleSet, read_rules
+from kyber.logs.sigma.rule import MAX_FILE, RuleSet, read_rules
 from kyber.problem import Place, Severity
 from kyber.yamltext import MAX_ALIASES
 
