@@ -360,7 +360,11 @@ def _full(stream: Stream, size: int) -> Iterator[tuple[bytes, bool]]:
         pieces: list[bytes] = []
         held = 0
         while held < size and not last:
-            data = stream.read(size - held)
+            try:
+                data = stream.read(size - held)
+            except ReadingError:
+                yield b"".join(pieces), False
+                raise
             pieces.append(data)
             held += len(data)
             last = not data

@@ -39,10 +39,9 @@ class Table:
     """What is known of one product's events.
 
     `columns`: canonical column -> native columns, the first that an event has wins. `fields`: Sigma field -> columns,
-    likewise. `native`: patterns with `{}` for every other Sigma field. `time`: where an event says when it happened, the
-    first that an event has wins.
-    `services` and `categories`: what Sigma's logsources mean here, as alternatives of conditions; an empty condition
-    holds for every event.
+    likewise. `native`: patterns with `{}` for every other Sigma field. `time`: where an event says when it happened,
+    likewise. `services` and `categories`: what Sigma's logsources mean here, as alternatives of conditions; an empty
+    condition holds for every event.
     """
 
     name: str

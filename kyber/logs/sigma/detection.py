@@ -58,7 +58,7 @@ class DetectionError(Exception):
 
 
 def detection(document: Mapping[str, Any], placeholders: Placeholders) -> Node:
-    """The tree that a rule's detection means. Raises DetectionError, and Feature for a placeholder that nothing fills."""
+    """The tree that a rule's detection means. Raises DetectionError, and Feature where a placeholder is not filled."""
     given = document["detection"]
     if not isinstance(given, dict):
         raise DetectionError("R02", ("detection",))
@@ -103,6 +103,8 @@ class _Reader:
         return self.item("", value, name, here)
 
     def one_of(self, value: Any, name: str, here: Path) -> Node:
+        if isinstance(value, list):
+            raise DetectionError("R18", here, name=name)
         return self.map(value, name, here) if isinstance(value, dict) else self.item("", value, name, here)
 
     def map(self, value: Mapping[str, Any], name: str, here: Path) -> Node:
@@ -124,8 +126,8 @@ class _Reader:
             comparison = _Comparison(field, modifiers, part, self.placeholders)
             nodes = [self.counted(comparison.of(one)) for one in values]
         except ValueError as error:
-            facts = {"modifier": "|".join(modifiers), "value": _brief(value), "why": str(error)}
-            raise DetectionError("R06", here, **facts) from None
+            modifier, brief = "|".join(modifiers), _brief(value)
+            raise DetectionError("R06", here, modifier=modifier, value=brief, why=str(error)) from None
         node = _both(nodes) if "all" in modifiers else _either(nodes)
         return Not(node) if "neq" in modifiers else node
 

@@ -6,6 +6,7 @@ necessary predicates hit no value of the batch costs no more than that; only the
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +57,7 @@ class Matcher:
         }
         answers = _Answers(self, batch, held)
         for logsource, rows in held.items():
-            route = _Route(answers, np.flatnonzero(rows), self.sieves[logsource])
+            route = _Route(answers, logsource, np.flatnonzero(rows))
             self._look(logsource, route)
             for planned in self.plan.routes[logsource]:
                 found = route.rows_of(planned)
@@ -138,13 +139,18 @@ class _Answers:
         """
         if name not in self._verdicts:
             column, found = self.column(name), {}
-            if column is not None:
+            if column is not None and name in self.matcher.fields:
                 codes = np.unique(column.codes[self.asking(name)])
                 codes = codes[codes >= 0]
                 judged = self.matcher.fields[name].verdicts([column.values[code] for code in codes])
                 found = {number: codes[places] for number, places in judged.items()}
             self._verdicts[name] = found
         return self._verdicts[name]
+
+    def undecided(self, name: str) -> frozenset[int]:
+        """The questions about a field that its values alone do not answer."""
+        numbers = self.matcher.plan.asked.get(name, ())
+        return frozenset(one for one in numbers if isinstance(self.questions[one].predicate, FieldRef | TimePart))
 
     def table(self, number: int, column: Column) -> Rows | None:
         """Code -> answer, the last place for absence; None where it is no everywhere."""
@@ -171,8 +177,10 @@ Answer = Rows | bool
 class _Route:
     """The rows of a batch that the rules of one logsource see."""
 
-    def __init__(self, answers: _Answers, rows: NDArray[np.int64], sieve: Sieve | None) -> None:
-        self.answers, self.rows, self.sieve = answers, rows, sieve
+    def __init__(self, answers: _Answers, logsource: LogSource, rows: NDArray[np.int64]) -> None:
+        self.answers, self.rows = answers, rows
+        self.sieve = answers.matcher.sieves[logsource]
+        self.fields = answers.matcher.plan.fields[logsource]
         self.whole = len(rows) == answers.batch.rows
         self._codes: dict[str, Codes | None] = {}
         self._keywords: dict[int, Rows] | None = None
@@ -186,22 +194,21 @@ class _Route:
 
     def rows_of(self, planned: Planned) -> NDArray[np.int64] | None:
         """The rows that a rule matches; None where it is plain beforehand that there are none."""
-        for group in planned.needs:
-            if not any(map(self.possible, group)):
-                return None
+        if any(self.possible.isdisjoint(group) for group in planned.needs):
+            return None
         answer = self.answer(planned.tree)
         if answer is False:
             return None
         return self.rows if answer is True else self.rows[answer]
 
-    def possible(self, number: int) -> bool:
-        """Whether some value of the batch may answer yes."""
-        question = self.answers.questions[number]
-        if not question.field:
-            return number in self.keywords()
-        if isinstance(question.predicate, FieldRef | TimePart):
-            return self.answers.column(question.field) is not None
-        return number in self.answers.verdicts(question.field)
+    @cached_property
+    def possible(self) -> frozenset[int]:
+        """The questions to which some value of the batch may answer yes."""
+        answers, found = self.answers, set(self.keywords() if "" in self.fields else ())
+        for name in self.fields - {""}:
+            if answers.column(name) is not None:
+                found |= answers.verdicts(name).keys() | answers.undecided(name)
+        return frozenset(found)
 
     def answer(self, tree: Tree) -> Answer:
         """A condition's answer in each row, or one for all."""

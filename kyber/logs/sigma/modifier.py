@@ -67,9 +67,7 @@ def variants(value: str, modifiers: Sequence[str], placeholders: Placeholders) -
 
 
 def _size(state: State) -> int:
-    return (
-        len(state) if isinstance(state, bytes) else sum(1 if isinstance(token, Wild) else len(token) for token in state)
-    )
+    return sum(len(token) if isinstance(token, str) else 1 for token in state)
 
 
 def _filled(value: str, placeholders: Placeholders) -> Iterator[tuple[Token, ...]]:
