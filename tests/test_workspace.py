@@ -1,4 +1,4 @@
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -6,12 +6,13 @@ import pytest
 from kyber.errors import WorkspaceError
 from kyber.join import check_workspace
 from kyber.logs.lists import load_lists
-from kyber.logs.source import load_sources, paths_of
+from kyber.logs.source import inputs_of, load_sources
 from kyber.problem import Severity
 from kyber.settings import MATRICES
 from kyber.workspace import at, examine, find
 
 TODAY = date(2026, 11, 10)
+NOW = datetime(2026, 11, 10, tzinfo=UTC)
 SETTINGS = "organisation: Esimerkki\nlanguage: en\n"
 PEOPLE = """\
 roles:
@@ -165,11 +166,9 @@ def test_a_source_leads_to_its_files_and_not_out_of_its_folder(tmp_path: Path) -
     (root / "logs" / "link.log").symlink_to(outside)
     (root / "logs" / "inner.log").symlink_to(root / "logs" / "a.log")
     (source,), problems = load_sources(root)
-    assert [path.relative_to(root).as_posix() for path in paths_of(source, root)] == [
-        "logs/a.log",
-        "logs/deep/b.log",
-        "logs/inner.log",
-    ]
+    found, wrong = inputs_of(source, root, NOW)
+    assert [one.name for one in found] == [f"{root}/logs/a.log", f"{root}/logs/deep/b.log"]
+    assert [problem.code for problem in wrong] == ["F04"]
     assert problems == ()
 
 
@@ -182,7 +181,8 @@ def test_a_folder_stands_for_its_files_and_a_planned_source_for_none(tmp_path: P
         sources__b=SOURCE.replace("jump", "planned") + "status: planned\n",
     )
     sources, _ = load_sources(root)
-    assert [[path.name for path in paths_of(source, root)] for source in sources] == [["a.log"], []]
+    found = [inputs_of(source, root, NOW)[0] for source in sources]
+    assert [[one.path and one.path.name for one in files] for files in found] == [["a.log"], []]
 
 
 def test_a_file_that_cannot_be_read_is_a_problem_and_the_rest_goes_on(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ To add a command, import it and put it in COMMANDS; a group of commands goes to 
 command loads nothing heavy: what it needs is imported when it runs.
 """
 
+import io
+import sys
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final
 
@@ -11,7 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from kyber.cli.check import check
-from kyber.cli.console import fail
+from kyber.cli.console import ExitCode, fail, say
 from kyber.cli.doctor import doctor
 from kyber.cli.init import init
 from kyber.cli.logs import app as logs
@@ -37,6 +39,9 @@ class _Commands(TyperGroup):
             return super().invoke(ctx)
         except KyberError as error:
             raise typer.Exit(fail(error)) from None
+        except KeyboardInterrupt:
+            say("kyber: stopped; nothing was written", error=True)
+            raise typer.Exit(ExitCode.STOPPED) from None
 
 
 app = typer.Typer(
@@ -75,4 +80,7 @@ def _main(
 
 def main() -> None:
     """The `kyber` command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a letter that the terminal does not have is shown as its number
+            stream.reconfigure(errors="backslashreplace")
     app()

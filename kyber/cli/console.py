@@ -23,6 +23,7 @@ class ExitCode(IntEnum):
     FOUND = 1
     USAGE = 2
     UNREADABLE = 3
+    STOPPED = 130
 
 
 class Colour(StrEnum):

@@ -133,7 +133,7 @@ def _packages() -> Iterator[Line]:
 
 
 def _sources(workspace: "Workspace", environment: Mapping[str, str]) -> Iterator[Line]:
-    from kyber.logs.source import SourceStatus, load_sources, paths_of
+    from kyber.logs.source import SourceStatus, inputs_of, load_sources
 
     sources, _ = load_sources(workspace.root)
     if not sources:
@@ -141,7 +141,8 @@ def _sources(workspace: "Workspace", environment: Mapping[str, str]) -> Iterator
     for source in sources:
         if source.status is not SourceStatus.ACTIVE or source.read is None:
             continue
-        files = paths_of(source, workspace.root)
+        found, _ = inputs_of(source, workspace.root, datetime.now(UTC))
+        files = [one.path for one in found if one.path is not None]
         closed = [file for file in files if not os.access(file, os.R_OK)]
         if closed:
             yield Line("source-closed", State.WARNING, {"source": source.id, "file": closed[0], "n": len(closed)})

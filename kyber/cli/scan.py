@@ -48,8 +48,6 @@ class Limit(StrEnum):
     CRITICAL = "critical"
 
 
-STOPPED: Final = 130
-"""How a command ends that was stopped from the keyboard, as shells count it."""
 BY_ENDING: Final = {
     ".jsonl": Form.JSONL,
     ".ndjson": Form.JSONL,
@@ -153,7 +151,7 @@ def scan(
     if not any(job.inputs for job in jobs):
         _tell(problems, words)
         raise NothingReadError("nothing to read: no file was found")
-    with _progress() as progress, _no_collector(), _stopping():
+    with _progress() as progress, _no_collector():
         result = run(jobs, ruleset, now, progress)
     found = {str(one.level) for one in result.findings}
     result = _limited(result, level, (*problems, *unlisted))
@@ -209,7 +207,7 @@ def _jobs(
     from kyber.logs.batch import LogSource
     from kyber.logs.read import inputs
     from kyber.logs.scan import Job
-    from kyber.logs.source import SourceStatus, load_sources
+    from kyber.logs.source import SourceStatus, inputs_of, load_sources
 
     if input_format is not None:
         _known_format(input_format)
@@ -225,7 +223,7 @@ def _jobs(
     for source in sources:
         if source.read is None or source.status is not SourceStatus.ACTIVE:
             continue
-        found, missing = inputs([str(here.root / path) for path in source.read.paths], now)
+        found, missing = inputs_of(source, here.root, now)
         problems.extend(missing)
         asked = source.read.format if source.read.format != "auto" else None
         if asked is not None:
@@ -298,16 +296,6 @@ def _tell(problems: "Sequence[Problem]", words: "Words", *, reveal: bool = False
 
     with redirect_stdout(sys.stderr):
         show_problems(tuple(problems) if reveal else every_text(tuple(problems), mask), words)
-
-
-@contextmanager
-def _stopping() -> Iterator[None]:
-    """Says in one line that the user stopped the scan."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        say("kyber: stopped; nothing was written", error=True)
-        raise typer.Exit(STOPPED) from None
 
 
 @contextmanager

@@ -1,16 +1,21 @@
 """LogSource: a system whose logs are read. What, why, how, where, how long, who reads: together, the logging policy."""
 
 import glob
+import os
 from collections.abc import Iterator
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from kyber.finding import Family
 from kyber.people import Owner
 from kyber.problem import Problem, Severity
 from kyber.register import Day, Id, Part, Record, Span, Text, read_all
 from kyber.settings import TimeZone
+
+if TYPE_CHECKING:
+    from kyber.logs.read import Input
 
 GLOB: Final = "sources/*.yaml"
 
@@ -104,34 +109,15 @@ def load_sources(root: Path) -> tuple[tuple[LogSource, ...], tuple[Problem, ...]
     return read_all(root, GLOB, LogSource)
 
 
-def paths_of(source: LogSource, root: Path) -> tuple[Path, ...]:
-    """The files that an active source's paths lead to now, sorted, each once. A folder stands for every file in it.
+def inputs_of(source: LogSource, root: Path, now: datetime) -> "tuple[list[Input], list[Problem]]":
+    """The files that an active source's paths lead to now, and what is wrong with the paths; see `read.inputs`."""
+    from kyber.logs.read import inputs  # only who reads logs needs what reads them
 
-    A symbolic link that leads out of the folder that the path names is not followed.
-    """
     if source.read is None or source.status is not SourceStatus.ACTIVE:
-        return ()
-    found = {file for pattern in source.read.paths for file in _expand(pattern, root)}
-    return tuple(sorted(found))
-
-
-def _expand(pattern: str, root: Path) -> Iterator[Path]:
-    folder = root / _fixed(pattern)
-    home = folder.resolve() if folder.is_dir() else folder.parent.resolve()
-    # Path.glob takes no absolute patterns.
-    for match in (root / name for name in glob.iglob(pattern, root_dir=root, recursive=True)):  # noqa: PTH207
-        inside = match.rglob("*") if match.is_dir() else (match,)
-        yield from (file for file in inside if file.is_file() and file.resolve().is_relative_to(home))
-
-
-def _fixed(pattern: str) -> Path:
-    """The part of a pattern before its first wildcard."""
-    parts: list[str] = []
-    for part in Path(pattern).parts:
-        if glob.has_magic(part):
-            break
-        parts.append(part)
-    return Path(*parts)
+        return [], []
+    base = glob.escape(str(root))
+    paths = [path if Path(path).is_absolute() else f"{base}{os.sep}{path}" for path in source.read.paths]
+    return inputs(paths, now)
 
 
 def check_source(source: LogSource) -> Iterator[Problem]:
