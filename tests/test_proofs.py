@@ -2,6 +2,8 @@
 
 from datetime import date
 
+import pytest
+
 from tests.prove import proofs
 from tests.prove.page import Proof, table
 
@@ -35,6 +37,11 @@ def test_every_rule_of_the_corpus_fires_runs_or_is_blind_on_some_events() -> Non
 
 def test_the_matcher_finds_the_rows_of_the_row_by_row_evaluator_in_random_examples() -> None:
     assert holds(proofs.matcher(100)).counts["examples"] >= 100
+
+
+def test_a_matcher_that_finds_nothing_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proofs, "rows", lambda *_: [])
+    assert "AssertionError" in proofs.matcher(50).wrong[0]
 
 
 def test_the_engine_and_the_row_by_row_evaluator_agree_on_some_real_events() -> None:
