@@ -104,14 +104,19 @@ def check_roles(snapshot: Snapshot) -> Iterator[Problem]:
 
 def check_sources(snapshot: Snapshot) -> Iterator[Problem]:
     """K73, K75: sources without what the logging policy has to say of them. K07: a format that kyber does not read."""
+    for found in snapshot.sources:
+        yield from source.check_source(found)
+        yield from check_format(found)
+
+
+def check_format(found: LogSource) -> Iterator[Problem]:
+    """K07: a source in a format that kyber does not read."""
     from kyber.logs.formats.known import FORMATS  # loads the parsers, which nothing else here needs
 
     known = ("auto", *FORMATS)
-    for found in snapshot.sources:
-        yield from source.check_source(found)
-        if found.read is not None and found.read.format not in known:
-            facts = {"field": "read.format", "value": found.read.format, "expected": known}
-            yield Problem(found.where("read", "format"), "K07", facts)
+    if found.read is not None and found.read.format not in known:
+        facts = {"field": "read.format", "value": found.read.format, "expected": known}
+        yield Problem(found.where("read", "format"), "K07", facts)
 
 
 CHECKS: Final[tuple[Check, ...]] = (check_ids, check_references, check_roles, check_sources)

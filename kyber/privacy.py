@@ -27,10 +27,9 @@ _CANDIDATE: Final = re.compile(
     r"([0-9]{3})([0-9A-FHJ-NPR-Ya-fhj-npr-y])"
     r"(?![^\W_])"
 )
-# What stands before a code: nothing, anything but a letter or digit, or an escape whose last character looks like one.
-_BEFORE: Final = re.compile(
-    r"(?:^|[\W_]|%(?:25)?[0-9A-Fa-f]{2}|\\x[0-9A-Fa-f]{2}|\\u[0-9A-Fa-f]{4}|\\[abefnrtv])\Z", re.DOTALL
-)
+# What stands before a code: nothing, anything but a digit (names of files join words and codes), or an escape that
+# ends in one.
+_BEFORE: Final = re.compile(r"(?:^|[^0-9]|%(?:25)?[0-9A-Fa-f]{2}|\\x[0-9A-Fa-f]{2}|\\u[0-9A-Fa-f]{4})\Z")
 _LONGEST_BEFORE: Final = 6
 
 

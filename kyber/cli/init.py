@@ -9,6 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from kyber.cli.console import plain, say
+from kyber.cli.files import write_below
 from kyber.errors import UsageError
 
 EXAMPLE: Final = Path(__file__).parent.parent / "example"
@@ -46,15 +47,7 @@ def init(
     taken = sorted(name for name in kept if (folder / name).exists() or (folder / name).is_symlink())
     if taken:
         raise UsageError(f"nothing was written, because these are there already: {', '.join(taken)}")
-    try:
-        for name in EMPTY_FOLDERS:
-            (folder / name).mkdir(parents=True, exist_ok=True)
-        for name, content in files.items():
-            file = folder / name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(content)
-    except OSError as error:
-        raise UsageError(f"{error.filename} cannot be written: {error.strerror}") from None
+    write_below(folder, files, EMPTY_FOLDERS)
     words = words_for(language.value)
     say(words.many("init.done", len(kept), folder=plain(folder)))
     for name in kept:

@@ -5,7 +5,7 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout, suppress
+from contextlib import contextmanager, redirect_stdout
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from kyber.cli.console import ExitCode, root_of, say, show_problems
+from kyber.cli.files import append, check_place, write_whole
 from kyber.errors import NothingReadError, UsageError
 
 if TYPE_CHECKING:
@@ -140,8 +141,8 @@ def scan(
     words = words_for(here.settings.language if here else "en")
     if reveal:
         _may_reveal(here, purpose)
-    if output is not None and not output.parent.is_dir():
-        raise UsageError(f"{output} cannot be written: there is no folder {output.parent}")
+    if output is not None:
+        check_place(output)
     jobs, problems = _jobs(here, paths, timezone, input_format, _logsource(logsource), now)
     placeholders, unlisted = _placeholders(here)
     ruleset = read_rules(rules or _rules(here), placeholders)
@@ -151,6 +152,8 @@ def scan(
     if not any(job.inputs for job in jobs):
         _tell(problems, words)
         raise NothingReadError("nothing to read: no file was found")
+    if output is not None:
+        _spare(output, jobs, rules or (), here)
     with _progress() as progress, _no_collector():
         result = run(jobs, ruleset, now, progress)
     found = {str(one.level) for one in result.findings}
@@ -204,6 +207,7 @@ def _jobs(
     now: datetime,
 ) -> "tuple[list[Job], list[Problem]]":
     """What to read: the given paths, or the active sources of the workspace."""
+    from kyber.join import check_format
     from kyber.logs.batch import LogSource
     from kyber.logs.read import inputs
     from kyber.logs.scan import Job
@@ -212,7 +216,7 @@ def _jobs(
     if input_format is not None:
         _known_format(input_format)
     if paths:
-        found, problems = inputs(paths, now)
+        found, problems = inputs(paths, now, pipes=True)
         zone = timezone or (here.settings.timezone if here else "UTC")
         return [Job(source="", inputs=found, zone=_zone(zone), format=input_format, logsource=logsource)], problems
     if here is None:
@@ -223,11 +227,13 @@ def _jobs(
     for source in sources:
         if source.read is None or source.status is not SourceStatus.ACTIVE:
             continue
+        unknown = list(check_format(source)) if input_format is None else []
+        if unknown:
+            problems.extend(unknown)
+            continue
         found, missing = inputs_of(source, here.root, now)
         problems.extend(missing)
         asked = source.read.format if source.read.format != "auto" else None
-        if asked is not None:
-            _known_format(asked)
         named = source.logsource
         declared = LogSource(named.product, named.category, named.service)
         jobs.append(
@@ -370,10 +376,7 @@ def _record(here: "Workspace", purpose: str, result: "ScanResult", now: datetime
     readers = here.state / "readers.jsonl"
     try:
         here.state.mkdir(exist_ok=True)
-        with readers.open("a", encoding="utf-8") as file:
-            file.write(line.rstrip("\n") + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        append(readers, line)
     except OSError as error:
         raise UsageError(f"--reveal must be recorded in {readers}, which fails: {error.strerror}") from None
 
@@ -393,20 +396,39 @@ def _user() -> str:
 
 
 def _write(output: Path | None, text: str) -> None:
-    """To a file the whole text or nothing: written beside it and then put in its place. None: standard output."""
-    content = text.encode()
-    if output is None:
-        with _standard_output():
-            typer.echo(content, nl=False)
+    """To a file the whole text or nothing; None: to standard output."""
+    if output is not None:
+        write_whole(output, text.encode())
         return
-    beside = output.with_name(f".{output.name}.part")
+    with _standard_output():
+        typer.echo(text.encode(), nl=False)
+
+
+def _spare(output: Path, jobs: "Sequence[Job]", rules: "Sequence[str]", here: "Workspace | None") -> None:
+    """Raises UsageError where the output would take the place of what is read, or of what a workspace holds."""
+    from kyber.join import MODELS
+    from kyber.logs.sigma.rule import rule_files
+
+    if here and Path(os.path.realpath(output)).is_relative_to(os.path.realpath(here.state)):
+        raise UsageError(f"{output} is among what kyber keeps for itself: write the findings elsewhere")
+    if not output.exists():
+        return
+    read = [one.path for job in jobs for one in job.inputs if one.path is not None]
+    kept = [file for register in MODELS.values() for file in here.root.glob(register.glob)] if here else []
+    for what, files in (
+        ("one of the logs to be read", read),
+        ("one of the rules", rule_files((*rules, *_rules(here)))[0]),
+        ("part of the workspace", kept),
+    ):
+        if any(_is_same(output, file) for file in files):
+            raise UsageError(f"{output} is {what}, and would be lost: write the findings elsewhere")
+
+
+def _is_same(one: Path, other: Path) -> bool:
     try:
-        beside.write_bytes(content)
-        beside.replace(output)
-    except OSError as error:
-        with suppress(OSError):
-            beside.unlink()
-        raise UsageError(f"{output} cannot be written: {error.strerror}") from None
+        return one.samefile(other)
+    except OSError:  # it is gone by now
+        return False
 
 
 @contextmanager

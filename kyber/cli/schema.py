@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from kyber.cli.console import say
+from kyber.cli.files import write_below
 
 
 def schema(
@@ -27,8 +28,7 @@ def schema(
         raise UsageError(f"there is no model {model!r}; there are {', '.join(MODELS)}")
     chosen = {model: MODELS[model]} if model is not None else dict(MODELS)
     if out is not None:
-        for name, text in schema_files(tuple(chosen)).items():
-            _write(out / name, text)
+        write_below(out, {name: text.encode() for name, text in schema_files(tuple(chosen)).items()})
     elif model is not None:
         say(schema_files((model,))[f"{model}.schema.json"].rstrip("\n"))
     else:
@@ -45,13 +45,3 @@ def schema_files(models: tuple[str, ...]) -> dict[str, str]:
 
     made: dict[str, dict[str, Any]] = {name: schema_of(MODELS[name].model, name) for name in models}
     return {f"{name}.schema.json": dumps(made[name], indent=2, ensure_ascii=False) + "\n" for name in models}
-
-
-def _write(file: Path, text: str) -> None:
-    from kyber.errors import UsageError
-
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{file} cannot be written: {error.strerror}") from None

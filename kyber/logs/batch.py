@@ -21,12 +21,14 @@ from kyber.logs.values import NO_TIME, Value, moment, parts, text
 
 Codes = NDArray[np.int32]
 Rows = NDArray[np.bool_]
+Places = NDArray[np.int64]
 Naming = Callable[[str], str]
 ABSENT = -1
 MAX_DEPTH = 64
 """Deeper JSON is kept as text."""
 MAX_COLUMNS = 10_000
-"""Fields beyond this many in one batch are kept in the raw record only, and counted."""
+"""Fields beyond this many in one batch share the column OTHERS, and are counted; those that a rule asks for do not."""
+OTHERS = "kyber.other_fields"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +122,8 @@ class EventBatch:
     """One piece of one input as columns. Frozen in effect: columns are made once, when first asked for.
 
     `column(name)` knows canonical (ECS) names and native ones; a canonical column is drawn from native columns as the
-    product's table says. `records`, `offsets` and `raw` run beside the rows. `json`: the raw records are JSON, and
-    every value stands in its record as JSON writes it.
+    product's table says. `records`, `offsets` and `raw` run beside the rows. `json`: the raw records are JSON;
+    where `verbatim` holds, every value stands in its record as JSON writes it. `wanted`: native columns that are kept, however many others.
     """
 
     def __init__(
@@ -132,17 +134,20 @@ class EventBatch:
         table: Table,
         named: Naming = str,
         json: bool = False,
+        wanted: frozenset[str] = frozenset(),
     ) -> None:
         self.origin = origin
         self.logsource = logsource
         self.table = table
-        self.json = json
         self.rows = len(parsed.events)
         self.raw: Sequence[bytes] = parsed.raw
         self.records: Sequence[int] = parsed.numbers
         self.offsets: Sequence[int] = parsed.offsets
         self.rejects: Sequence[Reject] = parsed.rejects
-        self._pieces, self.unindexed = _flatten(parsed.events, named)
+        flattened = _Flattener(named, wanted)
+        flattened.objects("", np.arange(self.rows), parsed.events, 0)
+        self._pieces, self.unindexed = flattened.pieces, flattened.unindexed
+        self.verbatim = json and not flattened.deep
         self._encoded: dict[str, Column] = {}
         self._made: dict[tuple[str, ...], Column | None] = {}
 
@@ -188,18 +193,15 @@ class EventBatch:
         held = self.where(drawn.when)
         return Column(np.where(held, column.codes, ABSENT).astype(np.int32), column.values) if held.any() else None
 
-    def columns_at(self, rows: NDArray[np.int64] | None) -> Iterator[Column]:
-        """Every native column, at some rows only (None: all of them); columns that those rows lack are left out."""
-        held, place = np.zeros(self.rows, dtype=bool), np.zeros(self.rows, dtype=np.int64)
-        if rows is not None:
-            held[rows], place[rows] = True, np.arange(len(rows))
-        for name, pieces in self._pieces.items():
-            if rows is None:
-                if (column := self._native(Drawn(name))) is not None:
-                    yield column
-                continue
-            if chosen := [(place[at], values, plain) for at, values, plain in _at(pieces, held)]:
-                yield _encode(chosen, len(rows))
+    def cells(self, rows: Places) -> Iterator[tuple[Places, Column]]:
+        """What the native columns hold at some rows: for each, the rows that have it, and a column over just those."""
+        held = np.zeros(self.rows, dtype=bool)
+        held[rows] = True
+        for pieces in self._pieces.values():
+            if chosen := list(_at(pieces, held)):
+                codes, index = _coded(chosen)
+                column = Column(np.concatenate(codes), [_value(key) for key in index])
+                yield np.concatenate([place for place, _, _ in chosen]), column
 
     def where(self, condition: Condition) -> Rows:
         """The rows (bool, one per event) whose columns all have one of the values that the condition names.
@@ -234,7 +236,6 @@ class EventBatch:
         return sha256(head + b"\0" + self.raw[row]).hexdigest()[:32]
 
 
-Places = NDArray[np.int64]
 _Piece = tuple[Places, Sequence[Any], bool]
 """Rows, their values, and whether those are all plain: text, whole numbers or null."""
 
@@ -249,10 +250,11 @@ class _Flattener:
     not one per field of every event.
     """
 
-    def __init__(self, named: Naming) -> None:
-        self.named = cache(named)
+    def __init__(self, named: Naming, wanted: frozenset[str]) -> None:
+        self.named, self.wanted = cache(named), wanted
         self.pieces: dict[str, list[_Piece]] = {}
         self.unindexed = 0
+        self.deep = False  # something was nested so deep that it is kept as text
 
     def objects(self, prefix: str, rows: Places, objects: Sequence[Mapping[str, Any]], depth: int) -> None:
         shapes: dict[tuple[str, ...], list[int]] = {}
@@ -269,7 +271,9 @@ class _Flattener:
         if kinds <= _PLAIN:
             self.keep(path, rows, values, True)
             return
-        if dict in kinds and depth < MAX_DEPTH:
+        if dict in kinds and depth >= MAX_DEPTH:
+            self.deep = True
+        elif dict in kinds:
             inner, (rows, values) = _split(rows, values, dict)
             self.objects(path + ".", *inner, depth + 1)
         if list in kinds:
@@ -293,22 +297,18 @@ class _Flattener:
             elif isinstance(one, list) and level < MAX_DEPTH:
                 todo.extend((sub, value, level + 1) for value in reversed(one))
             else:
-                below.setdefault(sub, []).append(_unfolded(one) if isinstance(one, dict | list) else one)
+                nested = isinstance(one, dict | list)
+                self.deep |= nested
+                below.setdefault(sub, []).append(_unfolded(one) if nested else one)
         for sub, values in (below or {"": []}).items():
             self.keep(path + sub, row, (tuple(values),))
 
     def keep(self, path: str, rows: Places, values: Sequence[Any], plain: bool = False) -> None:
         name = self.named(path)
-        if name in self.pieces or len(self.pieces) < MAX_COLUMNS:
-            self.pieces.setdefault(name, []).append((rows, values, plain))
-        else:
+        if name not in self.pieces and len(self.pieces) >= MAX_COLUMNS and name not in self.wanted:
+            name = OTHERS
             self.unindexed += len(values)
-
-
-def _flatten(events: Sequence[dict[str, Any]], named: Naming) -> tuple[dict[str, list[_Piece]], int]:
-    flattener = _Flattener(named)
-    flattener.objects("", np.arange(len(events)), events, 0)
-    return flattener.pieces, flattener.unindexed
+        self.pieces.setdefault(name, []).append((rows, values, plain))
 
 
 def _split(
@@ -349,15 +349,22 @@ def _at(pieces: Iterable[_Piece], rows: Rows) -> Iterator[_Piece]:
             yield place[keep], list(compress(values, keep.tolist())), plain
 
 
+def _coded(pieces: Sequence[_Piece]) -> tuple[list[Codes], _Index]:
+    """The codes of each piece's values, and what the codes stand for."""
+    index = _Index()
+    found = index.__getitem__
+    return [
+        np.fromiter(map(found, values if plain else map(_key, values)), dtype=np.int32, count=len(values))
+        for _, values, plain in pieces
+    ], index
+
+
 def _encode(pieces: Sequence[_Piece], rows: int) -> Column:
     codes: Codes = np.full(rows, ABSENT, dtype=np.int32)
-    index = _Index()
-    total = 0
-    for place, values, plain in pieces:
-        keyed = values if plain else map(_key, values)
-        codes[place] = np.fromiter(map(index.__getitem__, keyed), dtype=np.int32, count=len(values))
-        total += len(values)
-    if np.count_nonzero(codes >= 0) < total:
+    coded, index = _coded(pieces)
+    for (place, _, _), found in zip(pieces, coded, strict=True):
+        codes[place] = found
+    if np.count_nonzero(codes >= 0) < sum(map(len, coded)):
         return _joined(pieces, rows)
     return Column(codes, list(index) if all(plain for _, _, plain in pieces) else [_value(key) for key in index])
 

@@ -15,7 +15,7 @@ import re
 import stat
 import sys
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -32,6 +32,8 @@ MAX_RECORD = 2**20
 """Bytes of one record; what is longer is cut here and the rest of it passed over."""
 CHUNK = 32 * 2**20
 """Bytes of raw records read before they are parsed: what bounds the memory of a scan."""
+MAX_RECORDS = 250_000
+"""Records parsed at once, about: short ones cost more than their bytes."""
 PIECE = 2**20
 """Bytes taken from a stream at once, and so the most that is lost where reading fails."""
 MAX_RATIO = 1_000
@@ -56,6 +58,8 @@ _MAGIC: Final = (
     (b"BZh", "bzip2"),
 )
 _NOT_THERE: Final = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EINVAL))
+_NOT_REGULAR: Final = "not a regular file"
+_NO_WAITING: Final[int] = getattr(os, "O_NONBLOCK", 0)
 _UTF16: Final = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 
 
@@ -67,21 +71,31 @@ class ReadingError(Exception):
         self.code, self.facts = code, facts
 
 
+def out_of_memory() -> ReadingError:
+    """What stops the reading of an input that this machine has no memory for."""
+    return ReadingError("F06", why="out of memory")
+
+
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One thing to read. `name` is for the user; `path` is None for standard input; `size` is in bytes as stored."""
+    """One thing to read. `name` is for the user; `path` is None for standard input; `size` is in bytes as stored.
+
+    `pipe`: it may be opened though it is no regular file, and so may wait for as long as its writer likes.
+    """
 
     name: str
     path: Path | None
     size: int
     modified: datetime
+    pipe: bool = False
 
 
-def inputs(paths: Sequence[str], now: datetime) -> tuple[list[Input], list[Problem]]:
+def inputs(paths: Sequence[str], now: datetime, *, pipes: bool = False) -> tuple[list[Input], list[Problem]]:
     """The files that paths mean: files themselves, folders with all below them, globs, `-` for standard input.
 
     Below a folder, hidden files are left out, and so is what is no regular file; a symbolic link that leads out of it,
-    or out of the folder where a glob begins, is a Problem. Sorted by name within each path; a file is read once.
+    or out of the folder where a glob begins, is a Problem. So is what is no regular file and named itself, unless
+    `pipes`, for paths that the user typed. Sorted by name within each path; a file is read once.
     """
     found: dict[str, Input] = {}
     problems: list[Problem] = []
@@ -96,12 +110,16 @@ def inputs(paths: Sequence[str], now: datetime) -> tuple[list[Input], list[Probl
                 problems.append(_unreadable(file, error))
                 continue
             identity = os.path.realpath(file)
-            if identity in found or not (stat.S_ISREG(state.st_mode) or file == Path(given)):
+            regular = stat.S_ISREG(state.st_mode)
+            if identity in found or not (regular or file == Path(given)):
+                continue
+            if not (regular or pipes):
+                problems.append(Problem(Place(given), "F02", {"why": _NOT_REGULAR}))
                 continue
             if len(found) >= MAX_FILES:
                 problems.append(Problem(Place(given), "F03", {"limit": MAX_FILES}))
                 return list(found.values()), problems
-            found[identity] = Input(str(file), file, state.st_size, _modified(state, now))
+            found[identity] = Input(str(file), file, state.st_size, _modified(state, now), not regular)
     return list(found.values()), problems
 
 
@@ -187,6 +205,17 @@ def _below(folder: Path, home: str, problems: list[Problem]) -> Iterator[Path]:
                 yield path
 
 
+def _opened(path: Path, pipe: bool) -> BinaryIO:
+    """A file opened without ever waiting for a writer, unless it may be a pipe. Raises OSError where it is neither."""
+    if pipe:
+        return path.open("rb")
+    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | _NO_WAITING))  # noqa: SIM115
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):  # it has changed since it was listed
+        file.close()
+        raise OSError(_NOT_REGULAR)
+    return file
+
+
 class Stream:
     """One input opened for reading: decompressed bytes, with how far the stored bytes have been read (`consumed`).
 
@@ -201,7 +230,7 @@ class Stream:
         self._failure: ReadingError | None = None
         self._decoder: codecs.IncrementalDecoder | None = None
         try:
-            self._raw: BinaryIO = sys.stdin.buffer if given.path is None else given.path.open("rb")
+            self._raw: BinaryIO = sys.stdin.buffer if given.path is None else _opened(given.path, given.pipe)
         except (OSError, ValueError) as error:
             raise ReadingError("F02", why=getattr(error, "strerror", None) or str(error)) from None
         try:
@@ -341,7 +370,7 @@ def lines(stream: Stream, size: int = CHUNK) -> Iterator[Chunk]:
     """Chunks of whole lines, without their line feeds. The last line needs none. Long lines are cut and marked."""
     number, offset = 1, 0
     head, length = b"", 0  # a line that has begun: its start, and how long it is by now
-    for data, last in _full(stream, size):
+    for data, last in _portions(_full(stream, size)):
         end = len(data) if last and not data.endswith(b"\n") else data.rfind(b"\n")
         if end < 0 or (last and not length and not data):
             head, length = head + data[: MAX_RECORD - len(head)], length + len(data)
@@ -351,6 +380,15 @@ def lines(stream: Stream, size: int = CHUNK) -> Iterator[Chunk]:
         number += len(chunk.records)
         offset += length + end + 1
         head, length = data[end + 1 :][:MAX_RECORD], len(data) - end - 1
+
+
+def _portions(pieces: Iterable[tuple[bytes, bool]]) -> Iterator[tuple[bytes, bool]]:
+    """Pieces of which none holds many more than MAX_RECORDS lines, however short those are."""
+    for data, last in pieces:
+        parts = max(1, -(-data.count(b"\n") // MAX_RECORDS))
+        step = -(-len(data) // parts) or 1
+        for start in range(0, max(len(data), 1), step):
+            yield data[start : start + step] if parts > 1 else data, last and start + step >= len(data)
 
 
 def _full(stream: Stream, size: int) -> Iterator[tuple[bytes, bool]]:
@@ -395,15 +433,15 @@ def documents(stream: Stream, size: int = CHUNK) -> Iterator[Chunk]:
     What stands between them and is not JSON becomes a record of its own, so that its parser can reject it by name. A
     value that breaks off ends where a line begins with a brace no further in than the value's own.
     """
-    found, number = _Documents(), 1
-    while True:
+    found, number, data = _Documents(), 1, b" "
+    while data:
         data = stream.read(size)
-        chunk = found.feed(data, number)
-        if chunk.records:
-            yield chunk
-        number += len(chunk.records)
-        if not data:
-            return
+        step = len(data) // (1 + data.count(b"{") // MAX_RECORDS) or 1
+        for start in range(0, max(len(data), 1), step):
+            chunk = found.feed(data[start : start + step], number)
+            if chunk.records:
+                yield chunk
+            number += len(chunk.records)
 
 
 class _Documents:
@@ -547,7 +585,7 @@ def event_log(stream: Stream) -> Iterator[Chunk]:
         records.append(text)
         ids.append(identity)
         size += len(text)
-        if size >= CHUNK:
+        if size >= CHUNK or len(records) >= MAX_RECORDS:
             yield Chunk(records, ids, number)
             number, size = number + len(records), 0
             records, ids = [], []

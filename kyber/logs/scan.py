@@ -18,7 +18,7 @@ from kyber.finding import Blind, Evidence, Finding, InputAccount, Sample, ScanRe
 from kyber.logs.batch import EventBatch, LogSource, Origin, Parsed
 from kyber.logs.formats import Context, Format
 from kyber.logs.formats.known import FORMATS, detect
-from kyber.logs.read import FRAMINGS, Input, ReadingError, Stream
+from kyber.logs.read import FRAMINGS, Input, ReadingError, Stream, out_of_memory
 from kyber.logs.schema import table
 from kyber.logs.sigma.evidence import evidence
 from kyber.logs.sigma.match import Match, Matcher
@@ -36,8 +36,8 @@ LONGEST = 4_096
 """Characters of a value that a finding shows; the raw record holds the rest."""
 DAY = 86_400_000_000
 MAX_GROUPS = 10_000
-"""Findings of one rule that are told apart; what comes after is gathered in one a day, and said."""
-NOT_UNDERSTOOD = frozenset(("F42",))
+"""Findings of one rule that are told apart; what comes after is gathered in one more, and said."""
+NOT_UNDERSTOOD = frozenset(("F23", "F42"))
 """Notes that mean more than an assumption: what was read was not understood."""
 
 
@@ -117,7 +117,7 @@ def scan(
                 continue
             form = FORMATS[job.format] if job.format else detect(stream.sample)
             try:
-                for batch in batches(stream, form, job, tally):
+                for batch in batches(stream, form, job, tally, matcher.wanted(table(form.table))):
                     for match in matcher.matches(batch):
                         findings.add(match, batch)
                     progress(
@@ -125,6 +125,9 @@ def scan(
                     )
             except ReadingError as error:
                 problems.append(Problem(Place(given.name), error.code, error.facts))
+            except MemoryError:
+                spent = out_of_memory()
+                problems.append(Problem(Place(given.name), spent.code, spent.facts))
             finally:
                 stream.close()
             done, events = done + given.size, events + tally.events
@@ -148,15 +151,20 @@ def scan(
     )
 
 
-def batches(stream: Stream, form: Format, job: Job, tally: Tally) -> Iterator[EventBatch]:
-    """The batches of one input, in order, with every record counted in `tally`. Raises ReadingError."""
+def batches(
+    stream: Stream, form: Format, job: Job, tally: Tally, wanted: frozenset[str] = frozenset()
+) -> Iterator[EventBatch]:
+    """The batches of one input, in order, with every record counted in `tally`. Raises ReadingError.
+
+    `wanted`: native columns that are kept, however many others there are.
+    """
     parser = form.parser(Context(reference=stream.input.modified, zone=job.zone))
     logsource = _logsource(job.logsource, form)
     origin = Origin(job.source, stream.input.name, stream.fingerprint, job.zone)
 
     def batch(parsed: Parsed) -> EventBatch:
         tally.add(parsed)
-        made = EventBatch(parsed, origin, logsource, table(form.table), form.column, form.json)
+        made = EventBatch(parsed, origin, logsource, table(form.table), form.column, form.json, wanted)
         tally.notes["F23"] += made.unindexed
         tally.span(made)
         return made
@@ -272,7 +280,7 @@ class _Findings:
         if identity not in self.open and self.groups[rule.ref.id] >= MAX_GROUPS:
             self.gathered[rule.ref.id] += len(rows)
             group = {}
-            identity = finding_id(rule.ref.id, group, day)
+            identity = finding_id(rule.ref.id, group, NO_TIME)
         first, last = int(times.min()), int(times.max())
         known = self.open.get(identity)
         if known is None or first <= known.earliest[0]:

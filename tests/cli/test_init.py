@@ -1,6 +1,8 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from kyber.cli.init import EXAMPLE
 from tests.cli.run import kyber
 
@@ -45,3 +47,21 @@ def test_an_empty_workspace_has_settings_and_nothing_to_mend(tmp_path: Path) -> 
     assert 'organisation: "oma \\"alue\\""' in (folder / "kyber.yaml").read_text(encoding="utf-8")
     assert (folder / ".gitignore").read_text(encoding="utf-8").endswith(".kyber/\n")
     assert not (folder / ".git").exists()
+
+
+@pytest.mark.parametrize(
+    "name", [".kyber", ".kyber/schemas", ".kyber/schemas/people.schema.json", "sources", "logs/ad"]
+)
+@pytest.mark.parametrize("there", [True, False])
+def test_init_writes_through_no_link_and_names_it(name: str, there: bool, tmp_path: Path) -> None:
+    folder, target = tmp_path / "county", tmp_path / "target"
+    (folder / name).parent.mkdir(parents=True)
+    (folder / name).symlink_to(target)
+    if there:
+        target.mkdir() if not name.endswith(".json") else target.write_text("mine", encoding="utf-8")
+    result = kyber("init", folder)
+    assert result.exit_code == 2
+    assert f"{folder / name} is a symbolic link" in result.stderr
+    assert target.exists() == there
+    assert not (there and target.is_dir() and any(target.iterdir()))
+    assert not (folder / "kyber.yaml").exists()

@@ -284,6 +284,57 @@ def test_an_output_is_replaced_whole(folder: Path) -> None:
     assert (folder / "x.jsonl").read_bytes() == kyber("scan", AUTH, "--json").stdout_bytes
 
 
+def test_an_output_never_takes_the_place_of_what_is_read(folder: Path, log: Path, bad: Path) -> None:
+    (folder / "link.log").symlink_to(log)
+    before = {file: file.read_bytes() for file in (log, bad)}
+    for paths, output in (("app.log", "app.log"), (".", "app.log"), ("link.log", "app.log"), ("app.log", "link.log")):
+        result = kyber("scan", paths, "-r", bad, "-o", output)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert f"{output} is one of the logs" in result.stderr
+    for rules in (bad, folder):
+        result = kyber("scan", log, "-r", rules, "-o", folder / ".." / "here" / "bad.yml")
+        assert result.exit_code == 2
+        assert "bad.yml is one of the rules" in result.stderr
+    assert {file: file.read_bytes() for file in (log, bad)} == before
+
+
+def test_an_output_never_takes_the_place_of_what_a_workspace_holds(
+    county: Path, log: Path, bad: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(county)
+    before = {file: file.read_bytes() for file in county.rglob("*") if file.is_file()}
+    for name in ("kyber.yaml", "people.yaml", "sources/backup.yaml", "lists/accounts.yaml"):
+        assert f"{name} is part of the workspace" in kyber("scan", log, "-r", bad, "-o", name).stderr
+    (own,) = (county / "rules").glob("*.yml")
+    assert "is one of the rules" in kyber("scan", log, "-r", bad, "-o", own).stderr
+    assert "keeps for itself" in kyber("scan", log, "-r", bad, "-o", ".kyber/readers.jsonl").stderr
+    assert {file: file.read_bytes() for file in county.rglob("*") if file.is_file()} == before
+    assert kyber("scan", log, "-r", bad, "-o", "findings.csv").exit_code == 0
+
+
+def test_an_output_takes_the_place_of_a_link_and_not_of_what_it_leads_to(folder: Path, log: Path, bad: Path) -> None:
+    (folder / "mine").write_text("mine", encoding="utf-8")
+    for name in ("x.csv", ".x.csv.part"):
+        (folder / name).symlink_to(folder / "mine")
+    old = os.umask(0o027)
+    try:
+        assert kyber("scan", log, "-r", bad, "-o", "x.csv").exit_code == 0
+    finally:
+        os.umask(old)
+    assert (folder / "mine").read_text(encoding="utf-8") == "mine"
+    assert not (folder / "x.csv").is_symlink()
+    assert (folder / "x.csv").stat().st_mode & 0o777 == 0o640
+    assert {file.name for file in folder.iterdir()} == {"app.log", "bad.yml", "mine", "x.csv", ".x.csv.part"}
+
+
+def test_an_output_takes_the_place_of_no_pipe_or_device(folder: Path, log: Path, bad: Path) -> None:
+    os.mkfifo(folder / "pipe")
+    result = kyber("scan", log, "-r", bad, "-o", "pipe")
+    assert result.exit_code == 2
+    assert "pipe cannot be written: it is not a regular file" in result.stderr
+    assert (folder / "pipe").is_fifo()
+
+
 def test_level_leaves_out_what_is_below_it(log: Path, bad: Path, worse: Path) -> None:
     for level, names in (("low", ["critical", "medium"]), ("high", ["critical"])):
         result = kyber("scan", log, "-r", bad, "-r", worse, "--level", level, "--json")
@@ -368,6 +419,34 @@ def test_a_source_whose_logs_are_gone_is_told_and_the_others_are_read(county: Pa
     assert "windows_event_log_cleared" in {one["rule"]["name"] for one in records(result)}
 
 
+def test_a_source_in_an_unknown_format_is_told_and_the_others_are_read(county: Path, folder: Path) -> None:
+    source = county / "sources" / "backup.yaml"
+    text = source.read_text(encoding="utf-8")
+    assert "format: syslog" in text
+    source.write_text(text.replace("format: syslog", "format: papyrus"), encoding="utf-8")
+    result = kyber("scan", "--workspace", county, "--json")
+    assert result.exit_code == 0
+    assert "error K07" in result.stderr
+    assert "papyrus" in result.stderr
+    names = {one["rule"]["name"] for one in records(result)}
+    assert "linux_backup_failed" not in names
+    assert "windows_event_log_cleared" in names
+    assert kyber("scan", "--workspace", county, "--strict").exit_code == 1
+    result = kyber("scan", "--workspace", county, "--input", "syslog", "--json")
+    assert "linux_backup_failed" in {one["rule"]["name"] for one in records(result)}
+
+
+def test_a_source_that_names_a_pipe_is_told_and_not_waited_for(county: Path, folder: Path) -> None:
+    log = county / "logs" / "backup" / "backup.log"
+    log.unlink()
+    os.mkfifo(log)
+    result = kyber("scan", "--workspace", county, "--json")
+    assert result.exit_code == 0
+    assert "backup.log: error F02" in result.stderr
+    assert "not a regular file" in result.stderr
+    assert "windows_event_log_cleared" in {one["rule"]["name"] for one in records(result)}
+
+
 def test_lists_fill_placeholders_and_a_broken_list_is_told(county: Path, folder: Path) -> None:
     lists = county / "lists" / "accounts.yaml"
     lists.write_text(lists.read_text(encoding="utf-8").replace("svc-varmistus", "svc-other"), encoding="utf-8")
@@ -446,6 +525,37 @@ def test_what_cannot_be_recorded_is_not_revealed(told: Path) -> None:
     assert "readers.jsonl" in result.stderr
 
 
+def test_a_record_of_readers_that_is_planted_is_not_written_and_nothing_is_revealed(told: Path) -> None:
+    readers = told.parent / ".kyber" / "readers.jsonl"
+    target = told.parent / "target"
+    target.write_text("mine\n", encoding="utf-8")
+
+    def a_link() -> None:
+        readers.symlink_to(target)
+
+    def a_device() -> None:
+        readers.symlink_to("/dev/null")
+
+    def a_pipe() -> None:
+        os.mkfifo(readers)
+
+    for plant in (a_link, a_device, a_pipe):
+        plant()
+        result = kyber("scan", told, "-r", "bad.yml", "--reveal", "--purpose", "x")
+        assert (result.exit_code, result.stdout) == (2, ""), plant
+        assert "readers.jsonl" in result.stderr
+        readers.unlink()
+    os.mkfifo(readers)
+    end = os.open(readers, os.O_RDONLY | os.O_NONBLOCK)  # someone listens
+    try:
+        result = kyber("scan", told, "-r", "bad.yml", "--reveal", "--purpose", "x")
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert os.read(end, 1) == b""
+    finally:
+        os.close(end)
+    assert target.read_text(encoding="utf-8") == "mine\n"
+
+
 # --- as a process -----------------------------------------------------------------------------------------------------
 
 
@@ -462,6 +572,13 @@ def test_a_reader_that_stops_early_leaves_no_traceback(form: str, tmp_path: Path
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full here")
+def test_a_pipe_that_the_user_names_is_read(tmp_path: Path) -> None:
+    for name in ("/dev/stdin", "/dev/fd/0"):
+        command = (*KYBER, "scan", name, "--json")
+        ended = subprocess.run(command, input=AUTH.read_bytes(), capture_output=True, cwd=ROOT, check=False)
+        assert (ended.returncode, bool(ended.stdout)) == (0, True), ended.stderr
+
+
 def test_a_full_disk_is_told_in_one_line() -> None:
     with Path("/dev/full").open("wb") as full:
         run = subprocess.run(

@@ -124,20 +124,27 @@ def test_columns_hold_what_an_obvious_walk_finds(events: list[dict[str, Any]], d
 
 
 @given(EVENTS, st.data())
-def test_columns_at_some_rows_are_the_columns_cut_down_to_them(
+def test_the_cells_of_some_rows_are_what_the_columns_hold_there(
     events: list[dict[str, Any]], data: st.DataObject
 ) -> None:
     made = batch(*events)
     chosen = sorted(data.draw(st.sets(st.integers(0, len(events) - 1)))) if events else []
-    rows = np.array(chosen, dtype=np.int64)
-    whole = [at(made.column(name), made.rows) for name in made.names]
-    cut = [
-        column for column in ([one[row] for row in chosen] for one in whole) if any(one is not ... for one in column)
+    expected = [
+        (row, typed(one[row]))
+        for one in (at(made.column(name), made.rows) for name in made.names)
+        for row in chosen
+        if one[row] is not ...
     ]
-    assert [[typed(one) for one in at(column, len(chosen))] for column in made.columns_at(rows)] == [
-        [typed(one) for one in column] for column in cut
+    found = [
+        (row, typed(column.values[code]))
+        for places, column in made.cells(np.array(chosen, dtype=np.int64))
+        for row, code in zip(places.tolist(), column.codes.tolist(), strict=True)
     ]
-    assert len(list(made.columns_at(None))) == len(list(made.names))
+    # A value that stands under one name twice is one array in a column and two cells here.
+    assert {row for row, _ in found} == {row for row, _ in expected}
+    assert len(found) >= len(expected)
+    if len(found) == len(expected):
+        assert Counter(found) == Counter(expected)
 
 
 @given(EVENTS, st.data())
@@ -267,20 +274,34 @@ def test_what_is_nested_too_deep_is_text_in_which_its_values_stand(by: str, dept
 def test_fields_beyond_the_limit_are_counted_and_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "MAX_COLUMNS", 100)
     made = batch(*({f"key{number}": number, "same": 1} for number in range(150)))
-    assert len(list(made.names)) == 100
-    assert made.unindexed == 150 + 150 - sum(int((made.column(name).codes >= 0).sum()) for name in made.names)  # type: ignore[union-attr]
-    assert "same" in made.names
+    assert len(list(made.names)) == 101
+    assert batches.OTHERS in made.names
+    own = [name for name in made.names if name != batches.OTHERS]
+    assert made.unindexed == 150 + 150 - sum(int((made.column(name).codes >= 0).sum()) for name in own)  # type: ignore[union-attr]
+    assert "same" in own
+
+
+def test_a_field_that_a_rule_asks_for_is_kept_however_many_others_there_are() -> None:
+    events = [{f"key{number}": number for number in range(batches.MAX_COLUMNS + 1)}, {"cmd": "run mimikatz"}]
+    parsed = Parsed(events=events, raw=[b"", b""], numbers=[1, 2], offsets=[0, 1])
+    made = EventBatch(parsed, ORIGIN, LogSource(), EMPTY, wanted=frozenset(("cmd",)))
+    assert at(made.column("cmd"), 2) == [..., "run mimikatz"]
 
 
 def test_twenty_thousand_fields_are_bounded() -> None:
     made = batch({f"key{number}": number for number in range(20_000)})
-    assert len(list(made.names)) == batches.MAX_COLUMNS
+    assert len(list(made.names)) == batches.MAX_COLUMNS + 1
     assert made.unindexed == 10_000
 
 
 def test_no_events_make_no_columns() -> None:
     made = batch()
-    assert (made.rows, list(made.names), made.column("a"), list(made.columns_at(None))) == (0, [], None, [])
+    assert (made.rows, list(made.names), made.column("a"), list(made.cells(np.array([], dtype=np.int64)))) == (
+        0,
+        [],
+        None,
+        [],
+    )
     assert len(made.times) == len(made.where(())) == 0
 
 

@@ -82,8 +82,8 @@ def until_break(path: Path, framing: Framing = lines, size: int | None = None) -
     return records, None
 
 
-def codes(paths: list[Path | str]) -> tuple[list[str], list[tuple[str, str]]]:
-    found, problems = inputs([str(path) for path in paths], NOW)
+def codes(paths: list[Path | str], *, pipes: bool = False) -> tuple[list[str], list[tuple[str, str]]]:
+    found, problems = inputs([str(path) for path in paths], NOW, pipes=pipes)
     return [one.name for one in found], [(problem.code, problem.place.file) for problem in problems]
 
 
@@ -492,10 +492,21 @@ def test_no_more_files_are_listed_than_the_limit(tmp_path: Path, monkeypatch: py
     assert (len(found), problem.code, problem.facts) == (3, "F03", {"limit": 3})
 
 
-def test_a_pipe_is_read_where_it_is_named_and_passed_over_in_a_folder(tmp_path: Path) -> None:
+def test_a_pipe_is_read_where_the_user_names_it_and_passed_over_in_a_folder(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    assert codes([tmp_path]) == ([], [])
-    assert codes([tmp_path / "pipe"]) == ([str(tmp_path / "pipe")], [])
+    for pipes in (True, False):
+        assert codes([tmp_path, tmp_path / "pip?"], pipes=pipes) == ([], [])
+    assert codes([tmp_path / "pipe"], pipes=True) == ([str(tmp_path / "pipe")], [])
+    assert codes([tmp_path / "pipe"]) == ([], [("F02", str(tmp_path / "pipe"))])
+
+
+def test_a_file_that_has_become_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    ((given,), _) = inputs([str(written(tmp_path / "a.log", b"x\n"))], NOW)
+    (tmp_path / "a.log").unlink()
+    os.mkfifo(tmp_path / "a.log")
+    with pytest.raises(ReadingError) as refused:
+        Stream(given)
+    assert (refused.value.code, refused.value.facts) == ("F02", {"why": "not a regular file"})
 
 
 def test_an_input_knows_its_size_and_time(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 import zstandard
-from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from kyber.logs.read import Input
@@ -257,7 +257,7 @@ def corpus(lines: int | None = None) -> Proof:
     kinds = {
         identity: product if product in ("windows", "linux") else "others" for identity, product in products.items()
     }
-    wrong = [f"{problem.place.file}: {problem.code}" for problem in rules.problems]
+    wrong = [f"{Path(problem.place.file).name}: {problem.code}" for problem in rules.problems]
     if len(products) != len(files):
         wrong.append(f"{len(files)} files of rules, {len(products)} rules read")
     wrong += [
@@ -334,6 +334,7 @@ def matcher(examples: int = 20_000) -> Proof:
         database=None,
         report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
+        phases=(Phase.generate, Phase.shrink),
     )
     @given(case=cases(), json=st.booleans())
     def the_same_rows(case: tuple[dict[str, Any], list[dict[str, Any]]], json: bool) -> None:

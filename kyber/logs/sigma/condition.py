@@ -12,6 +12,8 @@ from kyber.logs.sigma.predicate import And, Node, Not, Or
 
 MAX_LENGTH = 16_384
 MAX_DEPTH = 64
+MAX_NAMES = 20_000
+"""Selections that the patterns of one condition are held against, all together."""
 
 _TOKEN = re.compile(r"\s*(?:([()|])|([^\s()|]+))")
 _OPERATORS = frozenset(("and", "or", "not"))
@@ -34,6 +36,7 @@ class _Reader:
         self.tokens = [first or second for first, second in _TOKEN.findall(condition)]
         self.at = 0
         self.depth = 0
+        self.looked_at = 0
 
     def read(self) -> Node:
         if not self.tokens:
@@ -101,6 +104,9 @@ class _Reader:
         return self.named(token)
 
     def several(self, how_many: str, names: str) -> Node:
+        self.looked_at += len(self.selections)
+        if self.looked_at > MAX_NAMES:
+            raise ConditionError(f"its patterns name more than {MAX_NAMES} selections")
         if names.lower() == "them":
             found = [node for name, node in self.selections.items() if not name.startswith("_")]
         elif "*" in names:

@@ -30,6 +30,8 @@ from kyber.logs.sigma.predicate import (
 MAX_LEAVES = 20_000
 """Comparisons of one rule."""
 
+MAX_CONDITIONS = 100
+
 FLAGS = {"i": "i", "ignorecase": "i", "m": "m", "multiline": "m", "s": "s", "dotall": "s"}
 ORDERINGS = ("lt", "lte", "gt", "gte")
 ANCHORS = ("contains", "startswith", "endswith")
@@ -68,6 +70,8 @@ def detection(document: Mapping[str, Any], placeholders: Placeholders) -> Node:
     conditions = [one for one in written if isinstance(one, str)]
     if not written or len(conditions) != len(written):
         raise DetectionError("R03", here, field="condition")
+    if len(conditions) > MAX_CONDITIONS:
+        raise DetectionError("R04", here, why=f"more than {MAX_CONDITIONS} conditions")
     reader = _Reader(placeholders)
     selections = {
         name: reader.selection(value, name) for name, value in given.items() if name not in ("condition", "timeframe")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from kyber.finding import Evidence
 from kyber.logs.batch import EventBatch
 from kyber.logs.sigma.plan import Question
-from kyber.logs.sigma.predicate import And, FieldRef, Leaf, Node, Not, Predicate, RegexTimeout, TimePart
+from kyber.logs.sigma.predicate import And, FieldRef, Leaf, Node, Not, Predicate, TimePart, TooLong
 from kyber.logs.values import Value, shown
 
 MOST_EVIDENCE = 8
@@ -60,12 +60,12 @@ def _held(leaf: Leaf, batch: EventBatch, row: int) -> Iterator[tuple[str, Value]
 def _asked(predicate: Predicate, value: Value, batch: EventBatch, row: int) -> bool:
     if isinstance(predicate, TimePart):
         return predicate.holds_in(value, batch.origin.zone)
-    if isinstance(predicate, FieldRef):
-        other = batch.first_of(batch.table.where_is(predicate.field))
-        return other is not None and other.codes[row] >= 0 and predicate.compares(value, other.at(row))
     try:
+        if isinstance(predicate, FieldRef):
+            other = batch.first_of(batch.table.where_is(predicate.field))
+            return other is not None and bool(other.codes[row] >= 0) and predicate.compares(value, other.at(row))
         return predicate.holds(value)
-    except RegexTimeout:
+    except TooLong:
         return False
 
 

@@ -6,6 +6,7 @@ against what is left. The answers are those of the predicates themselves, each a
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from enum import IntEnum
 from time import monotonic
 
@@ -22,6 +23,8 @@ WINDOW = 65_536
 """Characters given to an automaton at once, so that a long hostile value cannot make a list of a million hits."""
 REGEX_BUDGET = 20.0
 """Seconds that one pattern may take over a whole scan; the values after that it does not see, and its rule is blind."""
+SCAN_BUDGET = 120.0
+"""Seconds that slow patterns may take together over a whole scan; after that, none that was slow is asked again."""
 NOTICEABLE = 0.001
 MEMORY = 8 * 2**20
 """Characters of a field's distinct values whose verdicts are remembered from batch to batch."""
@@ -79,13 +82,21 @@ class _Needles:
                         hits.add(identity)
 
 
+@dataclass(slots=True)
+class Patience:
+    """Seconds that slow patterns have taken in a scan so far, all together."""
+
+    spent: float = 0.0
+
+
 class FieldMatcher:
     """Judges values against every predicate over one field. A predicate is named by its question's number.
 
     Predicates that need more than the value (another field, the source's time zone) are not judged here.
     """
 
-    def __init__(self, predicates: Mapping[int, Predicate]) -> None:
+    def __init__(self, predicates: Mapping[int, Predicate], patience: Patience | None = None) -> None:
+        self.patience = patience or Patience()
         self.remembered: dict[Value | tuple[str, str], tuple[int, ...]] = {}
         self.held = 0
         self.timeouts: set[int] = set()
@@ -155,7 +166,8 @@ class FieldMatcher:
                 if (found := number(part)) is not None:
                     hits.update(self.numbers.get(found, ()))
         for identity, holds in self.singly.items():
-            if self.spent.get(identity, 0.0) > REGEX_BUDGET:
+            spent = self.spent.get(identity, 0.0)
+            if spent > REGEX_BUDGET or (spent and self.patience.spent > SCAN_BUDGET):
                 self.timeouts.add(identity)
                 continue
             started = monotonic()
@@ -166,7 +178,8 @@ class FieldMatcher:
                 self.timeouts.add(identity)
             took = monotonic() - started
             if took > NOTICEABLE:
-                self.spent[identity] = self.spent.get(identity, 0.0) + took
+                self.spent[identity] = spent + took
+                self.patience.spent += took
         return tuple(sorted(hits))
 
     def verdicts(self, values: Sequence[Value]) -> dict[int, list[int]]:
@@ -187,8 +200,9 @@ class FieldMatcher:
         return found
 
 
-_UNSAFE = re.compile(r"[^ !#-\[\]-~]+")
-_NUMERIC = re.compile(r"[0-9.eE+-]*")
+_UNSAFE = re.compile(r"[^ !#-.0-\[\]-~]+")
+"""What JSON may write in more than one way: quotes, backslashes, slashes, controls, letters beyond ASCII."""
+_NUMERIC = re.compile(r"[0-9.eE+-]*|[+-]?(?:inf|nan)", re.IGNORECASE)
 _ESCAPES = (b"\\u00", b"\\u01", b"\\u21", "\u212a".encode().lower(), "\u0130".encode())
 """What may hide an ASCII letter from a search of the raw record: JSON's escapes, and letters that fold to k and i."""
 

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from kyber.finding import Blind
 from kyber.logs.batch import Codes, Column, EventBatch, LogSource, Rows
-from kyber.logs.schema import Condition
-from kyber.logs.sigma.judge import FieldMatcher, Sieve
+from kyber.logs.schema import Condition, Table
+from kyber.logs.sigma.judge import FieldMatcher, Patience, Sieve
 from kyber.logs.sigma.plan import Plan, Planned, Tree, numbers_in
-from kyber.logs.sigma.predicate import FieldRef, TimePart
+from kyber.logs.sigma.predicate import FieldRef, TimePart, TooLong
 from kyber.logs.sigma.rule import Rule
 
 
@@ -33,8 +33,9 @@ class Matcher:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
+        patience = Patience()
         self.fields = {
-            name: FieldMatcher({number: plan.questions[number].predicate for number in numbers})
+            name: FieldMatcher({number: plan.questions[number].predicate for number in numbers}, patience)
             for name, numbers in plan.asked.items()
         }
         self.seen: dict[LogSource, set[str]] = {}
@@ -71,6 +72,15 @@ class Matcher:
             codes = route.codes(name) if name else None
             if not name or (codes is not None and bool((codes >= 0).any())):
                 seen.add(name)
+
+    def wanted(self, table: Table) -> frozenset[str]:
+        """The native columns of a product that some rule, or a finding, may look at."""
+        fields = (name for names in self.plan.fields.values() for name in names)
+        columns = {column for name in fields for column in table.where_is(name)} | set(table.columns) | set(table.shown)
+        drawn = {one.column for name in columns for one in table.columns.get(name, ())}
+        conditions = (table.services.values(), table.categories.values())
+        kinds = {name for kind in conditions for alternatives in kind for one in alternatives for name, _ in one}
+        return frozenset(columns | drawn | kinds | {clock.column for clock in table.time})
 
     def blind(self) -> Iterator[Blind]:
         """The rules that could not have fired on what was seen, and those whose patterns took too long."""
@@ -243,20 +253,26 @@ class _Route:
         if codes is None or column is None:
             return question.absent
         if isinstance(question.predicate, FieldRef):
-            return self.compared(question.predicate, column, codes)
+            return self.compared(number, question.predicate, column, codes)
         table = self.answers.table(number, column)
         return False if table is None else table[codes]
 
-    def compared(self, reference: FieldRef, column: Column, codes: Codes) -> Answer:
+    def compared(self, number: int, reference: FieldRef, column: Column, codes: Codes) -> Answer:
         """One field against another: each distinct pair of values is compared once."""
         other, theirs = self.answers.column(reference.field), self.codes(reference.field)
         if other is None or theirs is None:
             return False
         pairs, place = np.unique(np.stack((codes, theirs)), axis=1, return_inverse=True)
-        found = [
-            bool(mine >= 0 and its >= 0 and reference.compares(column.values[mine], other.values[its]))
-            for mine, its in pairs.T
-        ]
+
+        def holds(mine: int, its: int) -> bool:
+            try:
+                return mine >= 0 and its >= 0 and reference.compares(column.values[mine], other.values[its])
+            except TooLong:
+                self.answers.matcher.fields[column_of].timeouts.add(number)
+                return False
+
+        column_of = self.answers.questions[number].field
+        found = [holds(mine, its) for mine, its in pairs.T.tolist()]
         answer: Rows = np.array(found, dtype=bool)[place.reshape(-1)]
         return answer
 
@@ -266,16 +282,16 @@ class _Route:
             found: dict[int, Rows] = {}
             batch = self.answers.batch
             places = np.arange(len(self.rows))
-            if batch.json and self.sieve is not None:
+            if batch.verbatim and self.sieve is not None:
                 places = np.flatnonzero(self.sieve.rows([batch.raw[row] for row in self.rows]))
             if len(places):
-                for column in batch.columns_at(None if len(places) == batch.rows else self.rows[places]):
+                for cells, column in batch.cells(self.rows[places]):
                     for number, indexes in self.answers.matcher.fields[""].verdicts(column.values).items():
-                        table = np.zeros(len(column.values) + 1, dtype=bool)
+                        table = np.zeros(len(column.values), dtype=bool)
                         table[indexes] = True
-                        answer = found.setdefault(number, np.zeros(len(self.rows), dtype=bool))
-                        answer[places] |= table[column.codes]
-            self._keywords = found
+                        answer = found.setdefault(number, np.zeros(batch.rows, dtype=bool))
+                        answer[cells[table[column.codes]]] = True
+            self._keywords = {number: answer[self.rows] for number, answer in found.items()}
         return self._keywords
 
 

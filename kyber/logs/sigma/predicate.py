@@ -19,6 +19,8 @@ from kyber.logs.values import Value, as_datetime, fold, moment, number, parts, t
 REGEX_SECONDS = 0.5
 """How long a pattern that needs backtracking may take on one value."""
 MAX_REGEX = 8_192
+MAX_PAIRS = 1_000_000
+"""Comparisons of two arrays, element by element, for one event."""
 
 
 class Wild(Enum):
@@ -47,7 +49,11 @@ class Feature(Exception):  # noqa: N818 - not an error: the rule is Blind
         self.reason, self.facts = reason, facts
 
 
-class RegexTimeout(Exception):  # noqa: N818
+class TooLong(Exception):  # noqa: N818
+    """To answer would take longer than a rule may take."""
+
+
+class RegexTimeout(TooLong):
     """A pattern took longer on one value than REGEX_SECONDS."""
 
     def __init__(self, written: str) -> None:
@@ -290,10 +296,14 @@ class FieldRef:
     cased: bool = False
 
     def compares(self, value: Value, other: Value) -> bool:
-        """Whether any element of the one compares with any element of the other."""
+        """Whether any element of the one compares with any element of the other. Raises TooLong."""
+        ours = set(texts(value) if self.cased else map(fold, texts(value)))
+        theirs = set(texts(other) if self.cased else map(fold, texts(other)))
+        if self.how == "equals":
+            return not ours.isdisjoint(theirs)
+        if len(ours) * len(theirs) > MAX_PAIRS:
+            raise TooLong(str(self))
         test = _HOW[self.how]
-        ours = texts(value) if self.cased else map(fold, texts(value))
-        theirs = list(texts(other) if self.cased else map(fold, texts(other)))
         return any(test(one, two) for one in ours for two in theirs)
 
     def __str__(self) -> str:
@@ -301,7 +311,6 @@ class FieldRef:
 
 
 _HOW: dict[str, Callable[[str, str], bool]] = {
-    "equals": lambda one, two: one == two,
     "contains": lambda one, two: two in one,
     "startswith": lambda one, two: one.startswith(two),
     "endswith": lambda one, two: one.endswith(two),

@@ -83,3 +83,23 @@ def test_rules_planned_together_and_events_in_several_batches_match_as_they_do_a
             for match in together.matches(batch_of(part)):
                 found[match.rule.ref.id] += [start + int(row) for row in match.rows]
     assert found == alone
+
+
+ESCAPED = {'"': ['\\"'], "\\": ["\\\\"], "/": ["/", "\\/"]}
+
+
+@given(
+    text=st.text(st.sampled_from('aAkKsS/\\".: i1-'), min_size=3, max_size=8),
+    around=st.text(st.sampled_from("xyz /"), max_size=3),
+    data=st.data(),
+)
+def test_a_keyword_is_found_however_json_writes_its_letters(text: str, around: str, data: st.DataObject) -> None:
+    written = ""
+    for letter in around + text + around:
+        forms = [*ESCAPED.get(letter, [letter]), f"\\u{ord(letter):04x}", f"\\u{ord(letter):04X}"]
+        written += data.draw(st.sampled_from(forms))
+    raw = b'{"x": "' + written.encode() + b'"}'
+    rule = rule_of({"detection": {"words": [text.replace("\\", "\\\\").upper()], "condition": "words"}})
+    parsed = Parsed(events=[orjson.loads(raw)], raw=[raw], numbers=[1], offsets=[0])
+    batch = EventBatch(parsed, Origin("", "test", b"", ZONE), LogSource("test"), BARE, json=True)
+    assert rows(Matcher(plan([rule])), batch) == [0]
