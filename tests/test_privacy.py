@@ -54,6 +54,11 @@ def test_a_masked_text_holds_no_code(text: str) -> None:
     assert mask(masked) == masked
 
 
+@given(st.lists(codes(), max_size=5))
+def test_codes_that_follow_each_other_directly_are_all_masked(found: list[str]) -> None:
+    assert mask(f"hetu{''.join(found)}.yml") == f"hetu{MASK * len(found)}.yml"
+
+
 @given(codes(), st.integers(1, 30))
 def test_a_wrong_check_character_is_no_code(code: str, off: int) -> None:
     wrong = ALPHABET[(ALPHABET.index(code[-1].upper()) + off) % 31]

@@ -122,8 +122,9 @@ class EventBatch:
     """One piece of one input as columns. Frozen in effect: columns are made once, when first asked for.
 
     `column(name)` knows canonical (ECS) names and native ones; a canonical column is drawn from native columns as the
-    product's table says. `records`, `offsets` and `raw` run beside the rows. `json`: the raw records are JSON;
-    where `verbatim` holds, every value stands in its record as JSON writes it. `wanted`: native columns that are kept, however many others.
+    product's table says. `records`, `offsets` and `raw` run beside the rows. `json`: the raw records are JSON; where
+    `verbatim` holds, every value stands in its record as JSON writes it. `wanted`: native columns that are kept,
+    however many others there are.
     """
 
     def __init__(
@@ -193,15 +194,15 @@ class EventBatch:
         held = self.where(drawn.when)
         return Column(np.where(held, column.codes, ABSENT).astype(np.int32), column.values) if held.any() else None
 
-    def cells(self, rows: Places) -> Iterator[tuple[Places, Column]]:
-        """What the native columns hold at some rows: for each, the rows that have it, and a column over just those."""
+    def cells(self, rows: Places) -> Iterator[tuple[str, Places, Column]]:
+        """What the native columns hold at some rows: a name, the rows that have it, and a column over just those."""
         held = np.zeros(self.rows, dtype=bool)
         held[rows] = True
-        for pieces in self._pieces.values():
+        for name, pieces in self._pieces.items():
             if chosen := list(_at(pieces, held)):
                 codes, index = _coded(chosen)
                 column = Column(np.concatenate(codes), [_value(key) for key in index])
-                yield np.concatenate([place for place, _, _ in chosen]), column
+                yield name, np.concatenate([place for place, _, _ in chosen]), column
 
     def where(self, condition: Condition) -> Rows:
         """The rows (bool, one per event) whose columns all have one of the values that the condition names.

@@ -37,7 +37,7 @@ LONGEST = 4_096
 DAY = 86_400_000_000
 MAX_GROUPS = 10_000
 """Findings of one rule that are told apart; what comes after is gathered in one more, and said."""
-NOT_UNDERSTOOD = frozenset(("F23", "F42"))
+NOT_UNDERSTOOD = frozenset(("F42",))
 """Notes that mean more than an assumption: what was read was not understood."""
 
 

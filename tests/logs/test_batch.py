@@ -137,7 +137,7 @@ def test_the_cells_of_some_rows_are_what_the_columns_hold_there(
     ]
     found = [
         (row, typed(column.values[code]))
-        for places, column in made.cells(np.array(chosen, dtype=np.int64))
+        for _, places, column in made.cells(np.array(chosen, dtype=np.int64))
         for row, code in zip(places.tolist(), column.codes.tolist(), strict=True)
     ]
     # A value that stands under one name twice is one array in a column and two cells here.

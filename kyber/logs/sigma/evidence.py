@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from kyber.finding import Evidence
 from kyber.logs.batch import EventBatch
 from kyber.logs.sigma.plan import Question
@@ -42,10 +44,8 @@ def holds(node: Node, batch: EventBatch, row: int) -> bool:
 def _held(leaf: Leaf, batch: EventBatch, row: int) -> Iterator[tuple[str, Value]]:
     """The columns and values for which a leaf holds in one event; ('', None) where it holds by absence."""
     if not leaf.field:
-        for name in batch.names:
-            column = batch.column(name)
-            if column is not None and column.codes[row] >= 0 and _asked(leaf.predicate, column.at(row), batch, row):
-                yield name, column.at(row)
+        for name, _, cells in batch.cells(np.array([row])):
+            yield from ((name, value) for value in cells.values if _asked(leaf.predicate, value, batch, row))
         return
     for name in batch.table.where_is(leaf.field):
         column = batch.column(name)

@@ -285,7 +285,7 @@ class _Route:
             if batch.verbatim and self.sieve is not None:
                 places = np.flatnonzero(self.sieve.rows([batch.raw[row] for row in self.rows]))
             if len(places):
-                for cells, column in batch.cells(self.rows[places]):
+                for _, cells, column in batch.cells(self.rows[places]):
                     for number, indexes in self.answers.matcher.fields[""].verdicts(column.values).items():
                         table = np.zeros(len(column.values), dtype=bool)
                         table[indexes] = True
