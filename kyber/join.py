@@ -119,7 +119,25 @@ def check_format(found: LogSource) -> Iterator[Problem]:
         yield Problem(found.where("read", "format"), "K07", facts)
 
 
-CHECKS: Final[tuple[Check, ...]] = (check_ids, check_references, check_roles, check_sources)
+def check_rules(snapshot: Snapshot) -> Iterator[Problem]:
+    """R01 to R18: rules of one's own that cannot be read. R20: one that waits for a watch list."""
+    from kyber.logs.sigma.rule import read_rules  # reading rules takes more than reading registers
+
+    folder = snapshot.workspace.rules
+    if not folder.is_dir():
+        return
+    found: dict[str, tuple[str, ...]] = {}
+    for one in snapshot.lists:
+        for name, values in one.lists.items():
+            found[name] = found.get(name, ()) + tuple(values)
+    rules = read_rules([str(folder)], found)
+    yield from rules.problems
+    for rule in rules.unable:
+        if rule.reason == "placeholder":
+            yield Problem(Place(rule.ref.path), "R20", {"name": rule.facts["name"]}, Severity.WARNING)
+
+
+CHECKS: Final[tuple[Check, ...]] = (check_ids, check_references, check_roles, check_sources, check_rules)
 """Every check over the whole workspace. A new check is a new line."""
 
 

@@ -31,7 +31,7 @@ def check(
     ] = Form.TEXT,
     json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False,
 ) -> None:
-    """Check the registers of a workspace, and list what needs mending, with its cure.
+    """Check the registers and rules of a workspace, and list what needs mending, with its cure.
 
     Ends with 1 where there is an error (with --strict, a warning), with 2 where there is no workspace.
     """

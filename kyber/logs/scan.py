@@ -196,7 +196,7 @@ def _account(given: Input, form: Format, stream: Stream, tally: Tally) -> InputA
     return InputAccount(
         file=given.name,
         format=form.name,
-        size=given.size,
+        size=given.size or stream.consumed,
         read=stream.produced,
         records=tally.records,
         events=tally.events,

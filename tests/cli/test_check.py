@@ -44,3 +44,16 @@ def test_outside_a_workspace_check_ends_with_two_and_the_cure(tmp_path: Path) ->
     assert result.exit_code == 2
     assert "kyber init" in result.stderr
     assert "Traceback" not in result.output
+
+
+def test_broken_rules_and_missing_watch_lists_are_found_by_the_check(county: Path) -> None:
+    rule = (
+        "title: {0}\nid: {0}\nlogsource: {{product: linux}}\ndetection:\n"
+        "  login:\n    a|expand: '%{1}%'\n  condition: {2}\n"
+    )
+    (county / "rules" / "broken.yml").write_text(rule.format("Broken", "admin_accounts", "logn"), encoding="utf-8")
+    (county / "rules" / "waits.yml").write_text(rule.format("Waits", "no_such_list", "login"), encoding="utf-8")
+    found = kyber("check", county, "--json")
+    assert found.exit_code == 1
+    codes = {Path(one["file"]).name: one["code"] for one in map(json.loads, found.output.splitlines())}
+    assert codes == {"broken.yml": "R04", "waits.yml": "R20"}
