@@ -115,6 +115,9 @@ def read_rules(paths: Iterable[str], placeholders: Placeholders) -> RuleSet:
 
 def _in_file(file: Path, placeholders: Placeholders, problems: list[Problem]) -> Iterator[Rule | Unable]:
     try:
+        if not file.is_file():
+            problems.append(Problem(Place(str(file)), "R13", {"why": "not a regular file"}))
+            return
         if file.stat().st_size > MAX_FILE:
             problems.append(Problem(Place(str(file)), "R10", {"limit": MAX_FILE}))
             return
