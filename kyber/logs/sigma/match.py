@@ -39,6 +39,7 @@ class Matcher:
             for name, numbers in plan.asked.items()
         }
         self.seen: dict[LogSource, set[str]] = {}
+        self._wanted: dict[str, frozenset[str]] = {}
         self.sieves = {
             logsource: Sieve.of(
                 plan.questions[number].predicate
@@ -74,7 +75,12 @@ class Matcher:
                 seen.add(name)
 
     def wanted(self, table: Table) -> frozenset[str]:
-        """The native columns of a product that some rule, or a finding, may look at."""
+        """The native columns of a product that some rule, or a finding, may look at; found once a table."""
+        if table.name not in self._wanted:
+            self._wanted[table.name] = self._looked_at(table)
+        return self._wanted[table.name]
+
+    def _looked_at(self, table: Table) -> frozenset[str]:
         fields = (name for names in self.plan.fields.values() for name in names)
         columns = {column for name in fields for column in table.where_is(name)} | set(table.columns) | set(table.shown)
         drawn = {one.column for name in columns for one in table.columns.get(name, ())}
@@ -264,14 +270,15 @@ class _Route:
             return False
         pairs, place = np.unique(np.stack((codes, theirs)), axis=1, return_inverse=True)
 
+        matcher = self.answers.matcher.fields[self.answers.questions[number].field]
+
         def holds(mine: int, its: int) -> bool:
             try:
                 return mine >= 0 and its >= 0 and reference.compares(column.values[mine], other.values[its])
             except TooLong:
-                self.answers.matcher.fields[column_of].timeouts.add(number)
+                matcher.timeouts.add(number)
                 return False
 
-        column_of = self.answers.questions[number].field
         found = [holds(mine, its) for mine, its in pairs.T.tolist()]
         answer: Rows = np.array(found, dtype=bool)[place.reshape(-1)]
         return answer
