@@ -10,9 +10,11 @@ from datetime import UTC, datetime
 
 from kyber.logs.formats import Context
 from kyber.logs.formats.known import detect
-from kyber.logs.read import FRAMINGS, Stream, inputs
+from kyber.logs.inputs import inputs
+from kyber.logs.records import FRAMINGS
 from kyber.logs.scan import Job, scan
 from kyber.logs.sigma.rule import read_rules
+from kyber.logs.stream import Stream
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 The path of the data, and where each step lives:
 
-    sources/*.yaml, paths        kyber.logs.source, kyber.logs.read     bytes -> chunks of raw records
+    sources/*.yaml, paths        kyber.logs.source, kyber.logs.inputs    bytes -> chunks of raw records
     -> parse                     kyber.logs.formats                     raw records -> events, rejects, blanks
     -> normalise                 kyber.logs.batch, kyber.logs.schema    events -> dictionary-encoded columns
     -> match                     kyber.logs.sigma                       columns and rules -> rows, or Blind

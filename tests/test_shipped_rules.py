@@ -15,7 +15,7 @@ from kyber.cli.scan import shipped_rules
 from kyber.finding import Family, ScanResult
 from kyber.level import Level
 from kyber.logs.formats.known import FORMATS
-from kyber.logs.read import inputs
+from kyber.logs.inputs import inputs
 from kyber.logs.scan import Job, scan
 from kyber.logs.sigma.rule import read_rules
 from kyber.render.rows import TACTICS

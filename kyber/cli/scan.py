@@ -209,7 +209,7 @@ def _jobs(
     """What to read: the given paths, or the active sources of the workspace."""
     from kyber.join import check_format
     from kyber.logs.batch import LogSource
-    from kyber.logs.read import inputs
+    from kyber.logs.inputs import inputs
     from kyber.logs.scan import Job
     from kyber.logs.source import SourceStatus, inputs_of, load_sources
 

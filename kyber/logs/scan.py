@@ -18,12 +18,14 @@ from kyber.finding import Blind, Evidence, Finding, InputAccount, Sample, ScanRe
 from kyber.logs.batch import EventBatch, LogSource, Origin, Parsed
 from kyber.logs.formats import Context, Format
 from kyber.logs.formats.known import FORMATS, detect
-from kyber.logs.read import FRAMINGS, Input, ReadingError, Stream, out_of_memory
+from kyber.logs.inputs import Input
+from kyber.logs.records import FRAMINGS
 from kyber.logs.schema import table
 from kyber.logs.sigma.evidence import evidence
 from kyber.logs.sigma.match import Match, Matcher
 from kyber.logs.sigma.plan import plan
 from kyber.logs.sigma.rule import Rule, RuleSet
+from kyber.logs.stream import ReadingError, Stream, out_of_memory
 from kyber.logs.values import NO_TIME, as_datetime, shown
 from kyber.privacy import find as identity_codes
 from kyber.problem import Place, Problem, Severity

@@ -15,7 +15,7 @@ from kyber.register import Day, Id, Part, Record, Span, Text, read_all
 from kyber.settings import TimeZone
 
 if TYPE_CHECKING:
-    from kyber.logs.read import Input
+    from kyber.logs.inputs import Input
 
 GLOB: Final = "sources/*.yaml"
 
@@ -111,7 +111,7 @@ def load_sources(root: Path) -> tuple[tuple[LogSource, ...], tuple[Problem, ...]
 
 def inputs_of(source: LogSource, root: Path, now: datetime) -> "tuple[list[Input], list[Problem]]":
     """The files that an active source's paths lead to now, and what is wrong with the paths; see `read.inputs`."""
-    from kyber.logs.read import inputs  # only who reads logs needs what reads them
+    from kyber.logs.inputs import inputs  # only who reads logs needs what reads them
 
     if source.read is None or source.status is not SourceStatus.ACTIVE:
         return [], []

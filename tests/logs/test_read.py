@@ -20,10 +20,13 @@ import zstandard
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kyber.logs import read
+from kyber.logs import records
+from kyber.logs import stream as streams
 from kyber.logs.batch import Chunk
 from kyber.logs.formats.json import JsonParser
-from kyber.logs.read import BROKEN, Input, ReadingError, Stream, documents, event_log, inputs, lines
+from kyber.logs.inputs import Input, inputs
+from kyber.logs.records import BROKEN, documents, event_log, lines
+from kyber.logs.stream import ReadingError, Stream
 from kyber.problem import Severity
 from tests.data import unpacked
 
@@ -103,14 +106,14 @@ def test_lines_are_those_of_the_obvious_split_however_they_are_read(data: bytes,
         expected.append((line[:limit], offset, len(line) > limit))
         offset += len(line) + 1
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(read, "MAX_RECORD", limit)
+        patch.setattr(records, "MAX_RECORD", limit)
         assert flat(lines(pieces_of(data, cuts))) == expected  # type: ignore[arg-type]
 
 
 def test_a_line_that_never_ends_is_held_up_to_the_limit_only() -> None:
     held = [b"x" * 2**20] * 20
     ((record, offset, cut),) = flat(lines(Pieces(*held)))  # type: ignore[arg-type]
-    assert (len(record), offset, cut) == (read.MAX_RECORD, 0, True)
+    assert (len(record), offset, cut) == (records.MAX_RECORD, 0, True)
 
 
 # --- JSON values -----------------------------------------------------------------------------------------------------
@@ -173,7 +176,7 @@ def test_every_byte_that_separates_nothing_is_in_some_record_however_it_is_read(
 @given(ANY_TEXT, CUTS)
 def test_no_record_is_longer_than_the_limit_and_those_that_were_are_marked(data: bytes, cuts: list[int]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(read, "MAX_RECORD", 8)
+        patch.setattr(records, "MAX_RECORD", 8)
         for record, offset, cut in flat(documents(pieces_of(data, cuts))):  # type: ignore[arg-type]
             assert data[offset : offset + len(record)] == record
             assert len(record) <= 8
@@ -184,7 +187,7 @@ def test_no_record_is_longer_than_the_limit_and_those_that_were_are_marked(data:
 def test_a_value_beyond_the_limit_is_cut_and_the_next_one_is_whole(
     size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(read, "MAX_RECORD", 300)
+    monkeypatch.setattr(records, "MAX_RECORD", 300)
     long = {"a": [{"n": number, "text": 'braces }{ "quoted"'} for number in range(100)]}
     for indent in (None, 2):
         text = "\n".join(json.dumps(one, indent=indent) for one in ({"b": 1}, long, {"c": 2}))
@@ -237,9 +240,9 @@ def test_hostile_text_takes_time_in_proportion_to_its_length(data: bytes) -> Non
 
 
 def test_text_without_end_is_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(read, "MAX_RECORD", 1_000)
-    monkeypatch.setattr(read, "CHUNK", 10_000)
-    scanner = read._Documents()
+    monkeypatch.setattr(records, "MAX_RECORD", 1_000)
+    monkeypatch.setattr(records, "CHUNK", 10_000)
+    scanner = records._Documents()
     for start in (b"", b'{"a": "', b'{"a": [1'):
         scanner.feed(start, 1)
         for _ in range(100):
@@ -266,7 +269,7 @@ PLAIN = b"\n".join(LINES) + b"\n"
 
 
 @each_compression
-@pytest.mark.parametrize("size", [1_000, read.CHUNK])
+@pytest.mark.parametrize("size", [1_000, records.CHUNK])
 def test_compressed_lines_are_the_lines(kind: str, size: int, tmp_path: Path) -> None:
     path = written(tmp_path / "no-telling-name", COMPRESS[kind](PLAIN))
     assert until_break(path, size=size) == (LINES, None)
@@ -316,8 +319,8 @@ def test_what_grows_out_of_proportion_is_stopped_and_what_came_before_is_given(
 ) -> None:
     bomb = written(tmp_path / "bomb", COMPRESS[kind](b"0" * 9 + b"\n" + bytes(6 * 2**20)))
     assert until_break(bomb)[1] is None
-    monkeypatch.setattr(read, "FREE_BYTES", 2**20)
-    monkeypatch.setattr(read, "MAX_RATIO", 50)
+    monkeypatch.setattr(streams, "FREE_BYTES", 2**20)
+    monkeypatch.setattr(streams, "MAX_RATIO", 50)
     records, code = until_break(bomb)
     assert code == "F05"
     assert records[0] == b"0" * 9
@@ -326,8 +329,8 @@ def test_what_grows_out_of_proportion_is_stopped_and_what_came_before_is_given(
 
 
 def test_a_bomb_is_stopped_long_before_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(read, "FREE_BYTES", 2**20)
-    monkeypatch.setattr(read, "MAX_RATIO", 50)
+    monkeypatch.setattr(streams, "FREE_BYTES", 2**20)
+    monkeypatch.setattr(streams, "MAX_RATIO", 50)
     stream = opened(written(tmp_path / "bomb", gzip.compress(bytes(64 * 2**20))))
     with pytest.raises(ReadingError) as caught:
         list(lines(stream))
@@ -337,7 +340,7 @@ def test_a_bomb_is_stopped_long_before_its_end(tmp_path: Path, monkeypatch: pyte
 
 
 def test_xz_that_wants_too_much_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(read, "MAX_DICTIONARY", 2**10)
+    monkeypatch.setattr(streams, "MAX_DICTIONARY", 2**10)
     assert until_break(written(tmp_path / "hungry.xz", COMPRESS["xz"](PLAIN))) == ([], "F06")
 
 
@@ -353,7 +356,7 @@ def test_what_cannot_be_opened_leaves_no_file_open(kind: str, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(("mark", "encoding"), [(b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be")])
-@pytest.mark.parametrize("size", [1, 13, read.CHUNK])
+@pytest.mark.parametrize("size", [1, 13, records.CHUNK])
 @pytest.mark.parametrize("compress", [bytes, gzip.compress])
 def test_utf_16_is_read_as_utf_8(
     mark: bytes, encoding: str, size: int, compress: Callable[[bytes], bytes], tmp_path: Path
@@ -364,7 +367,7 @@ def test_utf_16_is_read_as_utf_8(
 
 
 def test_half_a_character_at_the_end_is_replaced_even_when_it_is_read_alone(tmp_path: Path) -> None:
-    for length in (2, read.SAMPLE - 2):
+    for length in (2, streams.SAMPLE - 2):
         path = written(tmp_path / "half", b"\xff\xfe" + "a\n".encode("utf-16-le") * (length // 4) + b"\x41")
         records, code = until_break(path)
         assert (records[-1], code) == ("\N{REPLACEMENT CHARACTER}".encode(), None)
@@ -484,10 +487,10 @@ def test_a_file_that_cannot_be_opened_is_said(tmp_path: Path) -> None:
 def test_no_more_files_are_listed_than_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(5):
         written(tmp_path / f"{number}.log", b"x")
-    monkeypatch.setattr(read, "MAX_FILES", 5)
+    monkeypatch.setattr("kyber.logs.inputs.MAX_FILES", 5)
     assert len(inputs([str(tmp_path)] * 2, NOW)[0]) == 5
     assert inputs([str(tmp_path)], NOW)[1] == []
-    monkeypatch.setattr(read, "MAX_FILES", 3)
+    monkeypatch.setattr(streams, "MAX_FILES", 3)
     found, (problem,) = inputs([str(tmp_path), str(tmp_path)], NOW)
     assert (len(found), problem.code, problem.facts) == (3, "F03", {"limit": 3})
 
@@ -605,7 +608,7 @@ def test_a_damaged_chunk_of_an_event_log_is_a_record_that_says_so_and_the_rest_i
 def test_an_event_log_that_has_to_be_held_and_is_too_large_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(read, "MAX_HELD", 2**20)
+    monkeypatch.setattr(streams, "MAX_HELD", 2**20)
     stream = opened(written(tmp_path / "large.evtx.gz", gzip.compress(bytes(2**20 + 1))))
     with pytest.raises(ReadingError) as caught:
         next(event_log(stream))

@@ -16,7 +16,9 @@ from kyber.logs.batch import Chunk, Parsed
 from kyber.logs.formats import Context, Format
 from kyber.logs.formats.known import detect
 from kyber.logs.formats.text import TEXT
-from kyber.logs.read import FRAMINGS, Input, Stream
+from kyber.logs.inputs import Input
+from kyber.logs.records import FRAMINGS
+from kyber.logs.stream import Stream
 from tests.data import outside, unpacked
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)

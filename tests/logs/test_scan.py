@@ -24,7 +24,8 @@ from kyber.cli.scan import shipped_rules
 from kyber.finding import Evidence, Finding, ScanResult
 from kyber.logs import scan as path
 from kyber.logs.batch import LogSource
-from kyber.logs.read import FRAMINGS, inputs
+from kyber.logs.inputs import inputs
+from kyber.logs.records import FRAMINGS
 from kyber.logs.scan import LONGEST, Job, Progress, scan
 from kyber.logs.sigma.rule import RuleSet, read_rules
 from kyber.privacy import MASK

@@ -1,6 +1,6 @@
 """Files in; out come the hits of kyber's engine, and those of the row-by-row evaluator asked of the same columns.
 
-The engine goes the way of a scan: `kyber.logs.read`, the detected format, `scan.batches`, one Matcher over all rules.
+The engine goes the way of a scan: `kyber.logs.stream`, the detected format, `scan.batches`, one Matcher over all rules.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,12 +15,13 @@ import yaml
 
 from kyber.logs.batch import EventBatch, LogSource
 from kyber.logs.formats.known import detect
-from kyber.logs.read import Input, Stream
+from kyber.logs.inputs import Input
 from kyber.logs.scan import Job, Tally, batches
 from kyber.logs.schema import table as fields_of
 from kyber.logs.sigma.match import Matcher, routed
 from kyber.logs.sigma.plan import plan
 from kyber.logs.sigma.rule import Rule, RuleSet, read_rules
+from kyber.logs.stream import Stream
 from tests import reference
 from tests.data import unpacked
 from tests.logs.sigma.rowwise import events_of

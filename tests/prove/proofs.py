@@ -22,7 +22,7 @@ import zstandard
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from kyber.logs.read import Input
+from kyber.logs.inputs import Input
 from kyber.logs.scan import Job, Tally, scan
 from kyber.logs.sigma.evidence import holds
 from kyber.logs.sigma.match import Matcher

@@ -5,9 +5,9 @@ bytes it is given, never looks at a clock, and accounts for every record: event,
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
-from typing import Literal, Protocol
+from typing import Protocol
 
 from kyber.logs.batch import Chunk, Parsed
 
@@ -17,11 +17,14 @@ class Context:
     """What a parser is told about its input.
 
     `reference` (aware) is the latest time that a record without a year can have: the file's own time. `zone` is for
-    times without an offset.
+    times without an offset. `sample` is the start of the input (up to 256 KiB), wherever reading begins: a header that
+    names columns stands there. `columns` says what a source's own columns are to be called.
     """
 
     reference: datetime
     zone: tzinfo
+    sample: bytes = b""
+    columns: Mapping[str, str] = field(default_factory=dict)
 
 
 class Parser(Protocol):
@@ -29,6 +32,11 @@ class Parser(Protocol):
 
     def feed(self, chunk: Chunk) -> Parsed: ...
     def finish(self) -> Parsed: ...
+    @property
+    def pending(self) -> int | None:
+        """The offset of the first record that is held back, because its event may go on; None where there is none."""
+        ...
+
     @property
     def notes(self) -> Mapping[str, int]:
         """What the parser had to assume, as code -> count (F-codes in the catalogues), e.g. a year that was missing."""
@@ -39,14 +47,14 @@ class Parser(Protocol):
 class Format:
     """A format: how its records are cut, how sure it is of a sample, and how they are parsed.
 
-    `detect` gets up to the first 256 KiB (decompressed) and answers 0..100: how sure it is. `product` and `service` are
-    what an input of this format is for rules. `column` turns a field's path in an event into its column's name.
-    `json`: its records are JSON, each value written as JSON does.
+    `framing` is a name in `records.FRAMINGS`. `detect` gets up to the first 256 KiB (decompressed) and answers 0..100:
+    how sure it is. `product` and `service` are what an input of this format is for rules. `column` turns a field's path
+    in an event into its column's name. `json`: its records are JSON, each value written as JSON does.
     """
 
     name: str
     title: str
-    framing: Literal["lines", "json", "evtx"] = "lines"
+    framing: str = "lines"
     detect: Callable[[bytes], int]
     parser: Callable[[Context], Parser]
     product: str | None = None

@@ -41,6 +41,7 @@ from kyber.logs.formats.auditd_tables import (
     TYPE_ACTIONS,
     from_userspace,
 )
+from kyber.logs.formats.line import texts
 from kyber.logs.formats.syslog import SyslogParser
 
 __all__ = ["AUDITD", "AuditdParser", "Record", "Socket", "interpret", "parse_record", "parse_socket"]
@@ -561,19 +562,11 @@ class AuditdParser:
     def feed(self, chunk: Chunk) -> Parsed:
         """The events that these records complete. Bytes that are not UTF-8 are replaced, NULs before a line removed."""
         parsed = Parsed()
-        for index, raw in enumerate(chunk.records):
-            repaired = False
-            try:
-                line = raw.decode()
-            except UnicodeDecodeError:
-                line, repaired = raw.decode(errors="replace"), True
-            if line[:1] in {"\0", "\ufeff"}:
-                repaired = repaired or line[0] == "\0"
-                line = line.lstrip("\0\ufeff")
-            line = line.rstrip("\r\n")
-            if not line or line.isspace():
+        for index, line, repaired in texts(chunk):
+            if not line:
                 parsed.blank += 1
                 continue
+            raw = chunk.records[index]
             parsed.repaired += repaired
             number, offset = chunk.first + index, chunk.offsets[index]
             record = parse_record(line) or self._without_header(line)
@@ -582,6 +575,11 @@ class AuditdParser:
             else:
                 self._add(record, raw, number, offset, parsed)
         return parsed
+
+    @property
+    def pending(self) -> int | None:
+        """Where the first record of the oldest open event begins."""
+        return min((event.offset for event in self._open.values()), default=None)
 
     def finish(self) -> Parsed:
         """The events that were still open, oldest first."""

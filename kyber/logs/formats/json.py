@@ -9,7 +9,7 @@ import orjson
 
 from kyber.logs.batch import Chunk, Parsed, Reject
 from kyber.logs.formats import Context, Format
-from kyber.logs.read import BROKEN
+from kyber.logs.records import BROKEN
 
 _ESCAPE = re.compile(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
@@ -25,6 +25,7 @@ class JsonParser:
     """One JSON object a record. Stateless: nothing is left at the end."""
 
     notes: Mapping[str, int] = {}
+    pending: int | None = None
 
     def feed(self, chunk: Chunk) -> Parsed:
         """Every record becomes an event, a reject, or is blank."""

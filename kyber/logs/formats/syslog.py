@@ -14,105 +14,25 @@ F16 a priority above 191. Notes: F20 the year was assumed, F21 the time zone was
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC
 from types import MappingProxyType
 from typing import Final
 
-from kyber.errors import KyberError
-from kyber.logs.batch import Chunk, Parsed, Reject
 from kyber.logs.formats import Context, Format
+from kyber.logs.formats.line import Event, LineParser, MalformedError
 from kyber.logs.formats.linux import read_message
+from kyber.logs.formats.times import BSD, EPOCH, Times
 
 __all__ = ["SYSLOG", "Event", "MalformedError", "SyslogParser", "parse_rfc3164", "parse_rfc5424"]
 
-Event = dict[str, object]
-
 NO_RECORD: Final = "F10"
-NO_TIME: Final = "F14"
 NO_PART: Final = "F15"
 NO_PRIORITY: Final = "F16"
 YEAR_ASSUMED: Final = "F20"
 ZONE_ASSUMED: Final = "F21"
 
 HIGHEST_PRIORITY: Final = 191
-TIMES_REMEMBERED: Final = 65_536
 LINES_SAMPLED: Final = 200
-
-
-class MalformedError(KyberError):
-    """A text that is no syslog message: the reason's code, and the facts that the catalogue's words ask for."""
-
-    def __init__(self, code: str, facts: Mapping[str, object]) -> None:
-        super().__init__(f"{code}: {', '.join(f'{key} {value}' for key, value in facts.items())}")
-        self.code = code
-        self.facts = facts
-
-
-# --- times -----------------------------------------------------------------------------------------------------------
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-_MONTHS = {
-    name: number
-    for number, name in enumerate(
-        ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"), start=1
-    )
-}
-_BSD = r"[A-Z][a-z]{2} [ 0-9]?[0-9](?: [0-9]{4})? [0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,9})?"
-_BSD_PARTS = re.compile(
-    r"([A-Z][a-z]{2}) ([ 0-9]?[0-9])(?: ([0-9]{4}))? ([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,9}))?"
-)
-_LONGEST_LEAP_GAP = 8
-_NOTHING, _ZONE, _YEAR_AND_ZONE = range(3)
-
-
-class _Times(dict[str, tuple[int, int]]):
-    """The text of a header's time -> microseconds since the epoch (UTC), and what had to be assumed.
-
-    Remembered by the text, since a second is written many times. Raises MalformedError for a time that does not exist.
-    """
-
-    def __init__(self, reference: datetime, zone: tzinfo) -> None:
-        super().__init__()
-        self.zone = zone
-        self.limit = reference + timedelta(days=1)
-        self.latest_year = self.limit.astimezone(zone).year
-
-    def __missing__(self, stamp: str) -> tuple[int, int]:
-        found = self._iso(stamp) if stamp[0].isdigit() else self._bsd(stamp)
-        if found is None:
-            raise MalformedError(NO_TIME, {"time": stamp})
-        if len(self) >= TIMES_REMEMBERED:
-            self.clear()
-        self[stamp] = found
-        return found
-
-    def _iso(self, stamp: str) -> tuple[int, int] | None:
-        try:
-            moment = datetime.fromisoformat(stamp)
-        except ValueError:
-            return None
-        assumed = _NOTHING
-        if moment.tzinfo is None:
-            moment, assumed = moment.replace(tzinfo=self.zone), _ZONE
-        return (moment - _EPOCH) // _MICROSECOND, assumed
-
-    def _bsd(self, stamp: str) -> tuple[int, int] | None:
-        found = _BSD_PARTS.fullmatch(stamp)
-        month = _MONTHS.get(found[1]) if found else None
-        if found is None or month is None:
-            return None
-        day, hour, minute, second = int(found[2]), int(found[4]), int(found[5]), int(found[6])
-        micros = int((found[7] or "0").ljust(6, "0")[:6])
-        years = [int(found[3])] if found[3] else range(self.latest_year, self.latest_year - _LONGEST_LEAP_GAP - 1, -1)
-        for year in years:
-            try:
-                moment = datetime(year, month, day, hour, minute, second, micros, tzinfo=self.zone)
-            except ValueError:
-                continue  # 29 February in a year without one
-            if found[3] or moment <= self.limit:
-                return (moment - _EPOCH) // _MICROSECOND, _ZONE if found[3] else _YEAR_AND_ZONE
-        return None
 
 
 # --- the forms of a header -------------------------------------------------------------------------------------------
@@ -130,7 +50,7 @@ _HOST = rf"(?!{_PROGRAM}(?:\[{_PROCESS}\])?:(?: |\Z))(\S++)(?: |\Z)"
 
 # One form for RFC 3164 and for ISO times before the same rest: priority, time, host, program, process id; the message
 # is what follows. Where a tag stands in the host's place, the host was left out.
-_LINE = re.compile(rf"{_FRAME}{_PRIORITY}({_BSD}|{_ISO % (9, ':?', '?')}):? (?:{_HOST})?(?:{_TAG})?", re.ASCII)
+_LINE = re.compile(rf"{_FRAME}{_PRIORITY}({BSD}|{_ISO % (9, ':?', '?')}):? (?:{_HOST})?(?:{_TAG})?", re.ASCII)
 _STRICT_LINE = re.compile(rf"<([0-9]{{1,3}})>([A-Z][a-z]{{2}} [ 1-3][0-9] [0-9:]{{8}}) (\S++) (?:{_TAG})?", re.ASCII)
 
 _PRINTABLE = r"[!-~]{1,%d}"
@@ -212,7 +132,7 @@ def _malformed(parts: Sequence[tuple[str, str]], text: str) -> MalformedError:
     return MalformedError(NO_PART, {"part": "message", "column": at + 1})
 
 
-def _of_5424(groups: Sequence[str | None], times: _Times, assumed: list[int]) -> Event:
+def _of_5424(groups: Sequence[str | None], times: Times, assumed: list[int]) -> Event:
     priority, version, stamp, host, name, process, msgid, data, message = groups
     event: Event = {}
     if priority is not None:
@@ -246,7 +166,7 @@ def parse_rfc5424(text: str) -> Event:
     ids = [name for name, _ in _ELEMENT.findall(found[_STRUCTURED_DATA])]
     if len(ids) != len(set(ids)):
         raise MalformedError(NO_PART, {"part": "structured data", "column": found.start(_STRUCTURED_DATA) + 1})
-    return _of_5424(found.groups(), _Times(_EPOCH, UTC), [0, 0, 0])
+    return _of_5424(found.groups(), Times(EPOCH, UTC), [0, 0, 0])
 
 
 def parse_rfc3164(text: str, context: Context) -> Event:
@@ -259,7 +179,7 @@ def parse_rfc3164(text: str, context: Context) -> Event:
     if found is None:
         raise MalformedError(NO_RECORD, {"format": "RFC 3164"})
     priority, stamp, host, name, process = found.groups()
-    event: Event = {"@timestamp": _Times(context.reference, context.zone)[stamp][0], "host.name": host}
+    event: Event = {"@timestamp": Times(context.reference, context.zone)[stamp][0], "host.name": host}
     _set_process(event, name, process)
     _set_priority(event, priority)
     event["message"] = text[found.end() :]
@@ -269,11 +189,12 @@ def parse_rfc3164(text: str, context: Context) -> Event:
 # --- files -----------------------------------------------------------------------------------------------------------
 
 
-class SyslogParser:
-    """Reads the lines of one input. Every line is an event, a reject or blank; none is held back between calls."""
+class SyslogParser(LineParser):
+    """Reads the lines of one input."""
 
     def __init__(self, context: Context) -> None:
-        self._times = _Times(context.reference, context.zone)
+        super().__init__(self._event)
+        self._times = Times(context.reference, context.zone)
         self._assumed = [0, 0, 0]
 
     @property
@@ -282,39 +203,6 @@ class SyslogParser:
         _, zone, both = self._assumed
         counts = {YEAR_ASSUMED: both, ZONE_ASSUMED: zone + both}
         return MappingProxyType({code: count for code, count in counts.items() if count})
-
-    def feed(self, chunk: Chunk) -> Parsed:
-        """One event a line. Bytes that are not UTF-8 are replaced, and NULs before a line (a file cut while it was
-        being written) removed; both are counted as repaired."""
-        parsed = Parsed()
-        for index, raw in enumerate(chunk.records):
-            repaired = False
-            try:
-                text = raw.decode()
-            except UnicodeDecodeError:
-                text, repaired = raw.decode(errors="replace"), True
-            if text[:1] in {"\0", "\ufeff"}:
-                repaired = repaired or text[0] == "\0"
-                text = text.lstrip("\0\ufeff")
-            text = text.rstrip("\r\n")
-            if not text or text.isspace():
-                parsed.blank += 1
-                continue
-            try:
-                event = self._event(text)
-            except MalformedError as why:
-                parsed.rejects.append(Reject(chunk.first + index, chunk.offsets[index], raw, why.code, why.facts))
-                continue
-            parsed.events.append(event)
-            parsed.raw.append(raw)
-            parsed.numbers.append(chunk.first + index)
-            parsed.offsets.append(chunk.offsets[index])
-            parsed.repaired += repaired
-        return parsed
-
-    def finish(self) -> Parsed:
-        """Nothing: no line is held back."""
-        return Parsed()
 
     def _event(self, text: str) -> Event:
         found = _LINE.match(text)
@@ -331,7 +219,6 @@ class SyslogParser:
                 event["host.name"] = host
             _set_process(event, name, process)
             event["message"] = text[found.end() :]
-        event["event.original"] = text
         program, message = event.get("process.name"), event.get("message")
         if isinstance(message, str):
             event.update(read_message(program if isinstance(program, str) else "", message))

@@ -17,6 +17,8 @@ _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 class TextParser:
     """One event a line."""
 
+    pending: int | None = None
+
     def __init__(self, _: Context) -> None:
         self.notes: Mapping[str, int] = {}
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kyber.logs.batch import Chunk, Parsed
 from kyber.logs.formats.json import JSON_DOCUMENT, JSON_LINES, JsonParser, first_objects, spans_lines, whole
-from kyber.logs.read import BROKEN
+from kyber.logs.records import BROKEN
 
 
 def parsed(*records: bytes) -> Parsed:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kyber.logs.batch import Chunk, EventBatch, LogSource, Origin, Parsed
 from kyber.logs.formats import Context, Format
 from kyber.logs.formats.known import FORMATS, detect
-from kyber.logs.read import documents, lines
+from kyber.logs.records import documents, lines
 from kyber.logs.schema import table
 
 CONTEXT = Context(reference=datetime(2026, 3, 4, 12, tzinfo=UTC), zone=UTC)

@@ -12,8 +12,10 @@ from kyber.logs.batch import Chunk, EventBatch, LogSource, Origin
 from kyber.logs.formats import Context, Format
 from kyber.logs.formats.known import detect
 from kyber.logs.formats.windows import EVTX, WINDOWS, WINDOWS_DOCUMENT, column
-from kyber.logs.read import FRAMINGS, Input, Stream
+from kyber.logs.inputs import Input
+from kyber.logs.records import FRAMINGS
 from kyber.logs.schema import table
+from kyber.logs.stream import Stream
 from kyber.logs.values import Value, text
 from tests.data import unpacked
 

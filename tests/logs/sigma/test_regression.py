@@ -10,11 +10,12 @@ import yaml
 
 from kyber.logs.batch import EventBatch, LogSource
 from kyber.logs.formats.known import FORMATS, detect
-from kyber.logs.read import Stream, inputs
+from kyber.logs.inputs import inputs
 from kyber.logs.scan import Job, Tally, batches
 from kyber.logs.sigma.match import Matcher
 from kyber.logs.sigma.plan import plan
 from kyber.logs.sigma.rule import Rule, read_rules
+from kyber.logs.stream import Stream
 from tests.data import unpacked
 from tests.logs.sigma.rowwise import rows_of
 

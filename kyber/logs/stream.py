@@ -1,0 +1,217 @@
+"""One input -> its decompressed bytes, in UTF-8, within bounds.
+
+Nothing is trusted: a compressed stream that grows out of proportion is stopped, and what came before a break is given.
+"""
+
+import bz2
+import codecs
+import io
+import lzma
+import os
+import stat
+import sys
+import zlib
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import zstandard
+
+from kyber.logs.inputs import NOT_REGULAR, Input
+
+PIECE = 2**20
+"""Bytes taken from a stream at once, and so the most that is lost where reading fails."""
+MAX_RATIO = 1_000
+"""Decompressed : compressed. Honest logs reach 100:1."""
+FREE_BYTES = 64 * 2**20
+"""Decompressed bytes that are allowed whatever the ratio."""
+MAX_DICTIONARY = 256 * 2**20
+"""Bytes of memory that unpacking xz may take; its highest preset takes 65 MiB."""
+SAMPLE = 2**18
+"""Bytes from which a format is told. The largest Windows event (32 Ki characters) fits, every one escaped as JSON."""
+FINGERPRINT = 256
+"""Bytes of an input's start by which it is known, whatever its name."""
+
+_MAGIC: Final = (
+    (b"\x1f\x8b", "gzip"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"\xfd7zXZ\x00", "xz"),
+    (b"BZh", "bzip2"),
+)
+_NO_WAITING: Final[int] = getattr(os, "O_NONBLOCK", 0)
+_UTF16: Final = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
+
+
+class ReadingError(Exception):
+    """An input cannot be read further; `code` is the F-code that says why."""
+
+    def __init__(self, code: str, **facts: object) -> None:
+        super().__init__(code)
+        self.code, self.facts = code, facts
+
+
+def out_of_memory() -> ReadingError:
+    """What stops the reading of an input that this machine has no memory for."""
+    return ReadingError("F06", why="out of memory")
+
+
+def _opened(path: Path, pipe: bool) -> BinaryIO:
+    """A file opened without ever waiting for a writer, unless it may be a pipe. Raises OSError where it is neither."""
+    if pipe:
+        return path.open("rb")
+    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | _NO_WAITING))  # noqa: SIM115
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):  # it has changed since it was listed
+        file.close()
+        raise OSError(NOT_REGULAR)
+    return file
+
+
+class Stream:
+    """One input opened for reading: decompressed bytes, with how far the stored bytes have been read (`consumed`).
+
+    Raises ReadingError from `read` when the input breaks off, cannot be decompressed, or grows out of proportion; all
+    that came before is given first.
+    """
+
+    def __init__(self, given: Input) -> None:
+        self.input = given
+        self.produced = 0
+        self._ahead = b""
+        self._failure: ReadingError | None = None
+        self._decoder: codecs.IncrementalDecoder | None = None
+        try:
+            self._raw: BinaryIO = sys.stdin.buffer if given.path is None else _opened(given.path, given.pipe)
+        except (OSError, ValueError) as error:
+            raise ReadingError("F02", why=getattr(error, "strerror", None) or str(error)) from None
+        try:
+            self._open()
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self) -> None:
+        self._counter = _Counted(self._raw)
+        buffered = io.BufferedReader(self._counter, PIECE)
+        try:
+            head = buffered.peek(8)
+        except OSError as error:
+            raise ReadingError("F02", why=error.strerror or str(error)) from None
+        self.compression = next((name for magic, name in _MAGIC if head.startswith(magic)), None)
+        self._stream = _Unpacked(buffered, self.compression) if self.compression else buffered
+        start = self._pull(SAMPLE)
+        encoding = "" if start.startswith(codecs.BOM_UTF32_LE) else _UTF16.get(start[:2], "")
+        if encoding:
+            self._decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
+            self._ahead = start[2:]
+            self.sample = self._ahead.decode(encoding, "replace").encode()[:SAMPLE]
+        else:
+            self.sample = self._ahead = start.removeprefix(codecs.BOM_UTF8)
+        self.fingerprint = sha256(self.sample[:FINGERPRINT]).digest()
+
+    @property
+    def consumed(self) -> int:
+        """Bytes of the stored input read so far."""
+        return self._counter.count
+
+    def _pull(self, size: int) -> bytes:
+        """`size` bytes, decompressed; fewer before the end and before a break, which the next call raises."""
+        got = [self._ahead[:size]] if self._ahead else []
+        self._ahead = self._ahead[size:]
+        want = size - sum(map(len, got))
+        try:
+            while want > 0 and not self._failure and (data := self._stream.read1(min(want, PIECE))):
+                got.append(data)
+                want -= len(data)
+                self.produced += len(data)
+                if self.compression and self.produced > max(FREE_BYTES, MAX_RATIO * self.consumed):
+                    self._failure = ReadingError("F05", ratio=MAX_RATIO)
+        except (OSError, EOFError, MemoryError, zlib.error, lzma.LZMAError, zstandard.ZstdError) as error:
+            self._failure = ReadingError("F06", why=str(error))
+        if self._failure and not got:
+            raise self._failure
+        return b"".join(got)
+
+    def read(self, size: int) -> bytes:
+        """About `size` bytes, decompressed and as UTF-8 where the input was UTF-16; empty at the end."""
+        if self._decoder is None:
+            return self._pull(size)
+        while data := self._pull(size):
+            if decoded := self._decoder.decode(data):
+                return decoded.encode()
+        return self._decoder.decode(b"", final=True).encode()
+
+    @property
+    def file(self) -> BinaryIO | None:
+        """The input itself where it is neither compressed nor a pipe, for what has to be read out of order."""
+        return self._raw if self.compression is None and self._raw.seekable() else None
+
+    def close(self) -> None:
+        """Close what was opened; standard input stays open."""
+        if self.input.path is not None:
+            self._raw.close()
+
+
+class _Counted(io.RawIOBase):
+    """A raw stream that counts the bytes taken from it."""
+
+    def __init__(self, raw: BinaryIO) -> None:
+        self.raw, self.count = raw, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer)
+        data = self._some(len(view))
+        # A pipe may give its first bytes one by one; only together do they tell how it is compressed.
+        while data and self.count + len(data) < 8 and (more := self._some(len(view) - len(data))):
+            data += more
+        view[: len(data)] = data
+        self.count += len(data)
+        return len(data)
+
+    def _some(self, size: int) -> bytes:
+        return self.raw.read1(size) if isinstance(self.raw, io.BufferedIOBase) else self.raw.read(size)
+
+
+_UNPACKING: Final[Mapping[str, tuple[Callable[[], Any], int]]] = {
+    "gzip": (lambda: zlib.decompressobj(31), 4_096),
+    "zstd": (lambda: zstandard.ZstdDecompressor().decompressobj(), 1_024),
+    "xz": (lambda: lzma.LZMADecompressor(memlimit=MAX_DICTIONARY), 4_096),
+    "bzip2": (bz2.BZ2Decompressor, 64),
+}
+"""What unpacks one member, and how many bytes it is fed at a time: so few that what comes of them at the format's
+highest ratio fits in memory (gzip 4 MiB, zstd 32 MiB, xz 28 MiB, bzip2 90 MiB)."""
+
+
+class _Unpacked:
+    """Compressed members one after the other, with zeros between them at most, as one stream.
+
+    Raises EOFError where the last one is cut short. The readers that come with the formats lose what came just before
+    a break, or (zstd) do not tell a break from the end, or (xz, bzip2) an end from a damaged second member.
+    """
+
+    def __init__(self, raw: BinaryIO, compression: str) -> None:
+        self._raw = raw
+        self._fresh, self._piece = _UNPACKING[compression]
+        self._member: Any = None
+        self._rest = self._held = b""
+
+    def read1(self, size: int) -> bytes:
+        while not self._held:
+            data, self._rest = self._rest or self._raw.read(self._piece), b""
+            if not data:
+                if self._member is not None:
+                    raise EOFError("the compressed data is cut short")
+                return b""
+            if self._member is None:
+                data = data.lstrip(b"\0")
+                if not data:
+                    continue
+                self._member = self._fresh()
+            self._held = self._member.decompress(data)
+            if self._member.eof:
+                self._rest, self._member = self._member.unused_data, None
+        given, self._held = self._held[:size], self._held[size:]
+        return given
