@@ -16,7 +16,8 @@ from kyber.finding import Family, ScanResult
 from kyber.level import Level
 from kyber.logs.formats.known import FORMATS
 from kyber.logs.inputs import inputs
-from kyber.logs.scan import Job, scan
+from kyber.logs.parse import Job
+from kyber.logs.scan import scan
 from kyber.logs.sigma.rule import read_rules
 from kyber.render.rows import TACTICS
 

@@ -10,7 +10,7 @@ from datetime import UTC, tzinfo
 from functools import cache, cached_property
 from hashlib import sha256
 from itertools import compress
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import orjson
@@ -49,13 +49,17 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """A record that its format could not read: kept whole, with the reason's code and facts."""
+    """A record that its format could not read: kept whole, with the reason's code and facts.
+
+    `held` is the number of raw records it is made of: more than one where lines were joined.
+    """
 
     record: int
     offset: int
     raw: bytes
     reason: str
     facts: Mapping[str, object] = field(default_factory=dict)
+    held: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +67,17 @@ class Chunk:
     """Raw records as cut from one input, in order.
 
     `first` is the number of the first record (from 1), `offsets` the first byte of each in the decompressed stream.
-    `cut` holds the indexes of records that were longer than the limit and are therefore incomplete.
+    `cut` holds the indexes of records that were longer than the limit and are therefore incomplete. `end` is the byte
+    after the last record and its line end, where reading can go on; None where it cannot. `open`: the last record has
+    no line end yet.
     """
 
     records: Sequence[bytes]
     offsets: Sequence[int]
     first: int = 1
     cut: frozenset[int] = frozenset()
+    end: int | None = None
+    open: bool = False
 
 
 @dataclass(slots=True)
@@ -92,7 +100,8 @@ class Parsed:
     @property
     def records(self) -> int:
         """How many raw records are accounted for here."""
-        return (sum(self.held) if self.held else len(self.events)) + len(self.rejects) + self.blank
+        events = sum(self.held) if self.held else len(self.events)
+        return events + sum(one.held for one in self.rejects) + self.blank
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +127,112 @@ class Origin:
     zone: tzinfo
 
 
+class Fields(Protocol):
+    """The native columns of some events, each made when it is asked for."""
+
+    @property
+    def names(self) -> Iterable[str]:
+        """The native columns that at least one event has."""
+        ...
+
+    def column(self, name: str, held: "Rows | None" = None) -> Column | None:
+        """One column over all events; where `held` is given, no other rows need be in it."""
+        ...
+
+    def cells(self, rows: Places) -> Iterator[tuple[str, Places, Column]]:
+        """What the columns hold at some rows: a name, the rows that have it, and a column over just those."""
+        ...
+
+
+class Records(Protocol):
+    """The raw records of some events, beside the rows: what was read, and where."""
+
+    @property
+    def source(self) -> str: ...
+    @property
+    def zone(self) -> tzinfo: ...
+    @property
+    def raw(self) -> Sequence[bytes]: ...
+    @property
+    def numbers(self) -> Sequence[int]: ...
+    @property
+    def offsets(self) -> Sequence[int]: ...
+    @property
+    def held(self) -> Sequence[int]:
+        """How many records each event holds; empty where that is one each."""
+        ...
+
+    @property
+    def times(self) -> "NDArray[np.int64] | None":
+        """When each event happened, where that is known already; see `EventBatch.times`."""
+        ...
+
+    def joined(self, rows: Places) -> "tuple[bytes, NDArray[np.int64]]":
+        """The raw records of some rows one after the other, and where each of them ends."""
+        ...
+
+    def origin(self, row: int) -> Origin: ...
+    def event_id(self, row: int) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """The records of events that were parsed from one input."""
+
+    parsed: Parsed
+    of: Origin
+
+    @property
+    def source(self) -> str:
+        return self.of.source
+
+    @property
+    def zone(self) -> tzinfo:
+        return self.of.zone
+
+    @property
+    def raw(self) -> Sequence[bytes]:
+        return self.parsed.raw
+
+    @property
+    def numbers(self) -> Sequence[int]:
+        return self.parsed.numbers
+
+    @property
+    def offsets(self) -> Sequence[int]:
+        return self.parsed.offsets
+
+    @property
+    def held(self) -> Sequence[int]:
+        return self.parsed.held
+
+    @property
+    def times(self) -> None:
+        return None
+
+    def joined(self, rows: Places) -> tuple[bytes, NDArray[np.int64]]:
+        raw = [self.parsed.raw[row] for row in rows.tolist()]
+        return b"".join(raw), np.cumsum(np.fromiter(map(len, raw), dtype=np.int64, count=len(raw)))
+
+    def origin(self, _: int) -> Origin:
+        return self.of
+
+    def event_id(self, row: int) -> str:
+        return event_id(self.of, self.parsed.offsets[row], self.parsed.raw[row])
+
+
+def event_id(origin: Origin, offset: int, raw: bytes) -> str:
+    """An event's deterministic id: SHA-256 over source, fingerprint, offset and raw record; 128 bits in hex."""
+    head = b"\0".join((origin.source.encode(), origin.fingerprint, str(offset).encode()))
+    return sha256(head + b"\0" + raw).hexdigest()[:32]
+
+
 class EventBatch:
-    """One piece of one input as columns. Frozen in effect: columns are made once, when first asked for.
+    """Some events of one source as columns. Frozen in effect: columns are made once, when first asked for.
 
     `column(name)` knows canonical (ECS) names and native ones; a canonical column is drawn from native columns as the
-    product's table says. `records`, `offsets` and `raw` run beside the rows. `json`: the raw records are JSON; where
-    `verbatim` holds, every value stands in its record as JSON writes it. `wanted`: native columns that are kept,
-    however many others there are.
+    product's table says. `read` holds the raw records beside the rows. `verbatim`: the raw records are JSON, and every
+    value stands in its record as JSON writes it.
     """
 
     def __init__(
@@ -137,25 +245,69 @@ class EventBatch:
         json: bool = False,
         wanted: frozenset[str] = frozenset(),
     ) -> None:
-        self.origin = origin
-        self.logsource = logsource
-        self.table = table
-        self.rows = len(parsed.events)
-        self.raw: Sequence[bytes] = parsed.raw
-        self.records: Sequence[int] = parsed.numbers
-        self.offsets: Sequence[int] = parsed.offsets
-        self.rejects: Sequence[Reject] = parsed.rejects
-        flattened = _Flattener(named, wanted)
-        flattened.objects("", np.arange(self.rows), parsed.events, 0)
-        self._pieces, self.unindexed = flattened.pieces, flattened.unindexed
-        self.verbatim = json and not flattened.deep
-        self._encoded: dict[str, Column] = {}
+        """What was parsed from one input. `json`: its records are JSON. `wanted`: native columns that are kept, however
+        many others there are."""
+        fields = _Flattened(named, wanted, len(parsed.events))
+        fields.objects("", np.arange(fields.rows), parsed.events, 0)
+        self._set(fields, fields.rows, _Read(parsed, origin), logsource, table, json and not fields.deep)
+        self.unindexed = fields.unindexed
+
+    @classmethod
+    def of(
+        cls, fields: Fields, rows: int, read: Records, logsource: LogSource, table: Table, verbatim: bool
+    ) -> "EventBatch":
+        """Events whose columns are there already."""
+        made = cls.__new__(cls)
+        made._set(fields, rows, read, logsource, table, verbatim)
+        return made
+
+    def _set(
+        self, fields: Fields, rows: int, read: Records, logsource: LogSource, table: Table, verbatim: bool
+    ) -> None:
+        self.fields, self.rows, self.read, self.logsource, self.table = fields, rows, read, logsource, table
+        self.verbatim = verbatim
+        self.unindexed = 0
+        self.derived: Mapping[str, Callable[[EventBatch], Column | None]] = {}
+        """Columns that are worked out from others when they are asked for."""
         self._made: dict[tuple[str, ...], Column | None] = {}
+
+    @property
+    def source(self) -> str:
+        """The id of the source; empty where the events come from no registered one."""
+        return self.read.source
+
+    @property
+    def zone(self) -> tzinfo:
+        """The zone of times without an offset."""
+        return self.read.zone
+
+    @property
+    def raw(self) -> Sequence[bytes]:
+        """Each event's raw record."""
+        return self.read.raw
+
+    @property
+    def records(self) -> Sequence[int]:
+        """The number of each event's first record in its input, from 1."""
+        return self.read.numbers
+
+    @property
+    def offsets(self) -> Sequence[int]:
+        """Where each event's first record begins in its input, decompressed."""
+        return self.read.offsets
+
+    def origin(self, row: int) -> Origin:
+        """Where an event was read."""
+        return self.read.origin(row)
+
+    def event_id(self, row: int) -> str:
+        """The event's deterministic id; see `event_id`."""
+        return self.read.event_id(row)
 
     @property
     def names(self) -> Iterable[str]:
         """The native columns that at least one event has."""
-        return self._pieces.keys()
+        return self.fields.names
 
     def column(self, name: str) -> Column | None:
         """A column by its canonical or native name; None where no event has it."""
@@ -173,20 +325,20 @@ class EventBatch:
         return self._made[names]
 
     def _first(self, names: tuple[str, ...], held: Rows | None) -> Column | None:
-        drawn = (one for name in names for one in (*self.table.columns.get(name, ()), Drawn(name)))
-        return _first_present([found for one in drawn if (found := self._native(one, held)) is not None])
+        found: list[Column] = []
+        for name in names:
+            if name in self.derived and (made := self.derived[name](self)) is not None:
+                found.append(made)
+            for drawn in (*self.table.columns.get(name, ()), Drawn(name)):
+                column = self._drawn(drawn, held)
+                if column is not None:
+                    found.append(column)
+        return _first_present(found)
 
-    def _native(self, drawn: Drawn, rows: Rows | None = None) -> Column | None:
-        pieces = self._pieces.get(drawn.column)
-        if pieces is None:
+    def _drawn(self, drawn: Drawn, rows: Rows | None = None) -> Column | None:
+        column = self.fields.column(drawn.column, rows)
+        if column is None:
             return None
-        if drawn.column not in self._encoded:
-            if rows is not None:
-                column = _encode(list(_at(pieces, rows)), self.rows)
-            else:
-                column = self._encoded[drawn.column] = _encode(pieces, self.rows)
-        else:
-            column = self._encoded[drawn.column]
         if drawn.after or drawn.before:
             column = Column(column.codes, [_part(value, drawn) for value in column.values])
         if not drawn.when:
@@ -196,13 +348,7 @@ class EventBatch:
 
     def cells(self, rows: Places) -> Iterator[tuple[str, Places, Column]]:
         """What the native columns hold at some rows: a name, the rows that have it, and a column over just those."""
-        held = np.zeros(self.rows, dtype=bool)
-        held[rows] = True
-        for name, pieces in self._pieces.items():
-            if chosen := list(_at(pieces, held)):
-                codes, index = _coded(chosen)
-                column = Column(np.concatenate(codes), [_value(key) for key in index])
-                yield name, np.concatenate([place for place, _, _ in chosen]), column
+        return self.fields.cells(rows)
 
     def where(self, condition: Condition) -> Rows:
         """The rows (bool, one per event) whose columns all have one of the values that the condition names.
@@ -222,19 +368,16 @@ class EventBatch:
     @cached_property
     def times(self) -> NDArray[np.int64]:
         """When each event happened: microseconds since the epoch, UTC; NO_TIME where it does not say."""
+        if self.read.times is not None:
+            return self.read.times
         found = np.full(self.rows, NO_TIME)
         for clock in self.table.time:
             column, open_rows = self.column(clock.column), found == NO_TIME
             if column is not None and open_rows.any():
-                zone = UTC if clock.utc else self.origin.zone
+                zone = UTC if clock.utc else self.zone
                 parsed = np.array([*(moment(value, zone) for value in column.values), NO_TIME], dtype=np.int64)
                 found[open_rows] = parsed[column.codes[open_rows]]
         return found
-
-    def event_id(self, row: int) -> str:
-        """The event's deterministic id: SHA-256 over source, fingerprint, offset and raw record; 128 bits in hex."""
-        head = b"\0".join((self.origin.source.encode(), self.origin.fingerprint, str(self.offsets[row]).encode()))
-        return sha256(head + b"\0" + self.raw[row]).hexdigest()[:32]
 
 
 _Piece = tuple[Places, Sequence[Any], bool]
@@ -244,18 +387,43 @@ _Piece = tuple[Places, Sequence[Any], bool]
 _NESTED = frozenset((dict, list))
 
 
-class _Flattener:
+class _Flattened:
     """Nested events -> column name -> pieces: rows, and their values.
 
     Events with the same keys in the same order are turned into columns at once, so that the cost is one per shape and
     not one per field of every event.
     """
 
-    def __init__(self, named: Naming, wanted: frozenset[str]) -> None:
-        self.named, self.wanted = cache(named), wanted
+    def __init__(self, named: Naming, wanted: frozenset[str], rows: int) -> None:
+        self.named, self.wanted, self.rows = cache(named), wanted, rows
+        self._encoded: dict[str, Column] = {}
         self.pieces: dict[str, list[_Piece]] = {}
         self.unindexed = 0
         self.deep = False  # something was nested so deep that it is kept as text
+
+    @property
+    def names(self) -> Iterable[str]:
+        return self.pieces.keys()
+
+    def column(self, name: str, held: Rows | None = None) -> Column | None:
+        pieces = self.pieces.get(name)
+        if pieces is None:
+            return None
+        if name in self._encoded:
+            return self._encoded[name]
+        if held is not None:
+            return _encode(list(_at(pieces, held)), self.rows)
+        column = self._encoded[name] = _encode(pieces, self.rows)
+        return column
+
+    def cells(self, rows: Places) -> Iterator[tuple[str, Places, Column]]:
+        held = np.zeros(self.rows, dtype=bool)
+        held[rows] = True
+        for name, pieces in self.pieces.items():
+            if chosen := list(_at(pieces, held)):
+                codes, index = _coded(chosen)
+                column = Column(np.concatenate(codes), [_value(key) for key in index])
+                yield name, np.concatenate([place for place, _, _ in chosen]), column
 
     def objects(self, prefix: str, rows: Places, objects: Sequence[Mapping[str, Any]], depth: int) -> None:
         shapes: dict[tuple[str, ...], list[int]] = {}

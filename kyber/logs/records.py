@@ -8,9 +8,10 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import accumulate
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Protocol, cast
 
 from kyber.logs.batch import Chunk
+from kyber.logs.delimited import GoesOn, goes_on, sniff
 from kyber.logs.stream import ReadingError, Stream
 
 MAX_RECORD = 2**20
@@ -21,23 +22,37 @@ MAX_RECORDS = 250_000
 """Records parsed at once, about: short ones cost more than their bytes."""
 MAX_HELD = 2**31
 """Bytes of an event log that is compressed or comes by standard input, and so has to be held whole."""
+MAX_FIELD = 768 * 2**20
+"""Bytes of one binary field in the journal's export form; systemd takes no longer one either."""
 BROKEN = b"\x00broken: "
 """What begins a record that its container could not give."""
 
 
-def lines(stream: Stream, size: int = CHUNK) -> Iterator[Chunk]:
-    """Chunks of whole lines, without their line feeds. The last line needs none. Long lines are cut and marked."""
-    number, offset = 1, 0
+class Readable(Protocol):
+    """What lines, values and entries are cut from: a Stream, or what a program writes."""
+
+    def read(self, size: int, /) -> bytes:
+        """About `size` bytes; empty at the end. Raises ReadingError."""
+        ...
+
+
+def lines(stream: Readable, size: int = CHUNK, number: int = 1, offset: int = 0) -> Iterator[Chunk]:
+    """Chunks of whole lines, without their line feeds. The last line needs none. Long lines are cut and marked.
+
+    The first line is record `number`, and begins at `offset` of the input: where the stream stands.
+    """
     head, length = b"", 0  # a line that has begun: its start, and how long it is by now
     for data, last in _portions(_full(stream, size)):
-        end = len(data) if last and not data.endswith(b"\n") else data.rfind(b"\n")
+        unended = last and not data.endswith(b"\n")
+        end = len(data) if unended else data.rfind(b"\n")
         if end < 0 or (last and not length and not data):
             head, length = head + data[: MAX_RECORD - len(head)], length + len(data)
             continue
-        chunk = _chunk(data[:end].split(b"\n"), head, length, number, offset)
+        following = offset + length + end + (not unended)
+        chunk = _chunk(data[:end].split(b"\n"), head, length, number, offset, following, unended)
         yield chunk
         number += len(chunk.records)
-        offset += length + end + 1
+        offset = following
         head, length = data[end + 1 :][:MAX_RECORD], len(data) - end - 1
 
 
@@ -50,7 +65,7 @@ def _portions(pieces: Iterable[tuple[bytes, bool]]) -> Iterator[tuple[bytes, boo
             yield data[start : start + step] if parts > 1 else data, last and start + step >= len(data)
 
 
-def _full(stream: Stream, size: int) -> Iterator[tuple[bytes, bool]]:
+def _full(stream: Readable, size: int) -> Iterator[tuple[bytes, bool]]:
     """Pieces of a stream of `size` bytes, the last one shorter (perhaps empty), each with whether it is the last."""
     last = False
     while not last:
@@ -68,7 +83,7 @@ def _full(stream: Stream, size: int) -> Iterator[tuple[bytes, bool]]:
         yield b"".join(pieces), last
 
 
-def _chunk(records: list[bytes], head: bytes, length: int, number: int, offset: int) -> Chunk:
+def _chunk(records: list[bytes], head: bytes, length: int, number: int, offset: int, end: int, unended: bool) -> Chunk:
     """Lines of which the first has a head of `length` bytes that was read before."""
     sizes = list(map(len, records))
     sizes[0] += length
@@ -77,7 +92,72 @@ def _chunk(records: list[bytes], head: bytes, length: int, number: int, offset: 
     cut = frozenset(index for index, size in enumerate(sizes) if size > MAX_RECORD) if max(sizes) > MAX_RECORD else ()
     for index in cut:
         records[index] = records[index][:MAX_RECORD]
-    return Chunk(records, offsets, number, frozenset(cut))
+    return Chunk(records, offsets, number, frozenset(cut), end, unended)
+
+
+def delimited(stream: Stream, size: int = CHUNK, number: int = 1, offset: int = 0) -> Iterator[Chunk]:
+    """Chunks of whole records of delimited text, whose quoted cells may hold line feeds.
+
+    A quote that is not closed within the limit, or not at all, is taken for a character: its lines are records each.
+    """
+    rows, at = _Rows(goes_on(sniff(stream.sample)[0])), number
+    try:
+        for lines_of in lines(stream, size, at, offset):
+            chunk = rows.feed(lines_of, number)
+            if chunk.records:
+                yield chunk
+            number += len(chunk.records)
+    except ReadingError:
+        if (rest := rows.finish(number)).records:
+            yield rest
+        raise
+    if (rest := rows.finish(number)).records:
+        yield rest
+
+
+class _Rows:
+    """Joins lines to records. `held` are the lines of the open one, each with its offset and whether it was cut."""
+
+    def __init__(self, is_open: GoesOn) -> None:
+        self.is_open = is_open
+        self.held: list[tuple[bytes, int, bool]] = []
+        self.length = 0
+        self.made: list[tuple[bytes, int, bool]] = []
+        self.end: int | None = None
+        self.unended = False
+
+    def feed(self, chunk: Chunk, number: int) -> Chunk:
+        """The records that end in a chunk of lines."""
+        self.end, self.unended = chunk.end, chunk.open
+        if not self.held and not any(b'"' in line for line in chunk.records):
+            return Chunk(chunk.records, chunk.offsets, number, chunk.cut, chunk.end, chunk.open)
+        for index, (line, offset) in enumerate(zip(chunk.records, chunk.offsets, strict=True)):
+            cut = index in chunk.cut
+            more = not cut and self.is_open(line, bool(self.held))
+            self.held.append((line, offset, cut))
+            self.length += len(line) + 1
+            if cut or self.length > MAX_RECORD + 1:
+                self._apart()
+            elif not more:
+                self.made.append((b"\n".join(one for one, _, _ in self.held), self.held[0][1], False))
+                self.held, self.length = [], 0
+        return self._given(number)
+
+    def finish(self, number: int) -> Chunk:
+        """What is left at the end."""
+        self._apart()
+        return self._given(number)
+
+    def _apart(self) -> None:
+        self.made.extend(self.held)
+        self.held, self.length = [], 0
+
+    def _given(self, number: int) -> Chunk:
+        made, self.made = self.made, []
+        cut = frozenset(index for index, (_, _, was_cut) in enumerate(made) if was_cut)
+        end = self.held[0][1] if self.held else self.end
+        unended = self.unended and not self.held
+        return Chunk([one for one, _, _ in made], [offset for _, offset, _ in made], number, cut, end, unended)
 
 
 _STRUCTURE = re.compile(rb'(?:[^"{}\[\]]++|"(?:[^"\\\n]++|\\[^\n]?+)*+(?:"|(?=\n)))*+([{}\[\]])')
@@ -86,13 +166,33 @@ _BETWEEN = re.compile(rb"(?:[\s,]++|Record \d+(?!\S))*+")
 _UNINDENTED = re.compile(rb"\{[ \t\r]*\n([ \t]*)")
 
 
-def documents(stream: Stream, size: int = CHUNK) -> Iterator[Chunk]:
+ENVELOPE = re.compile(
+    rb'\{\s*(?:"[^"\\]{0,64}"\s*:\s*(?:"[^"\\]{0,512}"|[0-9]{1,12}|null|true|false)\s*,\s*){0,4}'
+    rb'"(?:Records|records|value)"\s*:\s*\[(?=\s*[\[{\]])'
+)
+"""What an object begins with that only wraps an array of events, as cloud services export them."""
+_LONGEST_ENVELOPE = 4_096
+
+
+def documents(stream: Readable, size: int = CHUNK) -> Iterator[Chunk]:
     """Chunks of JSON values that may span lines: one after the other, or the elements of arrays.
 
     What stands between them and is not JSON becomes a record of its own, so that its parser can reject it by name. A
     value that breaks off ends where a line begins with a brace no further in than the value's own.
     """
-    found, number, data = _Documents(), 1, b" "
+    return _documents(_Documents(), stream, size)
+
+
+def enveloped(stream: Readable, size: int = CHUNK) -> Iterator[Chunk]:
+    """As `documents`, but an object that only wraps an array of events (`{"Records": [...]}`) gives its elements.
+
+    What stands beside the array is let go: it tells of the export, not of an event.
+    """
+    return _documents(_Enveloped(), stream, size)
+
+
+def _documents(found: "_Documents", stream: Readable, size: int) -> Iterator[Chunk]:
+    number, data = 1, b" "
     while data:
         data = stream.read(size)
         step = len(data) // (1 + data.count(b"{") // MAX_RECORDS) or 1
@@ -125,6 +225,9 @@ class _Documents:
         while token := structure(block, self.at):
             sign, place, self.at = token[1], token.start(1), token.end()
             if not self.depth:
+                if self._undecided(sign, place, data):
+                    self.at = place
+                    break
                 self._outside(sign, place)
             elif sign in b"}]":
                 self.depth -= 1
@@ -145,6 +248,10 @@ class _Documents:
         chunk = Chunk(self.records, self.offsets, number, frozenset(self.cut))
         self.records, self.offsets, self.cut = [], [], set()
         return chunk
+
+    def _undecided(self, sign: bytes, place: int, data: bytes) -> bool:
+        """Whether more bytes have to be seen before it is plain what begins here."""
+        return False
 
     def _outside(self, sign: bytes, place: int) -> None:
         if sign == b"}" or (sign == b"]" and not self.inside):
@@ -205,6 +312,133 @@ class _Documents:
             self.dropped += self.at - self.start - len(held)
         self.block = held + self.block[self.at :]
         self.base, self.start, self.at = self.base + self.start, 0, len(held)
+
+
+class _Enveloped(_Documents):
+    """Looks into objects that wrap an array. `wrapped`: braces that are open around it, or beside it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wrapped = 0
+
+    def _undecided(self, sign: bytes, place: int, data: bytes) -> bool:
+        may_wrap = sign == b"{" and not self.inside and not self.wrapped
+        return may_wrap and bool(data) and len(self.block) - place < _LONGEST_ENVELOPE
+
+    def _outside(self, sign: bytes, place: int) -> None:
+        if self.wrapped and not self.inside:  # beside the array
+            self.start = place + 1
+            self.wrapped += {b"{": 1, b"}": -1}.get(sign, 0)
+        elif sign == b"{" and not self.inside and (found := ENVELOPE.match(self.block, place)) is not None:
+            self._between(place)
+            self.inside, self.wrapped = True, 1
+            self.start = self.at = found.end()
+        else:
+            super()._outside(sign, place)
+
+
+_TEXT_FIELDS = re.compile(rb"(?:[^=\n]++=[^\n]*+\n)*+")
+_LENGTH = 8
+"""Bytes that tell how long a binary field is, little-endian."""
+
+
+def journal(stream: Readable, size: int = CHUNK) -> Iterator[Chunk]:
+    """Chunks of whole entries in systemd's Journal Export Format, without the blank line that ends each.
+
+    An entry is lines `FIELD=value`, or `FIELD`, a length and so many bytes of data, in which blank lines may stand. A
+    length that cannot be true is not believed: what follows it is read as lines.
+    """
+    found, number, data = _Entries(), 1, b" "
+    while data:
+        data = stream.read(size)
+        step = len(data) // (1 + data.count(b"\n\n") // MAX_RECORDS) or 1
+        for start in range(0, max(len(data), 1), step):
+            chunk = found.feed(data[start : start + step], number)
+            if chunk.records:
+                yield chunk
+            number += len(chunk.records)
+
+
+class _Entries:
+    """Finds where entries end, looking at each byte about once.
+
+    `head` is what is kept of the open entry and `length` its bytes so far; `rest` is what was not looked at yet, and
+    `base` its offset. `skip` bytes of a long binary field are still to come; `within`: a long line is.
+    """
+
+    def __init__(self) -> None:
+        self.head = self.rest = b""
+        self.length = self.base = self.skip = 0
+        self.within = False
+        self.records: list[bytes] = []
+        self.offsets: list[int] = []
+        self.cut: set[int] = set()
+
+    def feed(self, data: bytes, number: int) -> Chunk:
+        """The entries that end in `data`; in none at all (the end), what is left."""
+        block = self.rest + data
+        start = at = 0  # up to `start` all is given, up to `at` all is looked at
+        while at < len(block):
+            if block.startswith(b"\n", at) and not (self.skip or self.within):
+                self._take(block[start:at])
+                self._give(self.base + at)
+                start = at = at + 1
+                continue
+            end = self._field(block, at, not data)
+            if end == at:
+                break
+            at = end
+        self._take(block[start:at])
+        self.rest, self.base = block[at:], self.base + at
+        unended = not data and self.length > 0
+        if unended:
+            self._give(self.base)
+        chunk = Chunk(self.records, self.offsets, number, frozenset(self.cut), self.base - self.length, unended)
+        self.records, self.offsets, self.cut = [], [], set()
+        return chunk
+
+    def _field(self, block: bytes, at: int, last: bool) -> int:
+        """Where the fields that begin at `at` end; `at` itself where that cannot be told yet."""
+        if self.skip:
+            step = min(self.skip, len(block) - at)
+            self.skip -= step
+            return at + step
+        if not self.within and (end := cast(re.Match[bytes], _TEXT_FIELDS.match(block, at)).end()) > at:
+            return end
+        line = block.find(b"\n", at)
+        if line < 0:  # a line without end is not held back for ever
+            self.within = self.within or len(block) - at > MAX_RECORD
+            return len(block) if self.within or last else at
+        end = line + 1
+        if self.within or line - at > MAX_RECORD or b"=" in block[at:line]:
+            self.within = False
+            return end
+        if len(block) < end + _LENGTH:
+            return end if last else at
+        length = int.from_bytes(block[end : end + _LENGTH], "little")
+        stop = end + _LENGTH + length
+        if length > MAX_FIELD:
+            return end
+        if length > MAX_RECORD:
+            self.skip = length + 1
+            return end + _LENGTH
+        if stop >= len(block):
+            return end if last else at
+        return stop + 1 if block.startswith(b"\n", stop) else end
+
+    def _take(self, data: bytes) -> None:
+        """Bytes of the open entry."""
+        self.head += data[: max(MAX_RECORD - len(self.head), 0)]
+        self.length += len(data)
+
+    def _give(self, end: int) -> None:
+        """The open entry, which ends at an offset; nothing where it has nothing in it."""
+        if self.length:
+            if self.length > MAX_RECORD:
+                self.cut.add(len(self.records))
+            self.records.append(self.head)
+            self.offsets.append(end - self.length)
+        self.head, self.length = b"", 0
 
 
 _FILE_HEADER, _LOG_CHUNK = 4_096, 65_536
@@ -285,4 +519,11 @@ def _missing_chunks(log: BinaryIO) -> int:
     return max(counted, begun) - whole
 
 
-FRAMINGS: Mapping[str, Callable[[Stream], Iterator[Chunk]]] = {"lines": lines, "json": documents, "evtx": event_log}
+FRAMINGS: Mapping[str, Callable[[Stream], Iterator[Chunk]]] = {
+    "lines": lines,
+    "json": documents,
+    "envelope": enveloped,
+    "journal": journal,
+    "csv": delimited,
+    "evtx": event_log,
+}

@@ -5,8 +5,8 @@ Inputs and rules in, one ScanResult out. What cannot be read is a Problem or a c
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, tzinfo
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from hashlib import sha256
 from time import monotonic
 
@@ -15,11 +15,9 @@ import orjson
 from numpy.typing import NDArray
 
 from kyber.finding import Blind, Evidence, Finding, InputAccount, Sample, ScanResult
-from kyber.logs.batch import EventBatch, LogSource, Origin, Parsed
-from kyber.logs.formats import Context, Format
+from kyber.logs.batch import EventBatch
 from kyber.logs.formats.known import FORMATS, detect
-from kyber.logs.inputs import Input
-from kyber.logs.records import FRAMINGS
+from kyber.logs.parse import Job, Progress, Tally, account, batches, doubts
 from kyber.logs.schema import table
 from kyber.logs.sigma.evidence import evidence
 from kyber.logs.sigma.match import Match, Matcher
@@ -39,60 +37,6 @@ LONGEST = 4_096
 DAY = 86_400_000_000
 MAX_GROUPS = 10_000
 """Findings of one rule that are told apart; what comes after is gathered in one more, and said."""
-NOT_UNDERSTOOD = frozenset(("F42",))
-"""Notes that mean more than an assumption: what was read was not understood."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """What to read and as what: `format` and `logsource` override what the input itself tells."""
-
-    source: str
-    inputs: Sequence[Input]
-    zone: tzinfo
-    format: str | None = None
-    logsource: LogSource | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a scan is: bytes as stored, events, and the input being read."""
-
-    done: int
-    total: int
-    events: int
-    file: str
-
-
-@dataclass(slots=True)
-class Tally:
-    """What became of one input so far."""
-
-    records: int = 0
-    events: int = 0
-    blank: int = 0
-    cut: int = 0
-    repaired: int = 0
-    rejected: Counter[str] = field(default_factory=Counter)
-    notes: Counter[str] = field(default_factory=Counter)
-    first: int = NO_TIME
-    last: int = NO_TIME
-
-    def add(self, parsed: Parsed) -> None:
-        """Count what a parser made of some records."""
-        self.records += parsed.records
-        self.events += len(parsed.events)
-        self.blank += parsed.blank
-        self.repaired += parsed.repaired
-        self.rejected.update(reject.reason for reject in parsed.rejects)
-
-    def span(self, batch: EventBatch) -> None:
-        """Widen the period by a batch's times."""
-        known = batch.times[batch.times != NO_TIME]
-        if len(known):
-            low, high = int(known.min()), int(known.max())
-            self.first = low if self.first == NO_TIME else min(self.first, low)
-            self.last = high if self.last == NO_TIME else max(self.last, high)
 
 
 def scan(
@@ -133,8 +77,8 @@ def scan(
             finally:
                 stream.close()
             done, events = done + given.size, events + tally.events
-            accounts.append(_account(given, form, stream, tally))
-            problems.extend(_doubts(given, tally))
+            accounts.append(account(given, form, stream, tally))
+            problems.extend(doubts(given, tally))
     unable = [Blind(one.ref, one.level, one.reason, one.facts) for one in rules.unable]
     blind = tuple(matcher.blind())
     found = findings.done()
@@ -151,77 +95,6 @@ def scan(
         seconds=monotonic() - started,
         timezone=str(jobs[0].zone) if jobs else "UTC",
     )
-
-
-def batches(
-    stream: Stream, form: Format, job: Job, tally: Tally, wanted: frozenset[str] = frozenset()
-) -> Iterator[EventBatch]:
-    """The batches of one input, in order, with every record counted in `tally`. Raises ReadingError.
-
-    `wanted`: native columns that are kept, however many others there are.
-    """
-    parser = form.parser(Context(reference=stream.input.modified, zone=job.zone))
-    logsource = _logsource(job.logsource, form)
-    origin = Origin(job.source, stream.input.name, stream.fingerprint, job.zone)
-
-    def batch(parsed: Parsed) -> EventBatch:
-        tally.add(parsed)
-        made = EventBatch(parsed, origin, logsource, table(form.table), form.column, form.json, wanted)
-        tally.notes["F23"] += made.unindexed
-        tally.span(made)
-        return made
-
-    try:
-        for chunk in FRAMINGS[form.framing](stream):
-            tally.cut += len(chunk.cut)
-            yield batch(parser.feed(chunk))
-    finally:
-        # What an open event had gathered before a break in the input still counts.
-        last = parser.finish()
-        tally.notes.update(parser.notes)
-        rest = batch(last) if last.records else None
-    if rest is not None:
-        yield rest
-
-
-def _logsource(said: LogSource | None, form: Format) -> LogSource:
-    """What an input is for rules: what was said of it, and for the rest what its format tells."""
-    told = LogSource(product=form.product, service=form.service)
-    if said is None:
-        return told
-    if said.product not in (None, told.product):
-        return said
-    return LogSource(told.product, said.category, said.service or told.service)
-
-
-def _account(given: Input, form: Format, stream: Stream, tally: Tally) -> InputAccount:
-    return InputAccount(
-        file=given.name,
-        format=form.name,
-        size=given.size or stream.consumed,
-        read=stream.produced,
-        records=tally.records,
-        events=tally.events,
-        blank=tally.blank,
-        cut=tally.cut,
-        repaired=tally.repaired,
-        rejected=dict(sorted(tally.rejected.items())),
-        notes={code: count for code, count in sorted(tally.notes.items()) if count},
-        first=as_datetime(tally.first),
-        last=as_datetime(tally.last),
-    )
-
-
-def _doubts(given: Input, tally: Tally) -> Iterator[Problem]:
-    """What an input's reader should know: what was rejected, and what had to be assumed."""
-    for code, count in sorted(tally.rejected.items()):
-        yield Problem(Place(given.name), code, {"count": count}, Severity.WARNING)
-    for code, count in sorted(tally.notes.items()):
-        if count:
-            severity = Severity.WARNING if code in NOT_UNDERSTOOD else Severity.NOTE
-            yield Problem(Place(given.name), code, {"count": count}, severity)
-    if tally.cut:
-        yield Problem(Place(given.name), "F22", {"count": tally.cut}, Severity.WARNING)
 
 
 @dataclass(slots=True)
@@ -286,10 +159,14 @@ class _Findings:
         first, last = int(times.min()), int(times.max())
         known = self.open.get(identity)
         if known is None or first <= known.earliest[0]:
-            offset = min(batch.offsets[row] for row in rows[times == first])
-            ties = [int(row) for row in rows[times == first] if batch.offsets[row] == offset]
-            event, row = min((batch.event_id(row), row) for row in ties)
-            earliest = (first, batch.origin.source, batch.origin.fingerprint, offset, event)
+            ties = rows[times == first].tolist()
+            fingerprint, offset = min((batch.origin(row).fingerprint, batch.offsets[row]) for row in ties)
+            event, row = min(
+                (batch.event_id(row), row)
+                for row in ties
+                if batch.offsets[row] == offset and batch.origin(row).fingerprint == fingerprint
+            )
+            earliest = (first, batch.source, fingerprint, offset, event)
             if known is None or earliest < known.earliest:
                 why = evidence(rule.condition, batch, row)
                 sample = _sample(batch, row, event, first)
@@ -344,7 +221,7 @@ def _sample(batch: EventBatch, row: int, identity: str, time: int) -> Sample:
         column = batch.column(name)
         if column is not None and column.codes[row] >= 0:
             fields[name] = _short(shown(column.at(row)))
-    return Sample(identity, batch.origin.file, batch.records[row], as_datetime(time), fields)
+    return Sample(identity, batch.origin(row).file, batch.records[row], as_datetime(time), fields)
 
 
 def _bounded(one: Evidence) -> Evidence:

@@ -8,17 +8,16 @@ import codecs
 import io
 import lzma
 import os
-import stat
 import sys
 import zlib
 from collections.abc import Callable, Mapping
 from hashlib import sha256
-from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import zstandard
 
-from kyber.logs.inputs import NOT_REGULAR, Input
+from kyber.logs import archive
+from kyber.logs.inputs import Input, opened
 
 PIECE = 2**20
 """Bytes taken from a stream at once, and so the most that is lost where reading fails."""
@@ -39,7 +38,6 @@ _MAGIC: Final = (
     (b"\xfd7zXZ\x00", "xz"),
     (b"BZh", "bzip2"),
 )
-_NO_WAITING: Final[int] = getattr(os, "O_NONBLOCK", 0)
 _UTF16: Final = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 
 
@@ -56,17 +54,6 @@ def out_of_memory() -> ReadingError:
     return ReadingError("F06", why="out of memory")
 
 
-def _opened(path: Path, pipe: bool) -> BinaryIO:
-    """A file opened without ever waiting for a writer, unless it may be a pipe. Raises OSError where it is neither."""
-    if pipe:
-        return path.open("rb")
-    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | _NO_WAITING))  # noqa: SIM115
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):  # it has changed since it was listed
-        file.close()
-        raise OSError(NOT_REGULAR)
-    return file
-
-
 class Stream:
     """One input opened for reading: decompressed bytes, with how far the stored bytes have been read (`consumed`).
 
@@ -81,7 +68,7 @@ class Stream:
         self._failure: ReadingError | None = None
         self._decoder: codecs.IncrementalDecoder | None = None
         try:
-            self._raw: BinaryIO = sys.stdin.buffer if given.path is None else _opened(given.path, given.pipe)
+            self._raw: BinaryIO = sys.stdin.buffer if given.path is None else opened(given.path, given.pipe)
         except (OSError, ValueError) as error:
             raise ReadingError("F02", why=getattr(error, "strerror", None) or str(error)) from None
         try:
@@ -91,15 +78,24 @@ class Stream:
             raise
 
     def _open(self) -> None:
-        self._counter = _Counted(self._raw)
-        buffered = io.BufferedReader(self._counter, PIECE)
+        member = self.input.member
         try:
+            self._counter = _Counted(self._raw if member is None else archive.Stored(self._raw, member))
+            buffered = io.BufferedReader(self._counter, PIECE)
+            if member is not None:
+                data = _Unpacked(buffered, "deflate") if member.deflated else buffered
+                buffered = io.BufferedReader(archive.Checked(data, member), PIECE)
             head = buffered.peek(8)
-        except OSError as error:
-            raise ReadingError("F02", why=error.strerror or str(error)) from None
+        except (OSError, EOFError, zlib.error) as error:
+            code = "F02" if member is None else "F06"
+            raise ReadingError(code, why=getattr(error, "strerror", None) or str(error)) from None
+        if head.startswith(archive.MAGIC):  # one that can be read as a file would have been
+            raise ReadingError("F13")
+        self._buffered = buffered
         self.compression = next((name for magic, name in _MAGIC if head.startswith(magic)), None)
         self._stream = _Unpacked(buffered, self.compression) if self.compression else buffered
         start = self._pull(SAMPLE)
+        self._begin = start[:FINGERPRINT]
         encoding = "" if start.startswith(codecs.BOM_UTF32_LE) else _UTF16.get(start[:2], "")
         if encoding:
             self._decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
@@ -114,6 +110,15 @@ class Stream:
         """Bytes of the stored input read so far."""
         return self._counter.count
 
+    @property
+    def _is_packed(self) -> bool:
+        return self.compression is not None or self.input.member is not None
+
+    @property
+    def _free(self) -> int:
+        """Bytes that are allowed whatever the ratio: the members of an archive share those of one file."""
+        return FREE_BYTES if self.input.member is None else FREE_BYTES // self.input.member.among
+
     def _pull(self, size: int) -> bytes:
         """`size` bytes, decompressed; fewer before the end and before a break, which the next call raises."""
         got = [self._ahead[:size]] if self._ahead else []
@@ -124,7 +129,7 @@ class Stream:
                 got.append(data)
                 want -= len(data)
                 self.produced += len(data)
-                if self.compression and self.produced > max(FREE_BYTES, MAX_RATIO * self.consumed):
+                if self._is_packed and self.produced > max(self._free, MAX_RATIO * self.consumed):
                     self._failure = ReadingError("F05", ratio=MAX_RATIO)
         except (OSError, EOFError, MemoryError, zlib.error, lzma.LZMAError, zstandard.ZstdError) as error:
             self._failure = ReadingError("F06", why=str(error))
@@ -141,10 +146,44 @@ class Stream:
                 return decoded.encode()
         return self._decoder.decode(b"", final=True).encode()
 
+    def skip(self, size: int) -> bool:
+        """Pass over bytes that were read before; whether there were so many. Raises ReadingError as `read` does."""
+        ahead = self._ahead[size:]
+        if self._decoder is None and (ahead or not self.file):
+            size -= len(self._ahead) - len(ahead)
+            self._ahead = ahead
+        elif self._decoder is None and self.file:
+            size -= len(self._ahead)
+            self._ahead = b""
+            room = os.fstat(self._raw.fileno()).st_size - self.produced
+            step = min(size, max(room, 0))
+            self._buffered.seek(step, os.SEEK_CUR)
+            self.produced += step
+            return step == size
+        while size > 0 and (data := self.read(min(size, PIECE))):
+            size -= len(data)
+        return size <= 0
+
+    @property
+    def state(self) -> os.stat_result:
+        """What the system knows of the file now."""
+        return os.fstat(self._raw.fileno())
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether the file still begins as it did, and holds what was read: False after it was cut short."""
+        if self.file is None:
+            return True
+        try:
+            begin = os.pread(self._raw.fileno(), len(self._begin), 0)
+        except AttributeError:  # Windows
+            return True
+        return begin == self._begin and self.state.st_size >= self.produced
+
     @property
     def file(self) -> BinaryIO | None:
         """The input itself where it is neither compressed nor a pipe, for what has to be read out of order."""
-        return self._raw if self.compression is None and self._raw.seekable() else None
+        return self._raw if not self._is_packed and self._raw.seekable() else None
 
     def close(self) -> None:
         """Close what was opened; standard input stays open."""
@@ -160,6 +199,16 @@ class _Counted(io.RawIOBase):
 
     def readable(self) -> bool:
         return True
+
+    def seekable(self) -> bool:
+        return self.raw.seekable()
+
+    def tell(self) -> int:
+        return self.raw.tell()
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self.count = self.raw.seek(offset, whence)
+        return self.count
 
     def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer)
@@ -180,6 +229,7 @@ _UNPACKING: Final[Mapping[str, tuple[Callable[[], Any], int]]] = {
     "zstd": (lambda: zstandard.ZstdDecompressor().decompressobj(), 1_024),
     "xz": (lambda: lzma.LZMADecompressor(memlimit=MAX_DICTIONARY), 4_096),
     "bzip2": (bz2.BZ2Decompressor, 64),
+    "deflate": (lambda: zlib.decompressobj(-15), 4_096),
 }
 """What unpacks one member, and how many bytes it is fed at a time: so few that what comes of them at the format's
 highest ratio fits in memory (gzip 4 MiB, zstd 32 MiB, xz 28 MiB, bzip2 90 MiB)."""
@@ -195,7 +245,8 @@ class _Unpacked:
     def __init__(self, raw: BinaryIO, compression: str) -> None:
         self._raw = raw
         self._fresh, self._piece = _UNPACKING[compression]
-        self._member: Any = None
+        # What deflate begins with may be a zero that counts; the other formats have a mark.
+        self._member: Any = self._fresh() if compression == "deflate" else None
         self._rest = self._held = b""
 
     def read1(self, size: int) -> bytes:

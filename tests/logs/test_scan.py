@@ -26,7 +26,8 @@ from kyber.logs import scan as path
 from kyber.logs.batch import LogSource
 from kyber.logs.inputs import inputs
 from kyber.logs.records import FRAMINGS
-from kyber.logs.scan import LONGEST, Job, Progress, scan
+from kyber.logs.parse import Job, Progress
+from kyber.logs.scan import LONGEST, scan
 from kyber.logs.sigma.rule import RuleSet, read_rules
 from kyber.privacy import MASK
 from kyber.problem import Severity

@@ -16,7 +16,7 @@ import yaml
 from kyber.logs.batch import EventBatch, LogSource
 from kyber.logs.formats.known import detect
 from kyber.logs.inputs import Input
-from kyber.logs.scan import Job, Tally, batches
+from kyber.logs.parse import Job, Tally, batches
 from kyber.logs.schema import table as fields_of
 from kyber.logs.sigma.match import Matcher, routed
 from kyber.logs.sigma.plan import plan
@@ -96,7 +96,7 @@ class RowByRow:
                 holds = truth(Path(rule.ref.path), batch.table.name)
                 for row in rows:
                     if holds(events[row]):
-                        yield rule.ref.id, batch.origin.file, batch.records[row]
+                        yield rule.ref.id, batch.origin(row).file, batch.records[row]
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,8 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from kyber.logs.inputs import Input
-from kyber.logs.scan import Job, Tally, scan
+from kyber.logs.parse import Job, Tally
+from kyber.logs.scan import scan
 from kyber.logs.sigma.evidence import holds
 from kyber.logs.sigma.match import Matcher
 from kyber.logs.sigma.plan import plan

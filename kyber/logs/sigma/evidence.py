@@ -59,7 +59,7 @@ def _held(leaf: Leaf, batch: EventBatch, row: int) -> Iterator[tuple[str, Value]
 
 def _asked(predicate: Predicate, value: Value, batch: EventBatch, row: int) -> bool:
     if isinstance(predicate, TimePart):
-        return predicate.holds_in(value, batch.origin.zone)
+        return predicate.holds_in(value, batch.zone)
     try:
         if isinstance(predicate, FieldRef):
             other = batch.first_of(batch.table.where_is(predicate.field))

@@ -12,6 +12,7 @@ from time import monotonic
 
 import ahocorasick_rs
 import numpy as np
+from numpy.typing import NDArray
 
 from kyber.logs.batch import Rows
 from kyber.logs.sigma.predicate import ANY, Equals, FieldRef, Glob, Predicate, RegexTimeout, TimePart, compiled
@@ -227,10 +228,11 @@ class Sieve:
             needles.add(needle.lower().encode())
         return cls(sorted(needles)) if needles else None
 
-    def rows(self, raw: Sequence[bytes]) -> Rows:
-        """Which records hold a needle, or something that may hide one."""
-        near = np.zeros(len(raw), dtype=bool)
-        ends = np.cumsum(np.fromiter(map(len, raw), dtype=np.int64, count=len(raw)) + 1)
-        found = self.automaton.find_matches_as_indexes(b"\n".join(raw).lower())
-        near[np.searchsorted(ends, np.fromiter((begin for _, begin, _ in found), dtype=np.int64), side="right")] = True
+    def rows(self, joined: bytes, ends: NDArray[np.int64]) -> Rows:
+        """Which records hold a needle, or something that may hide one; see `batch.Records.joined`."""
+        near = np.zeros(len(ends), dtype=bool)
+        found = self.automaton.find_matches_as_indexes(joined.lower())
+        # What begins in one record and ends in the next is in neither, but may have hidden what is.
+        places = np.fromiter((place for _, begin, end in found for place in (begin, end - 1)), dtype=np.int64)
+        near[np.searchsorted(ends, places, side="right")] = True
         return near

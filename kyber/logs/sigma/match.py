@@ -172,7 +172,7 @@ class _Answers:
         """Code -> answer, the last place for absence; None where it is no everywhere."""
         question = self.questions[number]
         if isinstance(question.predicate, TimePart):
-            zone = self.batch.origin.zone
+            zone = self.batch.zone
             held = [index for index, one in enumerate(column.values) if question.predicate.holds_in(one, zone)]
             yes = np.array(held, dtype=np.int32)
         else:
@@ -290,7 +290,7 @@ class _Route:
             batch = self.answers.batch
             places = np.arange(len(self.rows))
             if batch.verbatim and self.sieve is not None:
-                places = np.flatnonzero(self.sieve.rows([batch.raw[row] for row in self.rows]))
+                places = np.flatnonzero(self.sieve.rows(*batch.read.joined(self.rows)))
             if len(places):
                 for _, cells, column in batch.cells(self.rows[places]):
                     for number, indexes in self.answers.matcher.fields[""].verdicts(column.values).items():

@@ -32,5 +32,5 @@ def rows_of(rules: Sequence[tuple[Rule, Mapping[str, Any]]], batch: EventBatch) 
             continue
         if events is None:
             events = events_of(batch)
-        test = reference.read(document, zone=batch.origin.zone, resolve=batch.table.where_is)
+        test = reference.read(document, zone=batch.zone, resolve=batch.table.where_is)
         yield rule, [row for row in range(batch.rows) if held[row] and test(events[row])]

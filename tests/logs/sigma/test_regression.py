@@ -11,7 +11,7 @@ import yaml
 from kyber.logs.batch import EventBatch, LogSource
 from kyber.logs.formats.known import FORMATS, detect
 from kyber.logs.inputs import inputs
-from kyber.logs.scan import Job, Tally, batches
+from kyber.logs.parse import Job, Tally, batches
 from kyber.logs.sigma.match import Matcher
 from kyber.logs.sigma.plan import plan
 from kyber.logs.sigma.rule import Rule, read_rules

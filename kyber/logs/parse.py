@@ -1,0 +1,154 @@
+"""One input -> batches of its events, with every record counted: what scanning and collecting share."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import tzinfo
+
+from kyber.finding import InputAccount
+from kyber.logs.batch import EventBatch, LogSource, Origin, Parsed
+from kyber.logs.formats import Context, Format
+from kyber.logs.inputs import Input
+from kyber.logs.records import FRAMINGS
+from kyber.logs.schema import table
+from kyber.logs.stream import Stream
+from kyber.logs.values import NO_TIME, as_datetime
+from kyber.problem import Place, Problem, Severity
+
+NOT_UNDERSTOOD = frozenset(("F42",))
+"""Notes that mean more than an assumption: what was read was not understood."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What to read and as what: `format` and `logsource` override what the input itself tells.
+
+    `columns` says what columns of delimited text are to be called; `starts` is what the first line of a record matches.
+    `journal`: the units of this machine's journal that are read, too; none of them: all.
+    """
+
+    source: str
+    inputs: Sequence[Input]
+    zone: tzinfo
+    format: str | None = None
+    logsource: LogSource | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    starts: str | None = None
+    journal: Sequence[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a scan is: bytes as stored, events, and the input being read."""
+
+    done: int
+    total: int
+    events: int
+    file: str
+
+
+@dataclass(slots=True)
+class Tally:
+    """What became of one input so far."""
+
+    records: int = 0
+    events: int = 0
+    blank: int = 0
+    cut: int = 0
+    repaired: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    notes: Counter[str] = field(default_factory=Counter)
+    first: int = NO_TIME
+    last: int = NO_TIME
+
+    def add(self, parsed: Parsed) -> None:
+        """Count what a parser made of some records."""
+        self.records += parsed.records
+        self.events += len(parsed.events)
+        self.blank += parsed.blank
+        self.repaired += parsed.repaired
+        for reject in parsed.rejects:
+            self.rejected[reject.reason] += reject.held
+
+    def span(self, batch: EventBatch) -> None:
+        """Widen the period by a batch's times."""
+        known = batch.times[batch.times != NO_TIME]
+        if len(known):
+            low, high = int(known.min()), int(known.max())
+            self.first = low if self.first == NO_TIME else min(self.first, low)
+            self.last = high if self.last == NO_TIME else max(self.last, high)
+
+
+def batches(
+    stream: Stream, form: Format, job: Job, tally: Tally, wanted: frozenset[str] = frozenset()
+) -> Iterator[EventBatch]:
+    """The batches of one input, in order, with every record counted in `tally`. Raises ReadingError.
+
+    `wanted`: native columns that are kept, however many others there are.
+    """
+    context = Context(
+        reference=stream.input.modified, zone=job.zone, sample=stream.sample, columns=job.columns, starts=job.starts
+    )
+    parser = form.parser(context)
+    logsource = logsource_of(job.logsource, form)
+    origin = Origin(job.source, stream.input.name, stream.fingerprint, job.zone)
+
+    def batch(parsed: Parsed) -> EventBatch:
+        tally.add(parsed)
+        made = EventBatch(parsed, origin, logsource, table(form.table), form.column, form.json, wanted)
+        tally.notes["F23"] += made.unindexed
+        tally.span(made)
+        return made
+
+    try:
+        for chunk in FRAMINGS[form.framing](stream):
+            tally.cut += len(chunk.cut)
+            yield batch(parser.feed(chunk))
+    finally:
+        # What an open event had gathered before a break in the input still counts.
+        last = parser.finish()
+        tally.notes.update(parser.notes)
+        rest = batch(last) if last.records else None
+    if rest is not None:
+        yield rest
+
+
+def logsource_of(said: LogSource | None, form: Format) -> LogSource:
+    """What an input is for rules: what was said of it, and for the rest what its format tells."""
+    told = LogSource(product=form.product, service=form.service)
+    if said is None:
+        return told
+    if said.product not in (None, told.product):
+        return said
+    return LogSource(told.product, said.category, said.service or told.service)
+
+
+def account(given: Input, form: Format, stream: Stream | None, tally: Tally) -> InputAccount:
+    """What became of one input, for the result of a scan."""
+    return InputAccount(
+        file=given.name,
+        format=form.name,
+        size=given.size or (stream.consumed if stream else 0),
+        read=stream.produced if stream else 0,
+        records=tally.records,
+        events=tally.events,
+        blank=tally.blank,
+        cut=tally.cut,
+        repaired=tally.repaired,
+        rejected=dict(sorted(tally.rejected.items())),
+        notes={code: count for code, count in sorted(tally.notes.items()) if count},
+        first=as_datetime(tally.first),
+        last=as_datetime(tally.last),
+    )
+
+
+def doubts(given: Input, tally: Tally) -> Iterator[Problem]:
+    """What an input's reader should know: what was rejected, and what had to be assumed."""
+    for code, count in sorted(tally.rejected.items()):
+        yield Problem(Place(given.name), code, {"count": count}, Severity.WARNING)
+    for code, count in sorted(tally.notes.items()):
+        if count:
+            severity = Severity.WARNING if code in NOT_UNDERSTOOD else Severity.NOTE
+            yield Problem(Place(given.name), code, {"count": count}, severity)
+    if tally.cut:
+        yield Problem(Place(given.name), "F22", {"count": tally.cut}, Severity.WARNING)

@@ -1,0 +1,368 @@
+"""What a store knows of itself: its segments, what was read and where it went, and where reading goes on.
+
+One SQLite database. A batch of events and the cursor after it become true in the same transaction, or neither does: a
+process that is killed repeats work and loses none.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass, fields, replace
+from pathlib import Path
+from typing import Final
+
+from kyber.errors import KyberError
+
+VERSION: Final = 1
+EVENTS, REJECTED = "events", "rejected"
+
+_SCHEMA: Final = """
+create table segments (
+    id integer primary key, path text not null unique, kind text not null, source text not null, day text not null,
+    nature blob not null, rows integer not null, records integer not null, first integer, last integer,
+    undated integer not null, low integer not null, high integer not null, collected integer not null,
+    size integer not null, hash text not null
+);
+create index segments_of on segments (kind, day, source);
+create table spans (
+    segment integer not null references segments on delete cascade, fingerprint blob not null,
+    low integer not null, high integer not null
+);
+create index spans_of on spans (fingerprint);
+create table cursors (
+    id integer primary key, source text not null, path text not null, device integer not null, inode integer not null,
+    head blob not null, head_size integer not null, fingerprint blob not null, format text not null,
+    offset integer not null, records integer not null, tail_from integer not null, tail blob not null,
+    size integer not null, modified integer not null, seen integer not null, done integer not null, mark text not null
+);
+create index cursors_of on cursors (source);
+create table reads (
+    id integer primary key, source text not null, file text not null, fingerprint blob not null, at integer not null,
+    start integer not null, stop integer not null, records integer not null, events integer not null,
+    stored integer not null, held integer not null, blank integer not null, rejected integer not null,
+    duplicate integer not null, cut integer not null, repaired integer not null
+);
+create index reads_of on reads (source);
+create table sieved (
+    segment integer not null references segments on delete cascade, needles blob not null, rows blob not null,
+    primary key (segment, needles)
+);
+create table state (name text primary key, value integer not null);
+"""
+
+
+class StoreError(KyberError):
+    """The store cannot be opened or written; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentInfo:
+    """A segment as the index knows it. Times are microseconds since the epoch, UTC.
+
+    `path` is relative to the store; `day` the UTC day of its events, or `undated`; `first` and `last` the times of its
+    events, None where none has one; `low` and `high` the first and last commit that its events were stored in;
+    `collected` when the last of them was; `hash` the file's SHA-256 in hex.
+    """
+
+    id: int = 0
+    path: str
+    kind: str
+    source: str
+    day: str
+    nature: bytes
+    rows: int
+    records: int
+    first: int | None
+    last: int | None
+    undated: int
+    low: int
+    high: int
+    collected: int
+    size: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The offsets that a segment holds of one input: of a fingerprint, from the lowest to the highest."""
+
+    fingerprint: bytes
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cursor:
+    """Where the reading of one file stopped, and how the file is known again.
+
+    `offset` is the first byte (decompressed) not yet read and `records` how many records came before it. The file is
+    known by the SHA-256 of its first `head_size` bytes (`head`) and of the bytes from `tail_from` to `offset` (`tail`;
+    empty where they are not known), and by its device and inode; its name plays no part. `fingerprint` is fixed when
+    reading begins. `size` and `modified` (nanoseconds) are those of the last look, `seen` when that was (microseconds);
+    `done`: nothing was left to read. `mark` is where a journal goes on.
+    """
+
+    id: int = 0
+    source: str
+    path: str
+    device: int = 0
+    inode: int = 0
+    head: bytes = b""
+    head_size: int = 0
+    fingerprint: bytes = b""
+    format: str = ""
+    offset: int = 0
+    records: int = 0
+    tail_from: int = 0
+    tail: bytes = b""
+    size: int = 0
+    modified: int = 0
+    seen: int = 0
+    done: bool = False
+    mark: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """One line of the ledger: what was read of a file at once, from byte `start` to `stop`, and where it went.
+
+    records = held + blank + rejected. `events` were parsed from `held` records; of them `stored` are new and
+    `duplicate` were stored before. Rejected records that were kept before are counted among the rejected all the same.
+    """
+
+    source: str
+    file: str
+    fingerprint: bytes = b""
+    at: int = 0
+    start: int = 0
+    stop: int = 0
+    records: int = 0
+    events: int = 0
+    stored: int = 0
+    held: int = 0
+    blank: int = 0
+    rejected: int = 0
+    duplicate: int = 0
+    cut: int = 0
+    repaired: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """The ledger of one source added up, and what is stored of it now."""
+
+    source: str
+    records: int = 0
+    events: int = 0
+    stored: int = 0
+    held: int = 0
+    blank: int = 0
+    rejected: int = 0
+    duplicate: int = 0
+    cut: int = 0
+    repaired: int = 0
+    last_read: int | None = None
+    kept: int = 0
+    bytes: int = 0
+    segments: int = 0
+    first: int | None = None
+    last: int | None = None
+
+
+_CURSOR: Final = tuple(field.name for field in fields(Cursor))
+_SEGMENT: Final = tuple(field.name for field in fields(SegmentInfo))
+_READ: Final = tuple(field.name for field in fields(Read))
+_SUMS: Final = ("records", "events", "stored", "held", "blank", "rejected", "duplicate", "cut", "repaired")
+
+
+class Index:
+    """The database of one store. Raises StoreError where it cannot be opened or is of another version."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        try:
+            self._db = sqlite3.connect(file, isolation_level=None, timeout=30)
+            self._db.execute("pragma journal_mode = wal")
+            self._db.execute("pragma synchronous = full")
+            self._db.execute("pragma foreign_keys = on")
+            with self.transaction():
+                (version,) = self._db.execute("pragma user_version").fetchone()
+                if not version:
+                    for statement in _SCHEMA.split(";"):
+                        self._db.execute(statement)
+                    self._db.execute(f"pragma user_version = {VERSION}")
+                elif version != VERSION:
+                    raise StoreError(f"{file} was written by another version of kyber ({version}, not {VERSION})")
+        except sqlite3.Error as error:
+            raise StoreError(f"{file} cannot be used: {error}") from None
+
+    def close(self) -> None:
+        self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing, and on the disk when the block ends. Raises StoreError where it cannot be written."""
+        try:
+            self._db.execute("begin immediate")
+            try:
+                yield
+            except BaseException:
+                self._db.execute("rollback")
+                raise
+            self._db.execute("commit")
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.file} cannot be written: {error}") from None
+
+    # --- segments ---
+
+    def add(self, segment: SegmentInfo, spans: Iterable[Span]) -> None:
+        names = _SEGMENT[1:]
+        cursor = self._db.execute(
+            f"insert into segments ({', '.join(names)}) values ({', '.join('?' * len(names))})",  # noqa: S608 - own names
+            [getattr(segment, name) for name in names],
+        )
+        self._db.executemany(
+            "insert into spans values (?, ?, ?, ?)",
+            [(cursor.lastrowid, one.fingerprint, one.low, one.high) for one in spans],
+        )
+
+    def drop(self, ids: Iterable[int]) -> None:
+        self._db.executemany("delete from segments where id = ?", [(one,) for one in ids])
+
+    def segments(
+        self,
+        kind: str = EVENTS,
+        *,
+        start: int | None = None,
+        end: int | None = None,
+        sources: Iterable[str] | None = None,
+        days: Iterable[str] | None = None,
+    ) -> list[SegmentInfo]:
+        """The segments of a kind, by day and source, that may hold events from `start` on and before `end`."""
+        where: list[str] = ["kind = ?"]
+        values: list[object] = [kind]
+        if start is not None:
+            where.append("last >= ?")
+            values.append(start)
+        if end is not None:
+            where.append("first < ?")
+            values.append(end)
+        for name, wanted in (("source", sources), ("day", days)):
+            if wanted is not None:
+                listed = list(wanted)
+                where.append(f"{name} in ({', '.join('?' * len(listed))})")
+                values.extend(listed)
+        query = f"select {', '.join(_SEGMENT)} from segments where {' and '.join(where)} order by day, source, id"  # noqa: S608 - own names
+        return [self._segment(row) for row in self._db.execute(query, values)]
+
+    def overlapping(self, kind: str, source: str, fingerprint: bytes, low: int, high: int) -> list[SegmentInfo]:
+        """The segments of a source that may hold records of an input between two offsets."""
+        query = f"""select {", ".join(f"segments.{name}" for name in _SEGMENT)} from spans
+            join segments on segments.id = spans.segment
+            where spans.fingerprint = ? and spans.low <= ? and spans.high >= ? and source = ? and kind = ?"""  # noqa: S608
+        return [self._segment(row) for row in self._db.execute(query, (fingerprint, high, low, source, kind))]
+
+    def spans(self, ids: Iterable[int]) -> list[Span]:
+        """What some segments hold of each input, put together."""
+        found: dict[bytes, Span] = {}
+        for identity in ids:
+            for fingerprint, low, high in self._db.execute(
+                "select fingerprint, low, high from spans where segment = ?", (identity,)
+            ):
+                known = found.get(fingerprint, Span(fingerprint, low, high))
+                found[fingerprint] = Span(fingerprint, min(known.low, low), max(known.high, high))
+        return list(found.values())
+
+    def paths(self) -> set[str]:
+        """Every segment's file."""
+        return {path for (path,) in self._db.execute("select path from segments")}
+
+    @staticmethod
+    def _segment(row: tuple[object, ...]) -> SegmentInfo:
+        return SegmentInfo(**dict(zip(_SEGMENT, row, strict=True)))  # type: ignore[arg-type]
+
+    # --- cursors and the ledger ---
+
+    def cursors(self, source: str) -> list[Cursor]:
+        """The cursors of a source, the latest seen first."""
+        query = f"select {', '.join(_CURSOR)} from cursors where source = ? order by seen desc, id desc"  # noqa: S608
+        found = [Cursor(**dict(zip(_CURSOR, row, strict=True))) for row in self._db.execute(query, (source,))]
+        return [replace(one, done=bool(one.done)) for one in found]
+
+    def keep(self, cursor: Cursor) -> Cursor:
+        """Write a cursor, a new one (id 0) under an id of its own; as it is then."""
+        names = _CURSOR[0 if cursor.id else 1 :]
+        values = [getattr(cursor, name) for name in names]
+        made = self._db.execute(
+            f"insert or replace into cursors ({', '.join(names)}) values ({', '.join('?' * len(names))})",  # noqa: S608
+            values,
+        )
+        return cursor if cursor.id else replace(cursor, id=made.lastrowid or 0)
+
+    def touch(self, ids: Iterable[int], now: int) -> None:
+        """Note that the files of some cursors were seen."""
+        self._db.executemany("update cursors set seen = ? where id = ?", [(now, one) for one in ids])
+
+    def forget(self, before: int) -> None:
+        """Let go of cursors whose files were last seen before a time."""
+        self._db.execute("delete from cursors where seen < ?", (before,))
+
+    def note(self, read: Read) -> None:
+        """Write a line of the ledger."""
+        self._db.execute(
+            f"insert into reads ({', '.join(_READ)}) values ({', '.join('?' * len(_READ))})",  # noqa: S608 - own names
+            astuple(read),
+        )
+
+    def reads(self, source: str | None = None) -> Iterator[Read]:
+        """The lines of the ledger, in order."""
+        query = f"select {', '.join(_READ)} from reads where ? is null or source = ? order by id"  # noqa: S608
+        for row in self._db.execute(query, (source, source)):
+            yield Read(**dict(zip(_READ, row, strict=True)))
+
+    def totals(self) -> dict[str, Totals]:
+        """The ledger added up, by source."""
+        sums = ", ".join(f"sum({name})" for name in _SUMS)
+        found: dict[str, Totals] = {}
+        for source, last, *values in self._db.execute(
+            f"select source, max(at), {sums} from reads group by source"  # noqa: S608 - own names
+        ):
+            found[source] = Totals(source=source, last_read=last, **dict(zip(_SUMS, values, strict=True)))
+        for source, kept, size, count, first, last in self._db.execute(
+            "select source, sum(rows), sum(size), count(*), min(first), max(last) from segments"
+            " where kind = ? group by source",
+            (EVENTS,),
+        ):
+            known = found.get(source, Totals(source=source))
+            found[source] = replace(known, kept=kept, bytes=size, segments=count, first=first, last=last)
+        return found
+
+    # --- the rest ---
+
+    def state(self, name: str) -> int:
+        """A number that the store remembers; 0 at first."""
+        row = self._db.execute("select value from state where name = ?", (name,)).fetchone()
+        return int(row[0]) if row else 0
+
+    def set_state(self, name: str, value: int) -> None:
+        self._db.execute("insert or replace into state values (?, ?)", (name, value))
+
+    def days(self, after: int) -> list[str]:
+        """The days of which events were stored after a commit."""
+        query = "select distinct day from segments where kind = ? and high > ? order by day"
+        return [day for (day,) in self._db.execute(query, (EVENTS, after))]
+
+    def sieved(self, segment: int, needles: bytes) -> bytes | None:
+        """What a sieve found in a segment, where that is known."""
+        query = "select rows from sieved where segment = ? and needles = ?"
+        row = self._db.execute(query, (segment, needles)).fetchone()
+        return row[0] if row else None
+
+    def keep_sieved(self, found: Mapping[tuple[int, bytes], bytes], current: Iterable[bytes]) -> None:
+        """Remember what sieves found, and forget what others than the current ones did."""
+        listed = list(current)
+        self._db.execute(f"delete from sieved where needles not in ({', '.join('?' * len(listed))})", listed)  # noqa: S608
+        self._db.executemany(
+            "insert or replace into sieved select ?, ?, ? where exists (select 1 from segments where id = ?)",
+            [(segment, needles, rows, segment) for (segment, needles), rows in found.items()],
+        )

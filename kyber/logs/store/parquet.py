@@ -1,0 +1,412 @@
+"""The embedded store: batches and cursors in, batches of a period out; one folder, `.kyber`, of one workspace.
+
+`.kyber/events/SOURCE/DAY/N.parquet` are the segments, `.kyber/index.sqlite` is what is known of them, of cursors and of
+the ledger. A segment is written whole under another name, synced and renamed; then the index takes it in, together with
+the cursor after it. A file that the index does not know is what a killed process left: it is removed when the store is
+next opened for writing.
+"""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from hashlib import file_digest
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import orjson
+import pyarrow as pa
+
+from kyber.logs.batch import EventBatch, Origin, Places, Reject, event_id
+from kyber.logs.store import ALL, Period
+from kyber.logs.store import segment as segments
+from kyber.logs.store.index import EVENTS, REJECTED, Cursor, Index, Read, SegmentInfo, Span, StoreError, Totals
+from kyber.logs.store.lock import alone, held, shared
+from kyber.logs.store.segment import Nature, Segment
+from kyber.logs.values import NO_TIME
+
+DAY: Final = 86_400_000_000
+UNDATED: Final = "undated"
+EARLIEST: Final = 631_152_000_000_000
+"""1990-01-01: an earlier time is that of a clock which was never set, and tells no day."""
+FEW: Final = 4
+"""Small segments of one source, day and nature from which on they are merged."""
+SMALL: Final = segments.ROWS // 2
+"""Events below which a segment is small."""
+_FOLDER, _INDEX, _LOCK, _READING = "events", "index.sqlite", "collect.lock", "reading.lock"
+_PART: Final = ".part"
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """What became of a batch: events stored now, events that were stored before, and the cursor as it was kept."""
+
+    stored: int
+    duplicate: int
+    cursor: Cursor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deleted:
+    """A segment that retention deletes: what stays known of it."""
+
+    source: str
+    kind: str
+    day: str
+    first: int | None
+    last: int | None
+    rows: int
+    hash: str
+
+
+class ParquetStore:
+    """The store of one workspace, for reading. `writing` opens one that can be written."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.index = Index(folder / _INDEX)
+
+    @staticmethod
+    def exists(folder: Path) -> bool:
+        """Whether anything was ever stored there."""
+        return (folder / _INDEX).is_file()
+
+    def close(self) -> None:
+        self.index.close()
+
+    def events(
+        self, period: Period = ALL, *, sources: Sequence[str] | None = None, days: Sequence[str] | None = None
+    ) -> Iterator[EventBatch]:
+        """Batches of the events of a period, by day and source; also such as lie outside it. Events without a time
+        are given where the period has no bounds."""
+        with shared(self.folder / _READING):
+            for info in self.chosen(period, sources=sources, days=days):
+                yield self.batch(info)
+
+    def chosen(
+        self, period: Period = ALL, *, sources: Sequence[str] | None = None, days: Sequence[str] | None = None
+    ) -> list[SegmentInfo]:
+        """The segments that may hold events of a period."""
+        return self.index.segments(start=period.start, end=period.end, sources=sources, days=days)
+
+    def files(self, found: Iterable[SegmentInfo]) -> list[Path]:
+        """Where segments lie."""
+        return [self.folder / one.path for one in found]
+
+    def batch(self, info: SegmentInfo) -> EventBatch:
+        """The events of one segment. Raises StoreError where it is not there or damaged."""
+        return self._opened(info).batch()
+
+    def _opened(self, info: SegmentInfo) -> Segment:
+        try:
+            return Segment(self.folder / info.path)
+        except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+            raise StoreError(f"{self.folder / info.path} cannot be read: {error}") from None
+
+    def totals(self) -> Mapping[str, Totals]:
+        """The ledger, by source."""
+        return self.index.totals()
+
+    def rejected(self, sources: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
+        """The records that no format understood: source, file, record, offset, reason, facts, raw."""
+        with shared(self.folder / _READING):
+            for info in self.index.segments(REJECTED, sources=sources):
+                for row in segments.rows(self.folder / info.path):
+                    yield {"source": info.source, **row}
+
+
+@contextmanager
+def writing(folder: Path, holder: str) -> "Iterator[WritableStore]":
+    """The store for whoever is the only one that writes: others meet LockedError with what `holder` says.
+
+    Raises StoreError where the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with held(folder / _LOCK, holder):
+            store = WritableStore(folder)
+            try:
+                store.sweep()
+                yield store
+            finally:
+                store.close()
+    except OSError as error:
+        raise StoreError(f"{folder} cannot be written: {error.strerror or error}") from None
+
+
+class WritableStore(ParquetStore):
+    """The store of one workspace while it is locked for writing."""
+
+    def sweep(self) -> None:
+        """Remove the files that the index does not know, unless somebody is reading."""
+        top = self.folder / _FOLDER
+        if not top.is_dir():
+            return
+        with alone(self.folder / _READING) as nobody:
+            known = self.index.paths() if nobody else set()
+            for file in top.glob("*/*/*") if nobody else ():
+                if str(file.relative_to(self.folder)) not in known:
+                    file.unlink(missing_ok=True)
+                    with suppress(OSError):  # a day that still holds something
+                        file.parent.rmdir()
+
+    def append(
+        self, batch: EventBatch | None, rejects: Sequence[Reject], origin: Origin, cursor: Cursor, read: Read, now: int
+    ) -> Appended:
+        """Store a batch's events and rejected records, move the cursor, and write the ledger's line: all or nothing.
+
+        Events and records that are stored already are recognised by their ids and not stored again. Raises StoreError.
+        """
+        commit = self.index.state("commit") + 1
+        made: list[tuple[SegmentInfo, list[Span]]] = []
+        events = stored = 0
+        try:
+            if batch is not None and batch.rows:
+                rows, ids = self._new_events(batch)
+                events, stored = batch.rows, len(rows)
+                for day, chosen in _by_day(batch, rows, now):
+                    for start in range(0, len(chosen), segments.ROWS):
+                        part = chosen[start : start + segments.ROWS]
+                        made.append(self._written(batch, part, ids, day, commit, now))
+            fresh = self._new_rejects(rejects, origin)
+            if fresh:
+                made.append(self._rejected(fresh, origin, commit, now))
+            with self.index.transaction():
+                for info, spans in made:
+                    self.index.add(info, spans)
+                kept = self.index.keep(cursor)
+                self.index.note(replace(read, at=now, events=events, stored=stored, duplicate=events - stored))
+                self.index.set_state("commit", commit)
+        except OSError as error:
+            raise StoreError(f"{self.folder} cannot be written: {error.strerror or error}") from None
+        except pa.ArrowException as error:
+            raise StoreError(f"{self.folder} cannot be written: {error}") from None
+        return Appended(stored, events - stored, kept)
+
+    def touch(self, ids: Iterable[int], now: int) -> None:
+        """Note that the files of some cursors are still there."""
+        with self.index.transaction():
+            self.index.touch(ids, now)
+
+    def forget(self, before: int) -> None:
+        """Let go of the cursors whose files have not been there since a time."""
+        with self.index.transaction():
+            self.index.forget(before)
+
+    def keep(self, cursor: Cursor) -> Cursor:
+        """Move a cursor where nothing was read."""
+        with self.index.transaction():
+            return self.index.keep(cursor)
+
+    def _new_events(self, batch: EventBatch) -> tuple[Places, Sequence[str]]:
+        """The rows that are not stored yet, each once, and the ids of all rows."""
+        ids = [batch.event_id(row) for row in range(batch.rows)]
+        known: set[str] = set()
+        low, high = min(batch.offsets), max(batch.offsets)
+        for info in self.index.overlapping(EVENTS, batch.source, batch.origin(0).fingerprint, low, high):
+            known.update(segments.ids(self.folder / info.path))
+        rows = []
+        for row, identity in enumerate(ids):
+            if identity not in known:
+                known.add(identity)
+                rows.append(row)
+        return np.array(rows, dtype=np.int64), ids
+
+    def _new_rejects(self, rejects: Sequence[Reject], origin: Origin) -> list[tuple[str, Reject]]:
+        if not rejects:
+            return []
+        known: set[str] = set()
+        low, high = min(one.offset for one in rejects), max(one.offset for one in rejects)
+        for info in self.index.overlapping(REJECTED, origin.source, origin.fingerprint, low, high):
+            known.update(segments.ids(self.folder / info.path))
+        found = {event_id(origin, one.offset, one.raw): one for one in rejects}
+        return [(identity, one) for identity, one in found.items() if identity not in known]
+
+    def _written(
+        self, batch: EventBatch, rows: Places, ids: Sequence[str], day: str, commit: int, now: int
+    ) -> tuple[SegmentInfo, list[Span]]:
+        made = segments.as_table(batch, rows, [ids[row] for row in rows.tolist()], commit)
+        info = self._placed(made, Nature.of(batch), EVENTS, day, commit, commit, now)
+        offsets = [batch.offsets[row] for row in rows.tolist()]
+        return info, [Span(batch.origin(0).fingerprint, min(offsets), max(offsets))]
+
+    def _rejected(
+        self, rejects: Sequence[tuple[str, Reject]], origin: Origin, commit: int, now: int
+    ) -> tuple[SegmentInfo, list[Span]]:
+        made = segments.rejected(rejects, origin, commit)
+        day = _day(now)
+        file, size, digest = self._saved(made, origin.source, day)
+        offsets = [one.offset for _, one in rejects]
+        return SegmentInfo(
+            path=file,
+            kind=REJECTED,
+            source=origin.source,
+            day=day,
+            nature=b"",
+            rows=len(rejects),
+            records=sum(one.held for _, one in rejects),
+            first=now,
+            last=now,
+            undated=0,
+            low=commit,
+            high=commit,
+            collected=now,
+            size=size,
+            hash=digest,
+        ), [Span(origin.fingerprint, min(offsets), max(offsets))]
+
+    def _placed(
+        self, made: pa.Table, nature: Nature, kind: str, day: str, low: int, high: int, now: int
+    ) -> SegmentInfo:
+        """A table as a segment on the disk, not yet in the index."""
+        file, size, digest = self._saved(made, nature.source, day)
+        first, last, undated = segments.span(made)
+        return SegmentInfo(
+            path=file,
+            kind=kind,
+            source=nature.source,
+            day=day,
+            nature=nature.dump(),
+            rows=made.num_rows,
+            records=segments.records(made),
+            first=first,
+            last=last,
+            undated=undated,
+            low=low,
+            high=high,
+            collected=now,
+            size=size,
+            hash=digest,
+        )
+
+    def _saved(self, made: pa.Table, source: str, day: str) -> tuple[str, int, str]:
+        """Write a table to a file of its own; its name under the store, size and hash. On the disk when it returns."""
+        folder = self.folder / _FOLDER / source / day
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        number = max((int(one.stem) for one in folder.glob("*.parquet") if one.stem.isdecimal()), default=0) + 1
+        file = folder / f"{number:06}.parquet"
+        part = file.with_suffix(_PART)
+        segments.write(made, part)
+        with part.open("rb") as written:
+            digest = file_digest(written, "sha256").hexdigest()
+            os.fsync(written.fileno())
+            size = os.fstat(written.fileno()).st_size
+        part.replace(file)
+        _sync(folder)
+        return str(file.relative_to(self.folder)), size, digest
+
+    def compact(self) -> int:
+        """Merge the small segments of each source, day and nature; how many there are fewer."""
+        groups: dict[tuple[str, str, bytes], list[SegmentInfo]] = {}
+        for info in self.index.segments():
+            if info.rows < SMALL:
+                groups.setdefault((info.source, info.day, info.nature), []).append(info)
+        fewer = 0
+        for small in groups.values():
+            for together in _together(small):
+                self._merge(together)
+                fewer += len(together) - 1
+        if fewer:
+            self.sweep()
+        return fewer
+
+    def _merge(self, infos: Sequence[SegmentInfo]) -> None:
+        opened = [self._opened(info) for info in infos]
+        made = segments.merged(opened)
+        first = infos[0]
+        low, high = min(one.low for one in infos), max(one.high for one in infos)
+        collected = max(one.collected for one in infos)
+        info = self._placed(made, opened[0].nature, EVENTS, first.day, low, high, collected)
+        with self.index.transaction():
+            self.index.add(info, self.index.spans(one.id for one in infos))
+            self.index.drop(one.id for one in infos)
+
+    def expired(self, before: Mapping[str, date]) -> list[Deleted]:
+        """What lies, per source, before a day: the segments that retention deletes."""
+        return [_deleted(info) for info in self._expired(before)]
+
+    def _expired(self, before: Mapping[str, date]) -> list[SegmentInfo]:
+        found = (*self.index.segments(EVENTS, sources=before), *self.index.segments(REJECTED, sources=before))
+        return [
+            info
+            for info in found
+            if (info.day if info.day != UNDATED else _day(info.collected)) < before[info.source].isoformat()
+        ]
+
+    def delete(self, before: Mapping[str, date], now: int) -> list[Deleted]:
+        """Delete what lies, per source, before a day. What was deleted is first written to `deleted.jsonl`."""
+        infos = self._expired(before)
+        gone = [_deleted(info) for info in infos]
+        if not infos:
+            return gone
+        try:
+            with (self.folder / "deleted.jsonl").open("ab") as record:
+                for one in gone:
+                    record.write(orjson.dumps({"deleted": _moment(now), **_plain(one)}) + b"\n")
+                record.flush()
+                os.fsync(record.fileno())
+        except OSError as error:
+            raise StoreError(f"{self.folder} cannot be written: {error.strerror}") from None
+        with self.index.transaction():
+            self.index.drop(info.id for info in infos)
+        self.sweep()
+        return gone
+
+
+def _by_day(batch: EventBatch, rows: Places, now: int) -> Iterator[tuple[str, Places]]:
+    """The rows of each UTC day; what has no time, or one that cannot be, is undated."""
+    times = batch.times[rows]
+    days = np.where((times == NO_TIME) | (times < EARLIEST) | (times > now + DAY), -1, times // DAY)
+    for day in np.unique(days).tolist():
+        yield _day(day * DAY) if day >= 0 else UNDATED, rows[days == day]
+
+
+def _together(small: Sequence[SegmentInfo]) -> Iterator[list[SegmentInfo]]:
+    """Which small segments become one: as many as fit, where there are more than a few."""
+    if len(small) < FEW:
+        return
+    held: list[SegmentInfo] = []
+    for info in sorted(small, key=lambda one: one.rows):
+        if held and sum(one.rows for one in held) + info.rows > segments.ROWS:
+            if len(held) > 1:
+                yield held
+            held = []
+        held.append(info)
+    if len(held) > 1:
+        yield held
+
+
+def _day(time: int) -> str:
+    return datetime.fromtimestamp(time // 1_000_000, UTC).date().isoformat()
+
+
+def _moment(time: int) -> str:
+    return datetime.fromtimestamp(time / 1_000_000, UTC).isoformat(timespec="seconds")
+
+
+def _deleted(info: SegmentInfo) -> Deleted:
+    return Deleted(
+        source=info.source,
+        kind=info.kind,
+        day=info.day,
+        first=info.first,
+        last=info.last,
+        rows=info.rows,
+        hash=info.hash,
+    )
+
+
+def _plain(one: Deleted) -> dict[str, Any]:
+    times = {name: None if (time := getattr(one, name)) is None else _moment(time) for name in ("first", "last")}
+    return {"source": one.source, "kind": one.kind, "day": one.day, **times, "rows": one.rows, "sha256": one.hash}
+
+
+def _sync(folder: Path) -> None:
+    with suppress(OSError):  # Windows opens no folders
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)

@@ -1,0 +1,402 @@
+"""Events <-> Parquet: a segment holds events of one source and one day, with a column for each of their native ones.
+
+A column that was never asked for is never read, and one that holds the same values again and again takes little room:
+each distinct value stands once a segment. Columns are stored under their native names; the canonical ones are drawn
+from them when the events are read, so a field table that was mended holds for old events, too.
+
+The form (version 1), for those who read it with other tools: `kyber.time` (microseconds, UTC; null where an event does
+not say), `kyber.id`, `kyber.raw` (the record as it was read), `kyber.record`, `kyber.offset`, `kyber.held` (records in
+the event), `kyber.file`, `kyber.fingerprint`, `kyber.commit`. All other columns are the events' own: text, whole
+numbers, numbers or booleans where all values of the column in the segment are; otherwise JSON, and the field's metadata
+says so. The metadata of the file says what the events are for rules.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from kyber.logs.batch import ABSENT, Codes, Column, EventBatch, LogSource, Origin, Places, Reject, Rows
+from kyber.logs.schema import table
+from kyber.logs.values import NO_TIME, Value
+
+VERSION: Final = 1
+ROWS: Final = 65_536
+"""Events in a segment, at most. A segment is one row group, so this is what is held at once when it is read."""
+DICTIONARY: Final = 2**28
+"""Bytes of a column's distinct values, up to which each of them stands once."""
+OWN: Final = "kyber."
+FIELD: Final = "kyber.field."
+"""What a native column's name begins with here if it begins with `kyber.` itself."""
+TIME, ID, RAW = "kyber.time", "kyber.id", "kyber.raw"
+RECORD, OFFSET, HELD = "kyber.record", "kyber.offset", "kyber.held"
+FILE, FINGERPRINT, COMMIT = "kyber.file", "kyber.fingerprint", "kyber.commit"
+REASON, FACTS = "kyber.reason", "kyber.facts"
+_META: Final = b"kyber"
+_JSON: Final = {b"kyber": b"json"}
+_INT64: Final = (-(2**63), 2**63 - 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nature:
+    """What all events of a segment have in common: their source, field table, logsource and zone; see `EventBatch`."""
+
+    source: str
+    table: str
+    logsource: LogSource
+    zone: str
+    verbatim: bool
+
+    @classmethod
+    def of(cls, batch: EventBatch) -> "Nature":
+        """What a batch's events are."""
+        return cls(
+            source=batch.source,
+            table=batch.table.name,
+            logsource=batch.logsource,
+            zone=str(batch.zone),
+            verbatim=batch.verbatim,
+        )
+
+    def dump(self) -> bytes:
+        """As it stands in a segment's metadata."""
+        made = {name: getattr(self, name) for name in self.__slots__}
+        return orjson.dumps({"version": VERSION, **made}, option=orjson.OPT_SORT_KEYS)
+
+    @classmethod
+    def load(cls, text: bytes) -> "Nature":
+        """The inverse of `dump`. Raises ValueError for another version."""
+        found = orjson.loads(text)
+        if found.pop("version") != VERSION:
+            raise ValueError("a segment of another version")
+        return cls(**{**found, "logsource": LogSource(**found["logsource"])})
+
+
+def as_table(batch: EventBatch, rows: Places, ids: Sequence[str], commit: int) -> pa.Table:
+    """Some rows of a batch as an Arrow table; `ids` of just those rows."""
+    held, origins = batch.read.held, [batch.origin(row) for row in rows.tolist()]
+    times = batch.times[rows]
+    own: dict[str, Any] = {
+        TIME: pa.array(times, pa.timestamp("us", "UTC"), mask=times == NO_TIME),
+        ID: pa.array(map(bytes.fromhex, ids), pa.binary(16)),
+        RAW: pa.array([batch.raw[row] for row in rows.tolist()], pa.large_binary()),
+        RECORD: pa.array([batch.records[row] for row in rows.tolist()], pa.int64()),
+        OFFSET: pa.array([batch.offsets[row] for row in rows.tolist()], pa.int64()),
+        HELD: pa.array([held[row] for row in rows.tolist()] if held else [1] * len(rows), pa.int32()),
+        FILE: pa.array([one.file for one in origins], pa.string()).dictionary_encode(),
+        FINGERPRINT: pa.array([one.fingerprint for one in origins], pa.binary()).dictionary_encode(),
+        COMMIT: pa.array([commit] * len(rows), pa.int64()),
+    }
+    columns = ((name, batch.fields.column(name)) for name in sorted(batch.fields.names))
+    return _assembled(
+        Nature.of(batch), own, ((name, column, column.codes[rows]) for name, column in columns if column is not None)
+    )
+
+
+def _assembled(nature: Nature, own: Mapping[str, pa.Array], columns: Iterable[tuple[str, Column, Codes]]) -> pa.Table:
+    fields, arrays = [pa.field(name, array.type) for name, array in own.items()], list(own.values())
+    for name, column, codes in columns:
+        made = _array(column, codes)
+        if made is not None:
+            array, metadata = made
+            fields.append(pa.field(FIELD + name if name.startswith(OWN) else name, array.type, metadata=metadata))
+            arrays.append(array)
+    return pa.Table.from_arrays(arrays, schema=pa.schema(fields, metadata={_META: nature.dump()}))
+
+
+def _array(column: Column, codes: Codes) -> tuple[pa.Array, Mapping[bytes, bytes] | None] | None:
+    """A column at some rows, with no value that none of them has; None where they have none."""
+    absent = codes < 0
+    used = np.zeros(len(column.values) + 1, dtype=bool)
+    used[codes] = True
+    used[-1] = False
+    places = np.flatnonzero(used)
+    if not len(places):
+        return None
+    values = [column.values[place] for place in places.tolist()]
+    dense = (np.cumsum(used, dtype=np.int32) - 1)[codes].astype(np.int32)
+    indices = pa.array(dense, pa.int32(), mask=absent)
+    kinds = set(map(type, values))
+    if kinds == {str}:
+        return pa.DictionaryArray.from_arrays(indices, _texts(values)), None
+    if kinds == {int} and all(_INT64[0] <= value <= _INT64[1] for value in values):  # type: ignore[operator]
+        return pa.array(values, pa.int64()).take(indices), None
+    if kinds == {float}:
+        return pa.array(values, pa.float64()).take(indices), None
+    if kinds == {bool}:
+        return pa.array(values, pa.bool_()).take(indices), None
+    return pa.DictionaryArray.from_arrays(indices, _texts([json.dumps(value) for value in values])), _JSON
+
+
+def _texts(values: Sequence[Any]) -> pa.Array:
+    try:
+        return pa.array(values, pa.string())
+    except UnicodeEncodeError:  # half a character
+        return pa.array([value.encode("utf-8", "replace").decode() for value in values], pa.string())
+
+
+def span(made: pa.Table) -> tuple[int | None, int | None, int]:
+    """The first and last time in a table (microseconds), None where none is known; and how many events have none."""
+    times = made.column(TIME)
+    known = times.cast(pa.int64()).drop_null().to_numpy()
+    if not len(known):
+        return None, None, int(times.null_count)
+    return int(known.min()), int(known.max()), int(times.null_count)
+
+
+def records(made: pa.Table) -> int:
+    """How many raw records the events of a table hold."""
+    return int(made.column(HELD).to_numpy().sum())
+
+
+def rejected(rejects: Sequence[tuple[str, Reject]], origin: Origin, commit: int) -> pa.Table:
+    """Rejected records, each with its id, as a table."""
+    found = [one for _, one in rejects]
+    return pa.table(
+        {
+            ID: pa.array([bytes.fromhex(identity) for identity, _ in rejects], pa.binary(16)),
+            RAW: pa.array([one.raw for one in found], pa.large_binary()),
+            RECORD: pa.array([one.record for one in found], pa.int64()),
+            OFFSET: pa.array([one.offset for one in found], pa.int64()),
+            HELD: pa.array([one.held for one in found], pa.int32()),
+            FILE: pa.array([origin.file] * len(found), pa.string()).dictionary_encode(),
+            FINGERPRINT: pa.array([origin.fingerprint] * len(found), pa.binary()).dictionary_encode(),
+            COMMIT: pa.array([commit] * len(found), pa.int64()),
+            REASON: pa.array([one.reason for one in found], pa.string()).dictionary_encode(),
+            FACTS: pa.array([json.dumps(dict(one.facts), default=str) for one in found], pa.string()),
+        }
+    )
+
+
+def rows(file: Path) -> Iterator[dict[str, Any]]:
+    """Rejected records as they were kept: file, record, offset, reason, facts, raw. Raises OSError."""
+    for row in pq.read_table(file, columns=[FILE, RECORD, OFFSET, REASON, FACTS, RAW]).to_pylist():
+        yield {name.removeprefix(OWN): json.loads(value) if name == FACTS else value for name, value in row.items()}
+
+
+def ids(file: Path) -> list[str]:
+    """The ids of the events or rejected records in a segment. Raises OSError."""
+    return [one.hex() for one in pq.read_table(file, columns=[ID]).column(ID).to_pylist()]
+
+
+def write(made: pa.Table, file: Path) -> None:
+    """Write a segment. Raises OSError. Statistics of raw records would repeat them in the file's footer."""
+    names = made.column_names
+    pq.write_table(
+        made,
+        file,
+        row_group_size=max(made.num_rows, 1),
+        compression="zstd",
+        dictionary_pagesize_limit=DICTIONARY,
+        use_dictionary=[name for name in names if name not in (TIME, ID, RAW, RECORD, OFFSET)],
+        write_statistics=[name for name in names if name != RAW],
+    )
+
+
+class Segment:
+    """One segment opened for reading. Raises OSError or ValueError where the file is not there or is no segment."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = pq.ParquetFile(file)
+        schema = self.file.schema_arrow
+        metadata = schema.metadata or {}
+        if _META not in metadata:
+            raise ValueError("no segment of kyber")
+        self.nature = Nature.load(metadata[_META])
+        self.schema = schema
+        self.names = {_native(name): name for name in schema.names if not _is_own(name)}
+        self.zone = UTC if self.nature.zone == "UTC" else ZoneInfo(self.nature.zone)
+        self.rows = int(self.file.metadata.num_rows)
+
+    def batch(self) -> EventBatch:
+        """The events; their columns are read when they are asked for."""
+        nature = self.nature
+        fields, records = _Fields(self), _Records(self)
+        return EventBatch.of(fields, self.rows, records, nature.logsource, table(nature.table), nature.verbatim)
+
+    def array(self, name: str) -> Any:
+        """One column by its name in the file, as one Arrow array."""
+        found = self.file.read(columns=[name], use_threads=False).column(name)
+        return found.chunk(0) if found.num_chunks == 1 else found.combine_chunks()
+
+    def column(self, name: str) -> Column | None:
+        """A native column; None where the segment has none of that name."""
+        stored = self.names.get(name)
+        if stored is None:
+            return None
+        metadata = self.schema.field(stored).metadata
+        return decoded(self.array(stored), metadata is not None and metadata.get(b"kyber") == b"json")
+
+
+def _is_own(name: str) -> bool:
+    return name.startswith(OWN) and not name.startswith(FIELD)
+
+
+def _native(name: str) -> str:
+    return name.removeprefix(FIELD)
+
+
+class _Fields:
+    """The native columns of one segment, each read once."""
+
+    def __init__(self, segment: Segment) -> None:
+        self.segment = segment
+        self._read: dict[str, Column | None] = {}
+
+    @property
+    def names(self) -> Iterable[str]:
+        return self.segment.names.keys()
+
+    def column(self, name: str, held: Rows | None = None) -> Column | None:
+        if name not in self._read:
+            self._read[name] = self.segment.column(name)
+        return self._read[name]
+
+    def cells(self, rows: Places) -> Iterator[tuple[str, Places, Column]]:
+        for name in self.names:
+            column = self.column(name)
+            if column is None:
+                continue
+            codes = column.codes[rows]
+            there = codes >= 0
+            if there.any():
+                used, place = np.unique(codes[there], return_inverse=True)
+                values = [column.values[code] for code in used.tolist()]
+                yield name, rows[there], Column(place.reshape(-1).astype(np.int32), values)
+
+
+def decoded(array: Any, is_json: bool) -> Column:
+    """An Arrow array as a column; the inverse of what a segment makes of one."""
+    if not pa.types.is_dictionary(array.type):
+        array = array.dictionary_encode()
+    codes = array.indices.fill_null(ABSENT).to_numpy(zero_copy_only=False).astype(np.int32, copy=False)
+    values: list[Any] = array.dictionary.to_pylist()
+    return Column(codes, [_value(value) for value in values] if is_json else values)
+
+
+def _value(text: str) -> Value:
+    found = json.loads(text)
+    return tuple(found) if isinstance(found, list) else found
+
+
+class _Records:
+    """The raw records of one segment, each column of them read when it is asked for."""
+
+    def __init__(self, segment: Segment) -> None:
+        self._segment, self.source, self.zone = segment, segment.nature.source, segment.zone
+
+    @cached_property
+    def raw(self) -> Sequence[bytes]:
+        return _Raw(self._segment.array(RAW))
+
+    @cached_property
+    def numbers(self) -> Sequence[int]:
+        return self._integers(RECORD)
+
+    @cached_property
+    def offsets(self) -> Sequence[int]:
+        return self._integers(OFFSET)
+
+    @cached_property
+    def held(self) -> Sequence[int]:
+        return self._integers(HELD)
+
+    @cached_property
+    def times(self) -> NDArray[np.int64]:
+        """When each event happened: microseconds, UTC; NO_TIME where it does not say."""
+        stored = self._segment.array(TIME)
+        found: NDArray[np.int64] = stored.cast(pa.int64()).fill_null(NO_TIME).to_numpy(zero_copy_only=False)
+        return found
+
+    def _integers(self, name: str) -> Sequence[int]:
+        found: list[int] = self._segment.array(name).to_pylist()
+        return found
+
+    @cached_property
+    def _ids(self) -> Any:
+        return self._segment.array(ID)
+
+    @cached_property
+    def _files(self) -> Column:
+        return decoded(self._segment.array(FILE), is_json=False)
+
+    @cached_property
+    def _fingerprints(self) -> Column:
+        return decoded(self._segment.array(FINGERPRINT), is_json=False)
+
+    def joined(self, rows: Places) -> tuple[bytes, NDArray[np.int64]]:
+        array = self._segment.array(RAW)
+        if len(rows) < len(array):
+            array = array.take(pa.array(rows))
+        _, places, data = array.buffers()
+        ends = np.frombuffer(places, dtype=np.int64)[array.offset : array.offset + len(array) + 1]
+        return bytes(data[int(ends[0]) : int(ends[-1])]), ends[1:] - ends[0]
+
+    def origin(self, row: int) -> Origin:
+        fingerprint: Any = self._fingerprints.at(row)
+        return Origin(self.source, str(self._files.at(row)), fingerprint, self.zone)
+
+    def event_id(self, row: int) -> str:
+        return str(self._ids[row].as_py().hex())
+
+
+class _Raw(Sequence[bytes]):
+    """Raw records in an Arrow array."""
+
+    def __init__(self, array: Any) -> None:
+        self._array = array
+
+    def __len__(self) -> int:
+        return len(self._array)
+
+    def __getitem__(self, row: Any) -> Any:
+        return (
+            self._array.slice(row.start, row.stop).to_pylist() if isinstance(row, slice) else self._array[row].as_py()
+        )
+
+
+def merged(segments: Sequence[Segment]) -> pa.Table:
+    """The events of several segments of one nature as one table, by time; events without one come last."""
+    own = [one.file.read(columns=[name for name in one.schema.names if _is_own(name)]) for one in segments]
+    whole = pa.concat_tables(own).unify_dictionaries()
+    times = whole.column(TIME).cast(pa.int64()).fill_null(2**62).to_numpy()
+    order = np.argsort(times, kind="stable")
+    taken = whole.take(pa.array(order))
+    names = sorted({name for one in segments for name in one.names})
+    return _assembled(
+        segments[0].nature,
+        {name: taken.column(name).combine_chunks() for name in taken.column_names},
+        ((name, column, column.codes[order]) for name in names if (column := _joined(segments, name)) is not None),
+    )
+
+
+def _joined(segments: Sequence[Segment], name: str) -> Column | None:
+    """One native column of several segments, one after the other."""
+    codes: list[Codes] = []
+    values: list[Value] = []
+    index: dict[tuple[str, str], int] = {}
+    for segment in segments:
+        column = segment.column(name)
+        if column is None:
+            codes.append(np.full(segment.rows, ABSENT, dtype=np.int32))
+            continue
+        places = np.empty(len(column.values) + 1, dtype=np.int32)
+        places[-1] = ABSENT
+        for code, value in enumerate(column.values):
+            key = (type(value).__name__, value if isinstance(value, str) else json.dumps(value))
+            if key not in index:
+                index[key] = len(values)
+                values.append(value)
+            places[code] = index[key]
+        codes.append(places[column.codes])
+    return Column(np.concatenate(codes), values) if values else None
