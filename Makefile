@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help scan test prove bench format clean
+.PHONY: help scan test prove bench wheels format clean
 
 help:            ## What can be made
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/ -/'
@@ -33,6 +33,10 @@ prove: $(VENV)/.dev        ## The proofs too large for CI; their output goes to 
 
 bench: $(VENV)/.dev        ## Ratios within one run: make bench INPUT=events.jsonl RULES=rules
 	$(BIN)/python -m bench $(if $(INPUT),--input $(INPUT)) $(if $(RULES),--rules $(RULES))
+
+wheels: $(VENV)/.run       ## Fill dist/wheels with kyber and all that it needs, to install it without a network
+	rm -rf dist/wheels
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --constraint constraints.txt --wheel-dir dist/wheels '.[elasticsearch,geo,sql]'
 
 format: $(VENV)/.dev       ## Format and mend what can be mended
 	$(BIN)/ruff format .

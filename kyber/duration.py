@@ -67,6 +67,13 @@ class Duration:
         moved = date(year, month, min(day.day, monthrange(year, month)[1]))
         return moved + timedelta(days=-(-self.seconds // _DAY))
 
+    def before(self, day: date) -> date:
+        """The day this long before `day`; the month's last where the month is too short. Parts of a day round up."""
+        month = day.month - 1 - self.months
+        year, month = day.year + month // 12, month % 12 + 1
+        moved = date(year, month, min(day.day, monthrange(year, month)[1]))
+        return moved - timedelta(days=-(-self.seconds // _DAY))
+
     @property
     def approximate_seconds(self) -> float:
         """For comparing durations of different kinds: a month is taken as a twelfth of a mean Gregorian year."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 from kyber.level import Level
@@ -66,6 +66,7 @@ class Finding:
 
     `id` is SHA-256 over rule id, group and day, 128 bits in hex. `count` counts events; `first` and `last` are UTC and
     None where no event of the finding carries a time. `next`: what to do about it, by language, where the rule says so.
+    `sources`: ids of the log sources that its events came from; empty for files that belong to none.
     """
 
     id: str
@@ -83,6 +84,32 @@ class Finding:
     false_positives: tuple[str, ...] = ()
     references: tuple[str, ...] = ()
     next: Mapping[str, str] = field(default_factory=dict)
+    sources: tuple[str, ...] = ()
+
+
+class Status(StrEnum):
+    """Where a finding stands. A finding is `reopened` when it grew after it was closed: nobody writes that."""
+
+    OPEN = "open"
+    REOPENED = "reopened"
+    ACKNOWLEDGED = "acknowledged"
+    CLOSED = "closed"
+    FALSE_POSITIVE = "false-positive"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What people think of a finding: where it stands, and who said so, when and why.
+
+    `by` is a person's id or name; empty, and `on` None, where nobody has said anything yet. `until`: the last day on
+    which an acknowledgement holds.
+    """
+
+    status: Status = Status.OPEN
+    why: str = ""
+    by: str = ""
+    on: datetime | None = None
+    until: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +155,8 @@ class ScanResult:
     """Everything a scan has to say, in the order it is shown: findings by level, then by first seen.
 
     `rules` counts the rules that could look, of which `fired` found something; `left_out` the findings below the level
-    that was asked for.
+    that was asked for, `known` those that earlier scans found already, and `unchanged` the files with nothing new.
+    `judged` holds, by a finding's id, what people think of it, where that is known.
     """
 
     findings: tuple[Finding, ...]
@@ -138,6 +166,19 @@ class ScanResult:
     rules: int
     fired: int
     left_out: int = 0
+    known: int = 0
+    unchanged: int = 0
     started: datetime
     seconds: float
     timezone: str
+    judged: Mapping[str, Judgement] = field(default_factory=dict)
+
+    @property
+    def is_scan(self) -> bool:
+        """Whether logs were read for it; otherwise its findings were kept from earlier scans."""
+        return bool(self.rules or self.blind or self.inputs)
+
+    @property
+    def nothing_new(self) -> bool:
+        """Whether there was nothing to scan, since the files hold nothing that was not scanned before."""
+        return bool(self.unchanged) and not self.inputs and not self.findings

@@ -6,7 +6,9 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
-from kyber.logs import lists, source
+from kyber import triage
+from kyber.logs import enrich, lists, source
+from kyber.logs.enrich import Tables
 from kyber.logs.lists import WatchLists
 from kyber.logs.source import LogSource
 from kyber.people import FILE as PEOPLE_FILE
@@ -15,6 +17,7 @@ from kyber.problem import Place, Problem, Severity
 from kyber.register import Record, Register, read_all, references
 from kyber.settings import FILE as SETTINGS_FILE
 from kyber.settings import Settings
+from kyber.triage import Triage
 from kyber.workspace import Workspace, examine
 
 MODELS: Final[Mapping[str, Register]] = {
@@ -22,6 +25,8 @@ MODELS: Final[Mapping[str, Register]] = {
     "people": Register(model=People, glob=PEOPLE_FILE),
     "source": Register(model=LogSource, glob=source.GLOB),
     "list": Register(model=WatchLists, glob=lists.GLOB),
+    "enrichment": Register(model=Tables, glob=enrich.GLOB),
+    "triage": Register(model=Triage, glob=triage.GLOB),
 }
 """Every kind of file in a workspace that has a model of its own. A new kind is a new line."""
 
@@ -34,6 +39,8 @@ class Snapshot:
     people: People
     sources: tuple[LogSource, ...]
     lists: tuple[WatchLists, ...]
+    enrichment: tuple[Tables, ...]
+    triage: tuple[Triage, ...]
     today: date
 
     @property
@@ -42,6 +49,8 @@ class Snapshot:
         yield self.people
         yield from self.sources
         yield from self.lists
+        yield from self.enrichment
+        yield from self.triage
 
 
 Check = Callable[[Snapshot], Iterator[Problem]]
@@ -53,14 +62,25 @@ def read_workspace(folder: Path, today: date) -> tuple[Snapshot, tuple[Problem, 
     people, people_problems = read_all(folder, PEOPLE_FILE, People)
     sources, source_problems = read_all(folder, source.GLOB, LogSource)
     watch_lists, list_problems = read_all(folder, lists.GLOB, WatchLists)
+    enrichment, enrichment_problems = read_all(folder, enrich.GLOB, Tables)
+    decided, triage_problems = triage.load_triage(folder)
     snapshot = Snapshot(
         workspace=workspace,
         people=people[0] if people else People(),
         sources=sources,
         lists=watch_lists,
+        enrichment=enrichment,
+        triage=decided,
         today=today,
     )
-    return snapshot, (*problems, *people_problems, *source_problems, *list_problems)
+    return snapshot, (
+        *problems,
+        *people_problems,
+        *source_problems,
+        *list_problems,
+        *enrichment_problems,
+        *triage_problems,
+    )
 
 
 def check_workspace(folder: Path, today: date) -> tuple[Problem, ...]:
@@ -137,7 +157,26 @@ def check_rules(snapshot: Snapshot) -> Iterator[Problem]:
             yield Problem(Place(rule.ref.path), "R20", {"name": rule.facts["name"]}, Severity.WARNING)
 
 
-CHECKS: Final[tuple[Check, ...]] = (check_ids, check_references, check_roles, check_sources, check_rules)
+def check_enrichment(snapshot: Snapshot) -> Iterator[Problem]:
+    """K01 to K93, S18, S19: tables about hosts, accounts, networks and addresses that cannot be used as they are."""
+    workspace = snapshot.workspace
+    return enrich.check_tables(snapshot.enrichment, workspace.root, workspace.settings.geoip)
+
+
+def check_decisions(snapshot: Snapshot) -> Iterator[Problem]:
+    """K76 to K79, K86: decisions about findings that lack a reason or do not hold together."""
+    return triage.check_triage(snapshot.triage, snapshot.today)
+
+
+CHECKS: Final[tuple[Check, ...]] = (
+    check_ids,
+    check_references,
+    check_roles,
+    check_sources,
+    check_rules,
+    check_enrichment,
+    check_decisions,
+)
 """Every check over the whole workspace. A new check is a new line."""
 
 

@@ -59,6 +59,11 @@ class People(Record):
         """The people who have left by `today`."""
         return frozenset(person.id for person in self.people if person.left is not None and person.left < today)
 
+    def with_email(self, email: str) -> Person | None:
+        """The person with this address, in any case."""
+        wanted = email.strip().casefold()
+        return next((one for one in self.people if wanted and (one.email or "").casefold() == wanted), None)
+
     def held_by(self, owner: str, today: date) -> tuple[Person, ...]:
         """The people behind an owner, a role's holders or the person, without those who have left."""
         role = next((role for role in self.roles if role.id == owner), None)

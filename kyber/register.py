@@ -11,7 +11,7 @@ import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar, get_args
@@ -58,6 +58,14 @@ def _day(value: object) -> object:
         return _bad("date")
 
 
+def _moment(value: object) -> object:
+    try:
+        time = value if isinstance(value, datetime) else datetime.fromisoformat(value if isinstance(value, str) else "")
+    except ValueError:
+        return _bad("moment")
+    return time if time.utcoffset() is not None else _bad("moment")
+
+
 def _span(value: object) -> object:
     if isinstance(value, Duration):
         return value
@@ -80,6 +88,10 @@ Id = Annotated[str, StringConstraints(pattern=r"^\w[\w.-]{0,99}$")]
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_filled)]
 Day = Annotated[date, BeforeValidator(_day), WithJsonSchema({"type": "string", "format": "date"})]
+Moment = Annotated[
+    datetime, BeforeValidator(_moment), WithJsonSchema({"type": "string", "examples": ["2026-01-31T12:30:00Z"]})
+]
+"""A day and time with its offset from UTC."""
 Span = Annotated[
     Duration,
     BeforeValidator(_span),
@@ -216,7 +228,10 @@ _KINDS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("bool_type", "bool_parsing"), "boolean"),
     **dict.fromkeys(("list_type", "tuple_type", "set_type", "frozen_set_type"), "list"),
     **dict.fromkeys(("dict_type", "model_type", "model_attributes_type", "mapping_type"), "mapping"),
-    **{kind: kind for kind in ("date", "duration", "timezone", "scalar", "matrix")},
+    **{
+        kind: kind
+        for kind in ("date", "moment", "duration", "timezone", "scalar", "matrix", "network", "finding", "regex")
+    },
     "string_pattern_mismatch": "id",
 }
 _BOUNDS: Final[Mapping[str, tuple[str, str]]] = {
@@ -392,6 +407,11 @@ def edited(text: str, path: Path_, value: object) -> str:
     return _carry_over(text, before, _dump(yaml, document))
 
 
+def text_of(document: Mapping[str, object]) -> str:
+    """The text of a new YAML file that holds a mapping."""
+    return _dump(_round_trip(""), document)
+
+
 def write(file: Path, text: str) -> None:
     """Replace a file's text whole or not at all, keeping its permissions."""
     with tempfile.NamedTemporaryFile("wb", dir=file.parent, prefix=f".{file.name}.", delete=False) as stream:
@@ -482,6 +502,7 @@ __all__ = [
     "Day",
     "EditError",
     "Id",
+    "Moment",
     "Part",
     "Record",
     "Ref",
@@ -496,6 +517,7 @@ __all__ = [
     "read_all",
     "references",
     "schema",
+    "text_of",
     "validate",
     "write",
 ]

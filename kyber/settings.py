@@ -1,7 +1,9 @@
 """The settings of a workspace: `kyber.yaml` in, frozen Settings out. No secret stands in it, only where to find one."""
 
+import re
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from ipaddress import ip_address
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -10,10 +12,16 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from kyber.problem import Problem, Severity
-from kyber.register import Id, Part, Record, Ref, Text
+from kyber.register import Id, Part, Record, Ref, Span, Text
 
 FILE: Final = "kyber.yaml"
 LOOPBACK: Final = frozenset(("localhost", "127.0.0.1", "::1"))
+ADDRESS: Final = re.compile(
+    r"(?=[^@]{1,64}@.{1,189}\Z)[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*"
+    r"@[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*",
+    re.ASCII | re.IGNORECASE,
+)
+"""An e-mail address that every mail server takes: plain letters, nothing quoted. Source: RFC 5321, 4.1.2, 4.5.3.1."""
 
 
 class RiskLevel(StrEnum):
@@ -96,6 +104,42 @@ class Elasticsearch(Part):
     """The last part of the names of the data streams."""
 
 
+class Retention(Part):
+    """How long kyber keeps what it has made of logs. The logs themselves: `retention` of each log source."""
+
+    findings: Span = Field(default="24 months", validate_default=True)
+    """How long a finding is kept after its last event."""
+    triage: Span = Field(default="60 months", validate_default=True)
+    """How long what was decided about a finding is kept after the last decision."""
+
+
+class Mail(Part):
+    """The mail server that takes digests, and where its password is found."""
+
+    host: Text
+    """The name or address of the server."""
+    port: Annotated[int, Field(ge=1, le=65_535)] = 587
+    """The port: 587 for starttls, most often 465 for tls."""
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    """How the connection is encrypted: from the first command on, from the start, or, on this machine only, not."""
+    sender: Text = Field(alias="from")
+    """The address that digests come from."""
+    username: Text | None = None
+    """The user name, where the server asks for one."""
+    password_env: Text | None = None
+    """The environment variable that holds the password, or the systemd credential of that name."""
+    password_file: Text | None = None
+    """The file that holds the password."""
+    ca_file: Text | None = None
+    """The certificate of the authority that signed the server's certificate, where the system does not know it."""
+    fallback: Annotated[Id, Ref("role")] | None = None
+    """The role that is told of what nobody owns."""
+
+
+def _several(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
 class Settings(Record):
     """The settings of one workspace."""
 
@@ -109,6 +153,16 @@ class Settings(Record):
     """Where collected events are kept: in the workspace, or in Elasticsearch."""
     elasticsearch: Elasticsearch | None = None
     """Needed where events are kept in, or shipped to, Elasticsearch."""
+    mail: Mail | None = None
+    """Needed where digests are sent by mail."""
+    geoip: Annotated[
+        tuple[Text, ...],
+        BeforeValidator(_several),
+        WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+    ] = ()
+    """One or more MaxMind tables (.mmdb) that say in which country and network an address is."""
+    retention: Retention = Field(default_factory=Retention)
+    """How long findings, and what was decided about them, are kept."""
     scales: Scales = Scales()
     """What the rows and columns of the matrix mean."""
     matrix: Annotated[
@@ -139,6 +193,8 @@ def check_settings(settings: Settings) -> Iterator[Problem]:
         yield Problem(settings.where("store"), "S04")
     if settings.elasticsearch is not None:
         yield from _check_elasticsearch(settings, settings.elasticsearch)
+    if settings.mail is not None:
+        yield from _check_mail(settings, settings.mail)
 
 
 def _check_elasticsearch(settings: Settings, found: Elasticsearch) -> Iterator[Problem]:
@@ -155,3 +211,29 @@ def _check_elasticsearch(settings: Settings, found: Elasticsearch) -> Iterator[P
         yield Problem(place, "S06")
     if address.scheme == "http" and address.hostname not in LOOPBACK:
         yield Problem(place, "S07", {"host": address.hostname}, Severity.WARNING)
+
+
+def _check_mail(settings: Settings, found: Mail) -> Iterator[Problem]:
+    if not _is_host(found.host):
+        yield Problem(settings.where("mail", "host"), "S17", {"host": found.host})
+    elif found.security == "none" and found.host not in LOOPBACK:
+        yield Problem(settings.where("mail", "security"), "S10", {"host": found.host})
+    if not ADDRESS.fullmatch(found.sender):
+        yield Problem(settings.where("mail", "from"), "S11", {"address": found.sender})
+    secrets = [name for name in ("password_env", "password_file") if getattr(found, name) is not None]
+    if bool(secrets) != (found.username is not None):
+        yield Problem(settings.where("mail", *(secrets[:1] or ("username",))), "S12")
+    if len(secrets) > 1:
+        yield Problem(settings.where("mail", secrets[1]), "S13")
+    if found.fallback is None:
+        yield Problem(settings.where("mail"), "S16", severity=Severity.WARNING)
+
+
+def _is_host(text: str) -> bool:
+    if re.fullmatch(r"[a-z0-9](?:[a-z0-9_.-]{0,252}[a-z0-9])?", text, re.ASCII | re.IGNORECASE):
+        return True
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True

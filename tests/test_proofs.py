@@ -54,6 +54,13 @@ def test_the_engine_the_row_by_row_evaluator_and_rsigma_agree_on_some_real_event
     assert holds(proofs.rsigma(event_logs=12, lines=200, every=8)).counts["found by all three"] > 0
 
 
+def test_most_lines_of_some_services_are_understood() -> None:
+    counts = holds(proofs.services(20)).counts
+    assert counts["working cases"] == 20
+    assert counts["working cases: lines understood"] > 0.8 * counts["working cases: lines"]
+    assert counts["working cases: fields that agree"] > 0.5 * counts["working cases: fields compared"]
+
+
 def test_a_page_says_what_was_tried_what_was_found_and_how() -> None:
     proof = Proof(
         title="Sums", claim="Two and two are four.", counts={"sums": 1_000}, parts=[table(("a",), [("x|y",)])]

@@ -14,21 +14,28 @@ from typer.core import TyperGroup
 
 from kyber.cli.check import check
 from kyber.cli.console import ExitCode, fail, say
+from kyber.cli.digest import digest
 from kyber.cli.doctor import doctor
+from kyber.cli.findings import app as findings
 from kyber.cli.init import init
 from kyber.cli.logs import app as logs
 from kyber.cli.scan import scan
+from kyber.cli.schedule import schedule
 from kyber.cli.schema import schema
+from kyber.cli.search import search
 from kyber.errors import KyberError
 
 COMMANDS: Final[tuple[Callable[..., None], ...]] = (
     scan,
+    search,
     init,
     check,
     schema,
+    digest,
+    schedule,
     doctor,
 )
-GROUPS: Final[Mapping[str, typer.Typer]] = {"logs": logs}
+GROUPS: Final[Mapping[str, typer.Typer]] = {"findings": findings, "logs": logs}
 
 
 class _Commands(TyperGroup):

@@ -2,6 +2,8 @@
 
 import os
 import sys
+from collections.abc import Sequence
+from contextlib import redirect_stdout
 from datetime import date
 from enum import IntEnum, StrEnum
 from pathlib import Path
@@ -23,6 +25,7 @@ class ExitCode(IntEnum):
     FOUND = 1
     USAGE = 2
     UNREADABLE = 3
+    UNDELIVERED = 4
     STOPPED = 130
 
 
@@ -78,6 +81,15 @@ def show_problems(problems: tuple[Problem, ...], words: "Words") -> None:
         severity = paint(words(f"severity.{problem.severity}"), SEVERITY_COLOURS[problem.severity], bold=True)
         say(f"{plain(problem.place)}: {severity} {problem.code} {plain(message)}")
         say(f"    {paint(plain(cure), Colour.QUIET)}")
+
+
+def tell_problems(problems: Sequence[Problem], words: "Words", *, reveal: bool = False) -> None:
+    """Problems on standard error, so that standard output holds what was asked for and nothing else."""
+    from kyber.privacy import mask
+    from kyber.render.safe import every_text
+
+    with redirect_stdout(sys.stderr):
+        show_problems(tuple(problems) if reveal else every_text(tuple(problems), mask), words)
 
 
 def root_of(folder: Path) -> Path:

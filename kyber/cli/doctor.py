@@ -36,7 +36,7 @@ REQUIRED: Final = (
     "tzdata",
     "zstandard",
 )
-EXTRAS: Final[Mapping[str, tuple[str, ...]]] = {"elasticsearch": ("elasticsearch",)}
+EXTRAS: Final[Mapping[str, tuple[str, ...]]] = {"elasticsearch": ("elasticsearch",), "geo": ("maxminddb",)}
 LITTLE_SPACE: Final = 2**30
 CONNECT_SECONDS: Final = 3.0
 EARLIEST: Final = datetime(2026, 1, 1, tzinfo=UTC)

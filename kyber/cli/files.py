@@ -1,14 +1,20 @@
 """What commands write: contents in, files out; each one whole or not at all, and never through a planted link."""
 
+import errno
 import os
 import stat
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
-from typing import Final
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+import typer
 
 from kyber.errors import UsageError
+
+if TYPE_CHECKING:
+    from kyber.workspace import Workspace
 
 _NO_LINK_NO_WAITING: Final[int] = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
@@ -21,15 +27,63 @@ def check_place(file: Path) -> None:
         raise UsageError(f"{file} cannot be written: it is not a regular file")
 
 
-def write_whole(file: Path, content: bytes) -> None:
-    """Write the file beside its place, under a name that nobody can guess, and put it there; a link is replaced.
+def spare(output: Path, here: "Workspace | None", others: Iterable[tuple[str, Iterable[Path]]] = ()) -> None:
+    """Raises UsageError where the output would take the place of what a workspace holds, or of others: what they are,
+    and their files."""
+    from kyber.join import MODELS
 
-    Raises UsageError where it cannot be written.
-    """
+    if here and Path(os.path.realpath(output)).is_relative_to(os.path.realpath(here.state)):
+        raise UsageError(f"{output} is among what kyber keeps for itself: write the findings elsewhere")
+    if not output.exists():
+        return
+    kept = [file for register in MODELS.values() for file in here.root.glob(register.glob)] if here else []
+    own = list(here.rules.rglob("*.y*ml")) if here else []
+    for what, files in (*others, ("one of the rules", own), ("part of the workspace", kept)):
+        if any(_is_same(output, file) for file in files):
+            raise UsageError(f"{output} is {what}, and would be lost: write the findings elsewhere")
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:  # it is gone by now
+        return False
+
+
+@contextmanager
+def standard_output() -> Iterator[None]:
+    """Raises UsageError where standard output takes no more, as on a full disk; a reader that left is no error."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            raise
+        raise UsageError(f"standard output cannot be written: {error.strerror}") from None
+
+
+def write_out(output: Path | None, text: str) -> None:
+    """To a file the whole text or nothing; None: to standard output."""
+    if output is not None:
+        write_whole(output, text.encode())
+        return
+    with standard_output():
+        typer.echo(text.encode(), nl=False)
+
+
+def write_whole(file: Path, content: bytes) -> None:
+    """Write the file whole or not at all; a link is replaced. Raises UsageError where it cannot be written."""
+    with written_whole(file) as part:
+        part.write(content)
+
+
+@contextmanager
+def written_whole(file: Path) -> Iterator[BinaryIO]:
+    """A file to write to, beside its place and under a name that nobody can guess; put there in the end, if all went
+    well. Raises UsageError where it cannot be written."""
     beside = file.with_name(f".kyber-{token_hex(8)}.part")
     try:
         with beside.open("xb") as part:  # "x" follows no link
-            part.write(content)
+            yield part
         beside.replace(file)
     except OSError as error:
         raise UsageError(f"{file} cannot be written: {error.strerror}") from None

@@ -1,6 +1,8 @@
 """`kyber init`: a folder in, a workspace with a small fictional example laid out in it."""
 
+import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from enum import StrEnum
 from json import dumps
 from pathlib import Path
@@ -14,6 +16,9 @@ from kyber.errors import UsageError
 
 EXAMPLE: Final = Path(__file__).parent.parent / "example"
 SCHEMAS: Final = ".kyber/schemas"
+LOGS: Final = "logs"
+EXAMPLE_TIME: Final = datetime(2026, 11, 4, 6, tzinfo=UTC).timestamp()
+"""When the example's logs were last written: after the last event in them."""
 EMPTY_FOLDERS: Final = ("sources", "lists", "rules")
 
 
@@ -48,6 +53,9 @@ def init(
     if taken:
         raise UsageError(f"nothing was written, because these are there already: {', '.join(taken)}")
     write_below(folder, files, EMPTY_FOLDERS)
+    for name in files:
+        if name.startswith(f"{LOGS}/"):  # a log without years is read by the time of its file
+            os.utime(folder / name, (EXAMPLE_TIME, EXAMPLE_TIME))
     words = words_for(language.value)
     say(words.many("init.done", len(kept), folder=plain(folder)))
     for name in kept:

@@ -1,16 +1,34 @@
-"""`kyber logs`: what kyber reads, and what it calls what it reads."""
+"""`kyber logs`: what kyber reads and keeps, and what it calls what it reads."""
 
-from typing import TYPE_CHECKING, Annotated
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kyber.cli.console import plain, say
+from kyber.cli.console import ExitCode, plain, root_of, say, tell_problems
+from kyber.cli.reading import holder, no_collector, shown_progress, source_jobs
 from kyber.errors import UsageError
 
 if TYPE_CHECKING:
     from kyber.logs.schema import Drawn
+    from kyber.logs.store.index import Totals
+    from kyber.workspace import Workspace
 
-app = typer.Typer(no_args_is_help=True, help="What kyber reads, and under which names.")
+Where = Annotated[
+    Path | None,
+    typer.Option("--workspace", metavar="DIR", help="The workspace, or a folder in it; else here.", show_default=False),
+]
+Sources = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="SOURCE...", help="Log sources by their ids; else all.", show_default=False),
+]
+Json = Annotated[bool, typer.Option("--json", help="JSON lines instead of a table.")]
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Collect logs, see what became of them, delete what is too old.",
+)
 
 
 @app.command()
@@ -84,3 +102,247 @@ def formats(
         return
     for one in FORMATS.values():
         say(f"{one.name:<18} {one.title}")
+
+
+@app.command()
+def collect(
+    sources: Sources = None,
+    json: Json = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="End with 1 also when some input could not be read.")
+    ] = False,
+    workspace: Where = None,
+) -> None:
+    """Store what is new in the active sources of the workspace. What was read once is not read again.
+
+    Every record ends in an event, a reject, or as blank, and is counted: `kyber logs status`. Ends with 3 where
+    somebody else is collecting.
+    """
+    from kyber.logs.collect import collect as run
+    from kyber.logs.store.parquet import writing
+    from kyber.problem import Severity
+    from kyber.text import words_for
+
+    now, here = datetime.now(UTC), _here(workspace)
+    words = words_for(here.settings.language)
+    jobs, problems = source_jobs(here, now, only=sources or ())
+    with (
+        writing(here.state, holder("kyber logs collect", now)) as store,
+        shown_progress() as progress,
+        no_collector(),
+    ):
+        made = run(jobs, store, now, progress)
+    unread = [one for one in (*problems, *made.problems) if one.severity is not Severity.NOTE]
+    tell_problems(unread, words)
+    if json:
+        from kyber.render.safe import json_line
+
+        for one in made.inputs:
+            say(
+                json_line(
+                    {
+                        "file": one.file,
+                        "format": one.format,
+                        "records": one.records,
+                        "events": one.events,
+                        "blank": one.blank,
+                        "rejected": one.rejected,
+                    }
+                )
+            )
+    else:
+        for one in made.inputs:
+            counts = [words.many("logs.events", one.events)]
+            if one.rejected:
+                counts.append(words.many("logs.rejected", sum(one.rejected.values())))
+            say(f"{plain(one.file)}: {one.format}, {', '.join(counts)}")
+        said = [words.many("logs.stored", made.stored)]
+        said += [words.many("logs.again", made.duplicate)] if made.duplicate else []
+        said += [words.many("findings.unchanged", made.unchanged)] if made.unchanged else []
+        say(" ".join(said))
+    if strict and unread:
+        raise typer.Exit(ExitCode.FOUND)
+
+
+@app.command()
+def status(json: Json = False, workspace: Where = None) -> None:
+    """Show, for each source, what was read, where each record went, and what is kept.
+
+    records = in events + blank + rejected; events = stored + seen before (duplicates, which are not stored twice).
+    """
+    from contextlib import closing
+    from dataclasses import replace
+
+    from kyber.duty import silences
+    from kyber.logs.source import load_sources
+    from kyber.logs.store.index import Totals
+    from kyber.logs.store.parquet import ParquetStore
+    from kyber.logs.values import as_datetime
+
+    now, here = datetime.now(UTC), _here(workspace)
+    registered, _ = load_sources(here.root)
+    known: dict[str, Totals] = {}
+    pending: dict[str, int] = {}
+    if ParquetStore.exists(here.state):
+        with closing(ParquetStore(here.state)) as store:
+            known = dict(store.totals())
+            pending = {source: store.index.pending(source) for source in known}
+    names = list(dict.fromkeys((*(one.id for one in registered), *known)))
+    last = {name: None if (time := known[name].last) is None else as_datetime(time) for name in known}
+    silent = {one.source for one in silences(registered, last, now)}
+    for name in names:
+        known[name] = replace(known.get(name, Totals(source=name)))
+    if json:
+        from kyber.render.safe import json_line
+
+        for name in names:
+            say(json_line(_status(known[name], pending.get(name, 0), name in silent)))
+        return
+    _show_status([known[name] for name in names], pending, silent, here)
+
+
+def _status(one: "Totals", pending: int, silent: bool) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from kyber.logs.values import as_datetime
+
+    found = asdict(one)
+    for name in ("last_read", "first", "last"):
+        time = found[name]
+        found[name] = None if time is None else str((as_datetime(time) or "") and as_datetime(time).isoformat())  # type: ignore[union-attr]
+    return {**found, "pending_bytes": pending, "silent": silent}
+
+
+def _show_status(found: "list[Totals]", pending: dict[str, int], silent: set[str], here: "Workspace") -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from kyber.logs.values import as_datetime
+    from kyber.render.amounts import size
+    from kyber.text import words_for
+
+    words = words_for(here.settings.language)
+
+    def moment(time: int | None) -> str:
+        known = None if time is None else as_datetime(time)
+        return "–" if known is None else known.astimezone(here.settings.zone).strftime("%Y-%m-%d %H:%M")
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column(words("logs.column.source"), no_wrap=True)
+    for name in ("records", "held", "blank", "rejected", "stored", "again", "pending"):
+        table.add_column(words(f"logs.column.{name}"), justify="right")
+    for name in ("kept", "last", "read"):
+        table.add_column(words(f"logs.column.{name}"))
+    for one in found:
+        counts = (one.records, one.held, one.blank, one.rejected, one.stored, one.duplicate)
+        table.add_row(
+            Text(plain(one.source), "bold"),
+            *(words.number(count) for count in counts),
+            size(pending.get(one.source, 0), words) if pending.get(one.source) else "–",
+            f"{words.number(one.kept)}, {size(one.bytes, words)}",
+            Text(f"{moment(one.last)} {words('logs.silent')}", "yellow") if one.source in silent else moment(one.last),
+            moment(one.last_read),
+        )
+    Console().print(table)
+
+
+@app.command()
+def rejected(sources: Sources = None, json: Json = False, workspace: Where = None) -> None:
+    """Show the records that no format understood: they are kept whole, with the reason.
+
+    Personal identity codes are masked.
+    """
+    from contextlib import closing
+
+    from kyber.logs.store.parquet import ParquetStore
+    from kyber.privacy import mask
+    from kyber.problem import Place, Problem
+    from kyber.render.safe import json_line
+    from kyber.text import words_for
+
+    here = _here(workspace)
+    if not ParquetStore.exists(here.state):
+        raise UsageError("nothing is stored yet: `kyber scan` or `kyber logs collect` stores what sources hold")
+    words = words_for(here.settings.language)
+    with closing(ParquetStore(here.state)) as store:
+        for one in store.rejected(sources):
+            text = mask(one["raw"].decode(errors="replace"))
+            if json:
+                say(json_line({**one, "raw": text}))
+                continue
+            place = Place(one["file"], one["record"])
+            message, _ = words.problem(Problem(place, one["reason"], {**one["facts"], "count": 1}))
+            say(f"{plain(place)}: {one['reason']} {plain(message)}")
+            say(f"    {plain(text[:SHOWN])}{'…' if len(text) > SHOWN else ''}")
+
+
+@app.command()
+def retain(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be deleted, and delete nothing.")] = False,
+    json: Json = False,
+    workspace: Where = None,
+) -> None:
+    """Delete what was kept long enough: events by `retention` of their source, findings and decisions by the settings.
+
+    What is deleted of the logs is first recorded in `.kyber/deleted.jsonl`: source, period, number, SHA-256 of files.
+    """
+    from dataclasses import asdict
+
+    from kyber import kept, triage
+    from kyber.logs.source import load_sources
+    from kyber.logs.store.parquet import writing
+    from kyber.render.safe import json_line
+    from kyber.text import words_for
+
+    now, here = datetime.now(UTC), _here(workspace)
+    registered, problems = load_sources(here.root)
+    today = now.date()
+    before = {one.id: one.retention.before(today) for one in registered if one.retention is not None}
+    keep = here.settings.retention
+    with writing(here.state, holder("kyber logs retain", now)) as store:
+        kept_sources = sorted(set(store.totals()) - set(before))
+        gone = store.expired(before) if dry_run else store.delete(before, round(now.timestamp() * 1_000_000))
+    with kept.open(here.state) as findings:
+        old = findings.delete_before(_midnight(keep.findings.before(today)), dry_run=dry_run)
+    decisions, _ = triage.load_triage(here.root)
+    late = triage.expired(decisions, _midnight(keep.triage.before(today)))
+    if not dry_run:
+        triage.delete(late)
+    if json:
+        for one in gone:
+            say(json_line({"what": "logs", **asdict(one)}))
+        for finding in old:
+            say(json_line({"what": "finding", "id": finding}))
+        for decided in late:
+            say(json_line({"what": "decisions", "finding": decided.finding, "file": decided.at.file}))
+        return
+    words = words_for(here.settings.language)
+    done = "logs.would-delete" if dry_run else "logs.deleted"
+    by_source: dict[str, list[Any]] = {}
+    for one in gone:
+        by_source.setdefault(one.source, []).append(one)
+    for source, found in sorted(by_source.items()):
+        days = sorted({one.day for one in found})
+        n = sum(one.rows for one in found)
+        say(f"{plain(source)}: {words.many(done, n, first=days[0], last=days[-1])}")
+    say(words.many(f"{done}-findings", len(old)))
+    say(words.many(f"{done}-decisions", len(late)))
+    for source in kept_sources:
+        say(words("logs.no-retention", source=plain(source)), error=True)
+    if problems:
+        raise typer.Exit(ExitCode.FOUND)
+
+
+SHOWN = 200
+"""Characters of a rejected record that are shown."""
+
+
+def _here(workspace: Path | None) -> "Workspace":
+    from kyber.workspace import at
+
+    return at(root_of(workspace or Path()))
+
+
+def _midnight(day: Any) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)

@@ -1,11 +1,7 @@
 """`kyber scan`: logs and rules in, what is wrong in the logs out."""
 
-import errno
-import gc
-import os
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -13,20 +9,38 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from kyber.cli.console import ExitCode, root_of, say, show_problems
-from kyber.cli.files import append, check_place, write_whole
+from kyber.cli.console import ExitCode, root_of, say, tell_problems
+from kyber.cli.files import check_place, spare, standard_output, write_out
+from kyber.cli.readers import may_reveal, record_reading
+from kyber.cli.reading import (
+    holder,
+    host_jobs,
+    known_format,
+    logsource_of,
+    no_collector,
+    path_jobs,
+    shown_progress,
+    source_jobs,
+    zone_of,
+)
 from kyber.errors import NothingReadError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from zoneinfo import ZoneInfo
 
     from kyber.finding import ScanResult
     from kyber.logs.batch import LogSource
-    from kyber.logs.scan import Job, Progress
+    from kyber.logs.parse import Job, Progress
+    from kyber.logs.scan import Prepare
+    from kyber.logs.sigma.rule import RuleSet
+    from kyber.logs.store import Period
     from kyber.problem import Problem
-    from kyber.text import Words
     from kyber.workspace import Workspace
+
+
+DAY: Final = 86_400_000_000
+SCANNED, COMMIT = "scanned", "commit"
+"""What the store remembers: the last commit that was scanned, and the last one."""
 
 
 class Form(StrEnum):
@@ -37,6 +51,8 @@ class Form(StrEnum):
     CSV = "csv"
     ECS = "ecs"
     HTML = "html"
+    SARIF = "sarif"
+    TIMESKETCH = "timesketch"
 
 
 class Limit(StrEnum):
@@ -55,6 +71,7 @@ BY_ENDING: Final = {
     ".json": Form.JSONL,
     ".csv": Form.CSV,
     ".html": Form.HTML,
+    ".sarif": Form.SARIF,
 }
 
 
@@ -63,8 +80,8 @@ def scan(
         list[str] | None,
         typer.Argument(
             metavar="PATH...",
-            help="Files, folders or globs, compressed or not; - for standard input. "
-            "Without one: the active sources of the workspace.",
+            help="Files, folders, archives or globs, compressed or not; - for standard input. Without one: what is new "
+            "in the sources of the workspace is collected and scanned; outside a workspace, this host's logs.",
             show_default=False,
         ),
     ] = None,
@@ -116,6 +133,21 @@ def scan(
             "--workspace", metavar="DIR", help="The workspace, or a folder in it; else here.", show_default=False
         ),
     ] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="Scan what is stored from this time on, and collect nothing: 24h, 7d, 2026-03-04, yesterday.",
+            show_default=False,
+        ),
+    ] = None,
+    between: Annotated[
+        tuple[str, str] | None,
+        typer.Option(metavar="FROM TO", help="Scan what is stored of a period, both ends whole.", show_default=False),
+    ] = None,
+    save: Annotated[
+        bool, typer.Option("--save", help="Keep the findings of PATHs in the workspace, as those of its sources are.")
+    ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Shorten no list in the table.")] = False,
     reveal: Annotated[
         bool, typer.Option("--reveal", help="Show personal identity codes; needs --purpose and is recorded.")
@@ -126,9 +158,10 @@ def scan(
 ) -> None:
     """Read logs, run Sigma rules over them, and show what was found.
 
-    Ends with 1 where --fail-on or --strict asks for it, with 2 for wrong options, with 3 when nothing could be read.
+    In a workspace and without a PATH, only findings that are new, or have more events than before, are shown;
+    `kyber findings list` shows them all. Ends with 1 where --fail-on or --strict asks for it, with 2 for wrong options,
+    with 3 when nothing could be read.
     """
-    from kyber.logs.scan import scan as run
     from kyber.logs.sigma.rule import read_rules
     from kyber.problem import Severity
     from kyber.render.findings import FORMS
@@ -139,45 +172,219 @@ def scan(
     here = find(Path()) if workspace is None else at(root_of(workspace))
     form = Form.JSONL if json else form or (BY_ENDING.get(output.suffix.lower()) if output else None) or Form.TABLE
     words = words_for(here.settings.language if here else "en")
+    asked = _Asked(paths, timezone, input_format, logsource_of(logsource), since, between, save)
+    asked.check(here)
     if reveal:
-        _may_reveal(here, purpose)
+        may_reveal(here, purpose)
     if output is not None:
         check_place(output)
-    jobs, problems = _jobs(here, paths, timezone, input_format, _logsource(logsource), now)
     placeholders, unlisted = _placeholders(here)
     ruleset = read_rules(rules or _rules(here), placeholders)
     if not ruleset.rules and not ruleset.unable:
-        _tell(ruleset.problems, words)
+        tell_problems(ruleset.problems, words)
         raise UsageError(f"no rule could be read from {', '.join(rules or _rules(here))}")
-    if not any(job.inputs for job in jobs):
-        _tell(problems, words)
-        raise NothingReadError("nothing to read: no file was found")
+    jobs, problems = asked.jobs(here, now)
     if output is not None:
-        _spare(output, jobs, rules or (), here)
-    with _progress() as progress, _no_collector():
-        result = run(jobs, ruleset, now, progress)
+        spare(output, here, _lost(jobs, rules or (), here))
+    with shown_progress() as progress, no_collector():
+        try:
+            result = _scanned(here, asked, jobs, ruleset, now, progress)
+        except NothingReadError:
+            tell_problems(problems, words)
+            raise
     found = {str(one.level) for one in result.findings}
     result = _limited(result, level, (*problems, *unlisted))
     unread = [problem for problem in result.problems if problem.severity is not Severity.NOTE]
     if not any(one.events for one in result.inputs) and any(problem.code.startswith("F") for problem in unread):
-        _tell(unread, words)
+        tell_problems(unread, words)
         raise NothingReadError("nothing could be read")
     if reveal and here:
-        _record(here, purpose, result, now)
+        looked_at = {"inputs": [one.file for one in result.inputs], "findings": [one.id for one in result.findings]}
+        record_reading(here, "scan --reveal", purpose, now, looked_at)
     if form is Form.TABLE and output is None:
         from rich.console import Console
 
         from kyber.render.findings import show
 
-        with _standard_output():
+        with standard_output():
             show(result, words, Console(), reveal=reveal, verbose=verbose)
     else:
-        _write(output, FORMS[form](result, words, reveal))
-        _tell(unread, words, reveal=reveal)
+        write_out(output, FORMS[form](result, words, reveal))
+        tell_problems(unread, words, reveal=reveal)
         if result.blind:
             say(words.many("findings.rules-blind", len(result.blind)), error=True)
     if (fail_on is not None and found & _at_or_above(fail_on)) or (strict and unread):
         raise typer.Exit(ExitCode.FOUND)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is to be scanned: paths, what is stored of a period, or what is new."""
+
+    paths: "Sequence[str] | None"
+    timezone: str | None
+    input_format: str | None
+    logsource: "LogSource | None"
+    since: str | None
+    between: tuple[str, str] | None
+    save: bool
+
+    @property
+    def stored(self) -> bool:
+        """Whether only what is stored already is meant."""
+        return self.since is not None or self.between is not None
+
+    def check(self, here: "Workspace | None") -> None:
+        """Raises UsageError for options that do not go together."""
+        if self.input_format is not None:
+            known_format(self.input_format)
+        if self.stored and self.paths:
+            raise UsageError("--since and --between choose among what is stored; a PATH is read whole")
+        if self.since is not None and self.between is not None:
+            raise UsageError("--since and --between are two periods: give one")
+        if (self.stored or self.save) and here is None:
+            raise UsageError("events and findings are kept in a workspace: make one with `kyber init`")
+
+    def jobs(self, here: "Workspace | None", now: datetime) -> "tuple[list[Job], list[Problem]]":
+        """What to read."""
+        if self.stored:
+            return [], []
+        if self.paths:
+            return path_jobs(here, self.paths, self.timezone, self.input_format, self.logsource, now)
+        if here is None:
+            return host_jobs(self.timezone, self.input_format, self.logsource, now)
+        return source_jobs(here, now, self.timezone, self.input_format, self.logsource)
+
+    def period(self, here: "Workspace", now: datetime) -> "Period":
+        """What --since and --between mean, made up to whole UTC days, since findings are of days. Raises UsageError."""
+        from kyber.logs.search.when import Clock
+        from kyber.logs.store import Period
+
+        clock = Clock(now, zone_of(self.timezone or here.settings.timezone))
+        try:
+            found = clock.since(self.since) if self.since is not None else clock.between(*(self.between or ("", "")))
+        except ValueError as error:
+            raise UsageError(f"{'--since' if self.since is not None else '--between'}: {error}") from None
+        start = None if found.start is None else found.start // DAY * DAY
+        end = None if found.end is None else -(-found.end // DAY) * DAY
+        return Period(start, end)
+
+
+def _scanned(
+    here: "Workspace | None",
+    asked: _Asked,
+    jobs: "Sequence[Job]",
+    rules: "RuleSet",
+    now: datetime,
+    progress: "Callable[[Progress], None]",
+) -> "ScanResult":
+    """The scan that was asked for; its findings are kept where they belong to a workspace's sources, or --save says so.
+
+    Raises NothingReadError where there is nothing to read.
+    """
+    from kyber.logs.scan import scan as run
+
+    prepare = _enrichment(here)
+    if here is not None and asked.stored:
+        return _kept(here, _of_period(here, asked, rules, now, progress, prepare), now, only_news=False)
+    if here is not None and not asked.paths:
+        return _of_what_is_new(here, jobs, rules, now, progress, prepare)
+    if not any(job.inputs or job.journal is not None for job in jobs):
+        raise NothingReadError("nothing to read: no file was found")
+    result = run(jobs, rules, now, progress, prepare)
+    return _kept(here, result, now, only_news=False) if here is not None and asked.save else result
+
+
+def _of_period(
+    here: "Workspace",
+    asked: _Asked,
+    rules: "RuleSet",
+    now: datetime,
+    progress: "Callable[[Progress], None]",
+    prepare: "Prepare",
+) -> "ScanResult":
+    from contextlib import closing
+
+    from kyber.logs.scan import scan_stored
+    from kyber.logs.store.parquet import ParquetStore
+
+    period = asked.period(here, now)
+    if not ParquetStore.exists(here.state):
+        raise NothingReadError("nothing is stored yet: `kyber scan` or `kyber logs collect` stores what sources hold")
+    with closing(ParquetStore(here.state)) as store:
+        return scan_stored(store, rules, now, here.settings.zone, period=period, progress=progress, prepare=prepare)
+
+
+def _of_what_is_new(
+    here: "Workspace",
+    jobs: "Sequence[Job]",
+    rules: "RuleSet",
+    now: datetime,
+    progress: "Callable[[Progress], None]",
+    prepare: "Prepare",
+) -> "ScanResult":
+    """Collect, and scan whole the UTC days of which something was stored since the last scan."""
+    from dataclasses import replace
+
+    from kyber.logs.collect import collect
+    from kyber.logs.scan import scan_stored
+    from kyber.logs.store.parquet import writing
+
+    with writing(here.state, holder("kyber scan", now)) as store:
+        collected = collect(jobs, store, now, progress)
+        after, upto = store.index.state(SCANNED), store.index.state(COMMIT)
+        days = store.index.days(after)
+        result = scan_stored(store, rules, now, here.settings.zone, days=days, progress=progress, prepare=prepare)
+        result = _kept(here, result, now, only_news=True)
+        with store.index.transaction():
+            store.index.set_state(SCANNED, upto)
+    if not any(job.inputs or job.journal is not None for job in jobs) and not days:
+        raise NothingReadError("nothing to read: no file was found")
+    return replace(
+        result,
+        inputs=collected.inputs or result.inputs,
+        blind=result.blind if days else (),
+        problems=(*collected.problems, *result.problems),
+        unchanged=collected.unchanged,
+    )
+
+
+def _kept(here: "Workspace", result: "ScanResult", now: datetime, *, only_news: bool) -> "ScanResult":
+    """The result with its findings kept and judged; of the ones that are no news, only their number, if so asked."""
+    from dataclasses import replace
+
+    from kyber import kept, triage
+    from kyber.finding import Status
+
+    with kept.open(here.state) as store:
+        saved = store.save(result.findings, now)
+        found = store.of(one.id for one in result.findings)
+    decisions, problems = triage.load_triage(here.root)
+    today = now.astimezone(here.settings.zone).date()
+    judged = triage.judged(found, triage.by_finding(decisions), today)
+    news = frozenset((*saved.new, *saved.grown))
+    shown = tuple(
+        one
+        for one in result.findings
+        if not only_news or (one.id in news and judged[one.id].status is not Status.FALSE_POSITIVE)
+    )
+    return replace(
+        result,
+        findings=shown,
+        judged={one.id: judged[one.id] for one in shown},
+        known=len(result.findings) - len(shown),
+        problems=(*result.problems, *problems),
+    )
+
+
+def _enrichment(here: "Workspace | None") -> "Prepare":
+    """What the workspace's tables add to events."""
+    from kyber.logs.enrich import enriched, load
+
+    if here is None:
+        return lambda _: None
+    known, _ = load(here.root, here.settings.geoip)  # what is wrong with the tables is told by `kyber check`
+    return (lambda batch: enriched(batch, known)) if known.columns else (lambda _: None)
 
 
 def _at_or_above(limit: Limit) -> frozenset[str]:
@@ -196,83 +403,6 @@ def _limited(result: "ScanResult", level: Limit, problems: "Sequence[Problem]") 
         left_out=len(result.findings) - len(kept),
         problems=(*problems, *result.problems),
     )
-
-
-def _jobs(
-    here: "Workspace | None",
-    paths: "Sequence[str] | None",
-    timezone: str | None,
-    input_format: str | None,
-    logsource: "LogSource | None",
-    now: datetime,
-) -> "tuple[list[Job], list[Problem]]":
-    """What to read: the given paths, or the active sources of the workspace."""
-    from kyber.join import check_format
-    from kyber.logs.batch import LogSource
-    from kyber.logs.inputs import inputs
-    from kyber.logs.scan import Job
-    from kyber.logs.source import SourceStatus, inputs_of, load_sources
-
-    if input_format is not None:
-        _known_format(input_format)
-    if paths:
-        found, problems = inputs(paths, now, pipes=True)
-        zone = timezone or (here.settings.timezone if here else "UTC")
-        return [Job(source="", inputs=found, zone=_zone(zone), format=input_format, logsource=logsource)], problems
-    if here is None:
-        raise UsageError("there is nothing to scan: name a PATH, or make a workspace with `kyber init`")
-    sources, problems_ = load_sources(here.root)
-    problems = list(problems_)
-    jobs = []
-    for source in sources:
-        if source.read is None or source.status is not SourceStatus.ACTIVE:
-            continue
-        unknown = list(check_format(source)) if input_format is None else []
-        if unknown:
-            problems.extend(unknown)
-            continue
-        found, missing = inputs_of(source, here.root, now)
-        problems.extend(missing)
-        asked = source.read.format if source.read.format != "auto" else None
-        named = source.logsource
-        declared = LogSource(named.product, named.category, named.service)
-        jobs.append(
-            Job(
-                source=source.id,
-                inputs=found,
-                zone=_zone(timezone or source.read.timezone or here.settings.timezone),
-                format=input_format or asked,
-                logsource=logsource or (declared if declared != LogSource() else None),
-            )
-        )
-    return jobs, problems
-
-
-def _known_format(name: str) -> None:
-    from kyber.logs.formats.known import FORMATS
-
-    if name not in FORMATS:
-        raise UsageError(f"there is no format '{name}'; there are {', '.join(FORMATS)}")
-
-
-def _logsource(text: str | None) -> "LogSource | None":
-    from kyber.logs.batch import LogSource
-
-    if text is None:
-        return None
-    parts = dict(part.strip().partition(":")[::2] for part in text.split(","))
-    if not set(parts) <= {"product", "category", "service"} or not all(parts.values()):
-        raise UsageError(f"--logsource {text}: write it as product:linux,category:...,service:auth")
-    return LogSource(**{key: value.strip().lower() for key, value in parts.items()})
-
-
-def _zone(name: str) -> "ZoneInfo":
-    from zoneinfo import ZoneInfo
-
-    try:
-        return ZoneInfo(name)
-    except (ValueError, OSError, LookupError):
-        raise UsageError(f"there is no time zone '{name}'; write it as Europe/Helsinki or UTC") from None
 
 
 def shipped_rules() -> Path:
@@ -295,148 +425,9 @@ def _placeholders(here: "Workspace | None") -> "tuple[Mapping[str, tuple[str, ..
     return load_lists(here.root) if here is not None else ({}, ())
 
 
-def _tell(problems: "Sequence[Problem]", words: "Words", *, reveal: bool = False) -> None:
-    """Problems on standard error, so that standard output holds findings and nothing else."""
-    from kyber.privacy import mask
-    from kyber.render.safe import every_text
-
-    with redirect_stdout(sys.stderr):
-        show_problems(tuple(problems) if reveal else every_text(tuple(problems), mask), words)
-
-
-@contextmanager
-def _no_collector() -> Iterator[None]:
-    """Events are trees without cycles: looking for cycles among millions of them costs a third of the time."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-
-
-@contextmanager
-def _progress() -> "Iterator[Callable[[Progress], None]]":
-    """A bar on standard error with bytes, events a second and time left; only on a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    console = Console(stderr=True)
-    # Not console.is_terminal: where colours are forced, it says so of a file too.
-    if not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    columns = (
-        BarColumn(),
-        DownloadColumn(),
-        TextColumn("{task.fields[speed]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[file]}", markup=False),
-    )
-    with Bar(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=None, speed="", file="")
-
-        def show(progress: "Progress") -> None:
-            from kyber.render.safe import plain
-
-            elapsed = bar.tasks[0].elapsed or 0
-            speed = f"{progress.events / elapsed:,.0f} events/s" if elapsed > 0 else ""
-            bar.update(
-                task, total=progress.total, completed=progress.done, speed=speed, file=plain(Path(progress.file).name)
-            )
-
-        yield show
-
-
-def _may_reveal(here: "Workspace | None", purpose: str) -> None:
-    if here is None:
-        raise UsageError("--reveal needs a workspace, where the reading is recorded; make one with `kyber init`")
-    if not purpose.strip():
-        raise UsageError("--reveal needs --purpose: say why personal identity codes have to be seen")
-
-
-def _record(here: "Workspace", purpose: str, result: "ScanResult", now: datetime) -> None:
-    """Who saw identity codes, when and why, and in which findings: a line in `.kyber/readers.jsonl`.
-
-    Raises UsageError where it cannot be written: what is not recorded is not shown.
-    """
-    from kyber.render.safe import json_line
-
-    line = json_line(
-        {
-            "time": now.isoformat(),
-            "user": _user(),
-            "command": "scan --reveal",
-            "purpose": purpose.strip(),
-            "inputs": [one.file for one in result.inputs],
-            "findings": [one.id for one in result.findings],
-        }
-    )
-    readers = here.state / "readers.jsonl"
-    try:
-        here.state.mkdir(exist_ok=True)
-        append(readers, line)
-    except OSError as error:
-        raise UsageError(f"--reveal must be recorded in {readers}, which fails: {error.strerror}") from None
-
-
-def _user() -> str:
-    """The account that runs kyber, as the system knows it: the environment could say anything."""
-    try:
-        import pwd
-
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return f"uid {os.getuid()}"
-    except ImportError:  # Windows
-        import getpass
-
-        return getpass.getuser()
-
-
-def _write(output: Path | None, text: str) -> None:
-    """To a file the whole text or nothing; None: to standard output."""
-    if output is not None:
-        write_whole(output, text.encode())
-        return
-    with _standard_output():
-        typer.echo(text.encode(), nl=False)
-
-
-def _spare(output: Path, jobs: "Sequence[Job]", rules: "Sequence[str]", here: "Workspace | None") -> None:
-    """Raises UsageError where the output would take the place of what is read, or of what a workspace holds."""
-    from kyber.join import MODELS
+def _lost(jobs: "Sequence[Job]", rules: "Sequence[str]", here: "Workspace | None") -> "list[tuple[str, list[Path]]]":
+    """What would be lost if the findings took its place: what is read, and what it is read with."""
     from kyber.logs.sigma.rule import rule_files
 
-    if here and Path(os.path.realpath(output)).is_relative_to(os.path.realpath(here.state)):
-        raise UsageError(f"{output} is among what kyber keeps for itself: write the findings elsewhere")
-    if not output.exists():
-        return
     read = [one.path for job in jobs for one in job.inputs if one.path is not None]
-    kept = [file for register in MODELS.values() for file in here.root.glob(register.glob)] if here else []
-    for what, files in (
-        ("one of the logs to be read", read),
-        ("one of the rules", rule_files((*rules, *_rules(here)))[0]),
-        ("part of the workspace", kept),
-    ):
-        if any(_is_same(output, file) for file in files):
-            raise UsageError(f"{output} is {what}, and would be lost: write the findings elsewhere")
-
-
-def _is_same(one: Path, other: Path) -> bool:
-    try:
-        return one.samefile(other)
-    except OSError:  # it is gone by now
-        return False
-
-
-@contextmanager
-def _standard_output() -> Iterator[None]:
-    """Raises UsageError where standard output takes no more, as on a full disk; a reader that left is no error."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno == errno.EPIPE:
-            raise
-        raise UsageError(f"standard output cannot be written: {error.strerror}") from None
+    return [("one of the logs to be read", read), ("one of the rules", rule_files((*rules, *_rules(here)))[0])]

@@ -144,6 +144,16 @@ class Fields(Protocol):
         ...
 
 
+class Sieve(Protocol):
+    """Finds records that hold something looked for, and perhaps others. `key` names what it looks for."""
+
+    key: bytes
+
+    def rows(self, joined: bytes, ends: NDArray[np.int64]) -> Rows:
+        """Which records are left, of such as stand one after the other and end where it says."""
+        ...
+
+
 class Records(Protocol):
     """The raw records of some events, beside the rows: what was read, and where."""
 
@@ -167,8 +177,8 @@ class Records(Protocol):
         """When each event happened, where that is known already; see `EventBatch.times`."""
         ...
 
-    def joined(self, rows: Places) -> "tuple[bytes, NDArray[np.int64]]":
-        """The raw records of some rows one after the other, and where each of them ends."""
+    def near(self, rows: Places, sieve: "Sieve") -> "Rows":
+        """Which of some rows' raw records a sieve leaves."""
         ...
 
     def origin(self, row: int) -> Origin: ...
@@ -210,9 +220,9 @@ class _Read:
     def times(self) -> None:
         return None
 
-    def joined(self, rows: Places) -> tuple[bytes, NDArray[np.int64]]:
+    def near(self, rows: Places, sieve: Sieve) -> Rows:
         raw = [self.parsed.raw[row] for row in rows.tolist()]
-        return b"".join(raw), np.cumsum(np.fromiter(map(len, raw), dtype=np.int64, count=len(raw)))
+        return sieve.rows(b"".join(raw), np.cumsum(np.fromiter(map(len, raw), dtype=np.int64, count=len(raw))))
 
     def origin(self, _: int) -> Origin:
         return self.of

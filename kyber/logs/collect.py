@@ -23,7 +23,18 @@ from kyber.logs.batch import Chunk, EventBatch, Origin, Parsed
 from kyber.logs.formats import Context, Format, Parser
 from kyber.logs.formats.known import FORMATS, detect
 from kyber.logs.inputs import Input
-from kyber.logs.parse import Job, Progress, Tally, account, doubts, logsource_of
+from kyber.logs.parse import (
+    JOURNAL,
+    JOURNALD,
+    Job,
+    Progress,
+    Tally,
+    account,
+    doubts,
+    fingerprint_of,
+    journal_origin,
+    logsource_of,
+)
 from kyber.logs.records import CHUNK, FRAMINGS, delimited, lines
 from kyber.logs.schema import table
 from kyber.logs.store.index import Cursor, Read
@@ -32,7 +43,9 @@ from kyber.logs.stream import FINGERPRINT, ReadingError, Stream, out_of_memory
 from kyber.problem import Place, Problem
 
 QUIET: Final = timedelta(seconds=60)
-"""How long a file must have been left alone before what is incomplete at its end is taken for complete."""
+"""How long a file must have been left alone before a last line without an end is taken for complete."""
+SETTLED: Final = timedelta(seconds=1)
+"""How long a file must have been left alone before the last event is given out, of which more lines might follow."""
 FORGET: Final = timedelta(days=90)
 """How long a cursor is kept after its file was last there."""
 COARSE: Final = 2_000_000
@@ -41,8 +54,6 @@ TAIL: Final = 16
 """Records before the cursor by which a file is known again."""
 MAX_TAIL: Final = 2**16
 """Bytes of them, at most."""
-JOURNAL: Final = "journal"
-"""How the journal of this machine is named among files."""
 
 _RESUMED: Final = {"lines": lines, "csv": delimited}
 """The framings in which reading can go on where it stopped. Others are read whole when the file has changed."""
@@ -104,8 +115,8 @@ class _Collecting:
         cursors = self.store.index.cursors(job.source)
         seen: set[int] = set()
         looked = max((one.seen for one in cursors), default=None)
-        listed = {given.path: given for given in job.inputs if given.path is not None}
-        rotated = list(_rotated(set(listed), {Path(one.path) for one in cursors if one.path != JOURNAL}))
+        listed = {given.path for given in job.inputs if given.path is not None}
+        rotated = list(_rotated(listed, {Path(one.path) for one in cursors if one.path != JOURNAL}))
         present = _present([*listed, *(given.path for given in rotated if given.path is not None)])
         for given in (*rotated, *job.inputs):
             old = given in rotated and (looked is None or given.modified.timestamp() * 1_000_000 <= looked - COARSE)
@@ -153,9 +164,9 @@ class _Collecting:
             if not stream.sample:
                 self.unchanged += 1
                 return
-            growing = stream.file is not None and self.now - _time_of(state) < QUIET
+            alone = self.now - _time_of(state) if stream.file is not None else QUIET
             form, resumed = self._form(stream, job, cursors)
-            if resumed is None and form.framing == "json" and growing:
+            if resumed is None and form.framing in ("json", "envelope") and alone < QUIET:
                 self.unchanged += 1  # the value at its end may still be being written
                 return
             stream, cursor, before = (
@@ -164,13 +175,13 @@ class _Collecting:
             if cursor is None and known_only:
                 return
             cursor = _cursor_for(stream, state, cursor, before, job.source, form)
-            reader = _File(self, job, stream, form, cursor, growing=growing and resumed is not None)
+            reader = _File(self, job, stream, form, cursor, alone=alone if resumed is not None else QUIET)
             try:
                 kept = reader.read()
             finally:
                 if reader.tally.records or reader.tally.cut:
-                    self.accounts.append(account(given, form, stream, reader.tally))
-                    self.problems.extend(doubts(given, reader.tally))
+                    self.accounts.append(account(given.name, form.name, reader.tally, given.size, stream.produced))
+                    self.problems.extend(doubts(given.name, reader.tally))
                 if reader.cursor.id:
                     seen.add(reader.cursor.id)
                     cursors[:] = [reader.cursor, *(one for one in cursors if one.id != reader.cursor.id)]
@@ -192,9 +203,7 @@ class _Collecting:
     def _journal(self, job: Job, units: Sequence[str], cursors: Sequence[Cursor]) -> None:
         """Read what is new in the journal of this machine."""
         cursor = next((one for one in cursors if one.path == JOURNAL), Cursor(source=job.source, path=JOURNAL))
-        given = Input(JOURNAL, None, 0, self.now)
-        form, tally = FORMATS["journald"], Tally()
-        origin = Origin(job.source, JOURNAL, sha256(JOURNAL.encode()).digest(), job.zone)
+        form, tally, origin = FORMATS[JOURNALD], Tally(), journal_origin(job)
         parser = form.parser(Context(reference=self.now, zone=job.zone))
         try:
             for chunk in journal.entries(cursor.mark or None, units):
@@ -216,8 +225,8 @@ class _Collecting:
                 self.progress(Progress(self.done, self.total, tally.events, JOURNAL))
         finally:
             if tally.records:
-                self.accounts.append(account(given, form, None, tally))
-                self.problems.extend(doubts(given, tally))
+                self.accounts.append(account(JOURNAL, form.name, tally, 0, 0))
+                self.problems.extend(doubts(JOURNAL, tally))
 
     def append(
         self, parsed: Parsed, form: Format, job: Job, origin: Origin, tally: Tally, cursor: Cursor, read: Read
@@ -252,10 +261,10 @@ class _File:
     """The reading of one file from its cursor on."""
 
     def __init__(
-        self, run: _Collecting, job: Job, stream: Stream, form: Format, cursor: Cursor, *, growing: bool
+        self, run: _Collecting, job: Job, stream: Stream, form: Format, cursor: Cursor, *, alone: timedelta
     ) -> None:
         self.run, self.job, self.stream, self.form, self.cursor = run, job, stream, form, cursor
-        self.growing = growing
+        self.alone = alone
         self.tally = Tally()
         self.origin = Origin(job.source, stream.input.name, cursor.fingerprint, job.zone)
         self.recent: deque[tuple[int, bytes, int]] = deque(maxlen=TAIL)  # offset, record, and where the next begins
@@ -281,7 +290,7 @@ class _File:
         end, whole, any_ = start, True, False
         try:
             for given in chunks:
-                chunk = _without_last(given) if given.open and self.growing else given
+                chunk = _without_last(given) if given.open and self.alone < QUIET else given
                 whole = chunk is given
                 if not chunk.records:
                     continue
@@ -296,7 +305,7 @@ class _File:
         except ReadingError:
             self._finish(parser, end, done=False)
             raise
-        if parser.pending is None or not self.growing:
+        if parser.pending is None or self.alone >= SETTLED:
             self._finish(parser, end, done=whole)
         return any_
 
@@ -376,11 +385,11 @@ def recognised(
     alike = _heads(stream, cursors)
     state = stream.state
     identity = (state.st_dev, state.st_ino)
-    own = [one for one in alike if (one.device, one.inode) == identity]
+    own = [one for one in alike if (one.device, one.inode) == identity and _may_be(one, stream.input)]
     others = [one for one in alike if one not in own]
     for cursor in (*own, *sorted(others, key=lambda one: -one.offset)):
         place = present.get((cursor.device, cursor.inode))
-        if cursor not in own and place is not None and str(stream.input.path) == cursor.path != str(place):
+        if cursor not in own and place is not None and _named(stream.input) == cursor.path != str(place):
             continue
         if _holds(stream, cursor, same=cursor in own):
             return stream, cursor, alike
@@ -421,7 +430,7 @@ def _cursor_for(
     another. Elsewhere it may be an older copy, and shares the fingerprint, so that equal lines are recognised.
     """
     now_there: dict[str, Any] = {
-        "path": str(stream.input.path),
+        "path": _named(stream.input),
         "device": state.st_dev,
         "inode": state.st_ino,
         "size": state.st_size,
@@ -429,25 +438,22 @@ def _cursor_for(
         "done": False,
     }
     if found is not None:
-        own = (found.device, found.inode) == (state.st_dev, state.st_ino)
+        own = (found.device, found.inode) == (state.st_dev, state.st_ino) and _may_be(found, stream.input)
         return replace(found, id=found.id if own else 0, **now_there)
     head = stream.sample[:FINGERPRINT]
-    fingerprint = sha256(head).digest()
-    if form.own_identity:
-        fingerprint = sha256(form.name.encode()).digest()
-    elif alike and form.framing in _RESUMED:
+    fingerprint = fingerprint_of(stream, form)
+    if alike and not form.own_identity:
         replaced = [
             one
             for one in alike
-            if one.path == str(stream.input.path) or (one.device, one.inode) == (state.st_dev, state.st_ino)
+            if form.framing in _RESUMED
+            and (one.path == _named(stream.input) or (one.device, one.inode) == (state.st_dev, state.st_ino))
         ]
         fingerprint = (
             sha256(head + b"\0" + str(max(one.id for one in replaced)).encode()).digest()
             if replaced
             else alike[0].fingerprint
         )
-    elif alike:
-        fingerprint = alike[0].fingerprint
     return Cursor(
         source=source,
         head=sha256(head).digest(),
@@ -468,8 +474,23 @@ def _unchanged(given: Input, cursors: Sequence[Cursor]) -> Cursor | None:
         return None
     now_there = (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns)
     return next(
-        (one for one in cursors if one.done and (one.device, one.inode, one.size, one.modified) == now_there), None
+        (
+            one
+            for one in cursors
+            if one.done and (one.device, one.inode, one.size, one.modified) == now_there and _may_be(one, given)
+        ),
+        None,
     )
+
+
+def _named(given: Input) -> str:
+    """A file by its path, a member of an archive by its name, too."""
+    return given.name if given.member is not None else str(given.path)
+
+
+def _may_be(cursor: Cursor, given: Input) -> bool:
+    """Whether a cursor with a file's device and inode is that file's: the members of an archive share them."""
+    return given.member is None or cursor.path == given.name
 
 
 def _rotated(listed: set[Path], known: set[Path]) -> Iterator[Input]:

@@ -1,4 +1,7 @@
-"""Paths -> the files that they mean: files, folders, globs, standard input. What cannot be read is a Problem."""
+"""Paths -> the files that they mean: files, folders, globs, standard input, what is in zip archives.
+
+What cannot be read is a Problem.
+"""
 
 import errno
 import glob
@@ -8,8 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
+from kyber.logs.archive import MAX_MEMBERS, ArchiveError, Member, listed
 from kyber.problem import Place, Problem, Severity
 
 MAX_FILES = 200_000
@@ -17,13 +21,15 @@ MAX_FILES = 200_000
 
 _NOT_THERE: Final = frozenset((errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EINVAL))
 NOT_REGULAR: Final = "not a regular file"
+_NO_WAITING: Final[int] = getattr(os, "O_NONBLOCK", 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
     """One thing to read. `name` is for the user; `path` is None for standard input; `size` is in bytes as stored.
 
-    `pipe`: it may be opened though it is no regular file, and so may wait for as long as its writer likes.
+    `pipe`: it may be opened though it is no regular file, and so may wait for as long as its writer likes. `member`: it
+    is not the file but this part of the archive that the file is; its name is then `ARCHIVE!MEMBER`.
     """
 
     name: str
@@ -31,6 +37,7 @@ class Input:
     size: int
     modified: datetime
     pipe: bool = False
+    member: Member | None = None
 
 
 def inputs(paths: Sequence[str], now: datetime, *, pipes: bool = False) -> tuple[list[Input], list[Problem]]:
@@ -38,13 +45,17 @@ def inputs(paths: Sequence[str], now: datetime, *, pipes: bool = False) -> tuple
 
     Below a folder, hidden files are left out, and so is what is no regular file; a symbolic link that leads out of it,
     or out of the folder where a glob begins, is a Problem. So is what is no regular file and named itself, unless
-    `pipes`, for paths that the user typed. Sorted by name within each path; a file is read once.
+    `pipes`, for paths that the user typed. Sorted by name within each path; a file is read once. In the place of a zip
+    archive come its members; archives within archives are not opened.
     """
-    found: dict[str, Input] = {}
+    found: list[Input] = []
     problems: list[Problem] = []
+    seen: set[str] = set()
     for given in paths:
         if given == "-":
-            found.setdefault(given, Input("<stdin>", None, 0, now))
+            if given not in seen:
+                found.append(Input("<stdin>", None, 0, now))
+            seen.add(given)
             continue
         for file in _files(given, problems):
             try:
@@ -54,16 +65,54 @@ def inputs(paths: Sequence[str], now: datetime, *, pipes: bool = False) -> tuple
                 continue
             identity = os.path.realpath(file)
             regular = stat.S_ISREG(state.st_mode)
-            if identity in found or not (regular or file == Path(given)):
+            if identity in seen or not (regular or file == Path(given)):
                 continue
             if not (regular or pipes):
                 problems.append(Problem(Place(given), "F02", {"why": NOT_REGULAR}))
                 continue
-            if len(found) >= MAX_FILES:
+            seen.add(identity)
+            one = Input(str(file), file, state.st_size, _modified(state, now), not regular)
+            found.extend(_members(one, problems) if regular else (one,))
+            if len(found) > MAX_FILES:
                 problems.append(Problem(Place(given), "F03", {"limit": MAX_FILES}))
-                return list(found.values()), problems
-            found[identity] = Input(str(file), file, state.st_size, _modified(state, now), not regular)
-    return list(found.values()), problems
+                return found[:MAX_FILES], problems
+    return found, problems
+
+
+def opened(path: Path, pipe: bool = False) -> BinaryIO:
+    """A file opened without ever waiting for a writer, unless it may be a pipe. Raises OSError where it is neither."""
+    if pipe:
+        return path.open("rb")
+    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | _NO_WAITING))  # noqa: SIM115
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):  # it has changed since it was listed
+        file.close()
+        raise OSError(NOT_REGULAR)
+    return file
+
+
+def _members(given: Input, problems: list[Problem]) -> Iterator[Input]:
+    """The members of a file that is an archive; otherwise, and where it cannot be opened, the file itself."""
+    assert given.path is not None
+    try:
+        with opened(given.path) as file:
+            found = listed(file)
+    except ArchiveError as error:
+        problems.append(Problem(Place(given.name), "F06", {"why": str(error)}))
+        return
+    except OSError:  # who reads it will say so
+        found = None
+    if found is None:
+        yield given
+        return
+    if found.package:
+        problems.append(Problem(Place(given.name), "F12", severity=Severity.NOTE))
+    if found.left_out:
+        problems.append(Problem(Place(given.name), "F03", {"limit": MAX_MEMBERS}))
+    if found.shut:
+        problems.append(Problem(Place(given.name), "F11", {"count": found.shut}))
+    for one in found.members:
+        name = f"{given.name}!{one.name}"
+        yield Input(name, given.path, one.stored, one.modified or given.modified, member=one)
 
 
 def _modified(state: os.stat_result, now: datetime) -> datetime:

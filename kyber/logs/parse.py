@@ -1,13 +1,17 @@
 """One input -> batches of its events, with every record counted: what scanning and collecting share."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import tzinfo
+from datetime import datetime, tzinfo
+from hashlib import sha256
+from typing import Final
 
 from kyber.finding import InputAccount
-from kyber.logs.batch import EventBatch, LogSource, Origin, Parsed
+from kyber.logs import journal
+from kyber.logs.batch import Chunk, EventBatch, LogSource, Origin, Parsed
 from kyber.logs.formats import Context, Format
+from kyber.logs.formats.known import FORMATS
 from kyber.logs.inputs import Input
 from kyber.logs.records import FRAMINGS
 from kyber.logs.schema import table
@@ -15,6 +19,9 @@ from kyber.logs.stream import Stream
 from kyber.logs.values import NO_TIME, as_datetime
 from kyber.problem import Place, Problem, Severity
 
+JOURNAL: Final = "journal"
+"""How the journal of this machine is named among files."""
+JOURNALD: Final = "journald"
 NOT_UNDERSTOOD = frozenset(("F42",))
 """Notes that mean more than an assumption: what was read was not understood."""
 
@@ -89,9 +96,40 @@ def batches(
     context = Context(
         reference=stream.input.modified, zone=job.zone, sample=stream.sample, columns=job.columns, starts=job.starts
     )
+    origin = Origin(job.source, stream.input.name, fingerprint_of(stream, form), job.zone)
+    return _batches(FRAMINGS[form.framing](stream), context, origin, form, job, tally, wanted)
+
+
+def journal_batches(
+    job: Job, now: datetime, tally: Tally, wanted: frozenset[str] = frozenset()
+) -> Iterator[EventBatch]:
+    """The batches of all that the journal of this machine holds; as `batches` otherwise."""
+    form = FORMATS[JOURNALD]
+    context = Context(reference=now, zone=job.zone)
+    return _batches(journal.entries(None, job.journal or ()), context, journal_origin(job), form, job, tally, wanted)
+
+
+def journal_origin(job: Job) -> Origin:
+    """Where the entries of this machine's journal come from."""
+    return Origin(job.source, JOURNAL, sha256(JOURNAL.encode()).digest(), job.zone)
+
+
+def fingerprint_of(stream: Stream, form: Format) -> bytes:
+    """What tells the records of an input from those of others; equal for all where a record itself does."""
+    return sha256(form.name.encode()).digest() if form.own_identity else stream.fingerprint
+
+
+def _batches(
+    chunks: Iterable[Chunk],
+    context: Context,
+    origin: Origin,
+    form: Format,
+    job: Job,
+    tally: Tally,
+    wanted: frozenset[str],
+) -> Iterator[EventBatch]:
     parser = form.parser(context)
     logsource = logsource_of(job.logsource, form)
-    origin = Origin(job.source, stream.input.name, stream.fingerprint, job.zone)
 
     def batch(parsed: Parsed) -> EventBatch:
         tally.add(parsed)
@@ -101,7 +139,7 @@ def batches(
         return made
 
     try:
-        for chunk in FRAMINGS[form.framing](stream):
+        for chunk in chunks:
             tally.cut += len(chunk.cut)
             yield batch(parser.feed(chunk))
     finally:
@@ -123,13 +161,13 @@ def logsource_of(said: LogSource | None, form: Format) -> LogSource:
     return LogSource(told.product, said.category, said.service or told.service)
 
 
-def account(given: Input, form: Format, stream: Stream | None, tally: Tally) -> InputAccount:
-    """What became of one input, for the result of a scan."""
+def account(name: str, form: str, tally: Tally, size: int, read: int) -> InputAccount:
+    """What became of one input, for the result of a scan; `size` as stored and `read` decompressed, in bytes."""
     return InputAccount(
-        file=given.name,
-        format=form.name,
-        size=given.size or (stream.consumed if stream else 0),
-        read=stream.produced if stream else 0,
+        file=name,
+        format=form,
+        size=size,
+        read=read,
         records=tally.records,
         events=tally.events,
         blank=tally.blank,
@@ -142,13 +180,13 @@ def account(given: Input, form: Format, stream: Stream | None, tally: Tally) -> 
     )
 
 
-def doubts(given: Input, tally: Tally) -> Iterator[Problem]:
+def doubts(name: str, tally: Tally) -> Iterator[Problem]:
     """What an input's reader should know: what was rejected, and what had to be assumed."""
     for code, count in sorted(tally.rejected.items()):
-        yield Problem(Place(given.name), code, {"count": count}, Severity.WARNING)
+        yield Problem(Place(name), code, {"count": count}, Severity.WARNING)
     for code, count in sorted(tally.notes.items()):
         if count:
             severity = Severity.WARNING if code in NOT_UNDERSTOOD else Severity.NOTE
-            yield Problem(Place(given.name), code, {"count": count}, severity)
+            yield Problem(Place(name), code, {"count": count}, severity)
     if tally.cut:
-        yield Problem(Place(given.name), "F22", {"count": tally.cut}, Severity.WARNING)
+        yield Problem(Place(name), "F22", {"count": tally.cut}, Severity.WARNING)

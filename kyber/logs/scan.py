@@ -5,8 +5,8 @@ Inputs and rules in, one ScanResult out. What cannot be read is a Problem or a c
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, tzinfo
 from hashlib import sha256
 from time import monotonic
 
@@ -17,12 +17,14 @@ from numpy.typing import NDArray
 from kyber.finding import Blind, Evidence, Finding, InputAccount, Sample, ScanResult
 from kyber.logs.batch import EventBatch
 from kyber.logs.formats.known import FORMATS, detect
-from kyber.logs.parse import Job, Progress, Tally, account, batches, doubts
+from kyber.logs.parse import JOURNAL, JOURNALD, Job, Progress, Tally, account, batches, doubts, journal_batches
 from kyber.logs.schema import table
 from kyber.logs.sigma.evidence import evidence
 from kyber.logs.sigma.match import Match, Matcher
 from kyber.logs.sigma.plan import plan
 from kyber.logs.sigma.rule import Rule, RuleSet
+from kyber.logs.store import ALL, Period
+from kyber.logs.store.parquet import ParquetStore
 from kyber.logs.stream import ReadingError, Stream, out_of_memory
 from kyber.logs.values import NO_TIME, as_datetime, shown
 from kyber.privacy import find as identity_codes
@@ -35,8 +37,14 @@ NOBODY = frozenset(("", "-"))
 LONGEST = 4_096
 """Characters of a value that a finding shows; the raw record holds the rest."""
 DAY = 86_400_000_000
+STORED = "store"
+"""What stands for the format of events that come from the store."""
 MAX_GROUPS = 10_000
 """Findings of one rule that are told apart; what comes after is gathered in one more, and said."""
+
+
+Prepare = Callable[[EventBatch], object]
+"""What is done to each batch before rules see it, such as adding columns that are worked out from others."""
 
 
 def scan(
@@ -44,13 +52,10 @@ def scan(
     rules: RuleSet,
     now: datetime,
     progress: Callable[[Progress], None] = lambda _: None,
+    prepare: Prepare = lambda _: None,
 ) -> ScanResult:
     """Run the rules over everything that the jobs read. `now` (aware) dates the scan and resolves nothing else."""
-    started = monotonic()
-    matcher = Matcher(plan(rules.rules))
-    findings = _Findings()
-    problems: list[Problem] = list(rules.problems)
-    accounts: list[InputAccount] = []
+    run = _Run(rules, prepare)
     total = sum(one.size for job in jobs for one in job.inputs)
     done = events = 0
     for job in jobs:
@@ -59,42 +64,127 @@ def scan(
             try:
                 stream = Stream(given)
             except ReadingError as error:
-                problems.append(Problem(Place(given.name), error.code, error.facts))
+                run.problems.append(Problem(Place(given.name), error.code, error.facts))
                 continue
             form = FORMATS[job.format] if job.format else detect(stream.sample)
             try:
-                for batch in batches(stream, form, job, tally, matcher.wanted(table(form.table))):
-                    for match in matcher.matches(batch):
-                        findings.add(match, batch)
+                for batch in batches(stream, form, job, tally, run.matcher.wanted(table(form.table))):
+                    run.batch(batch)
                     progress(
                         Progress(done + min(stream.consumed, given.size), total, events + tally.events, given.name)
                     )
             except ReadingError as error:
-                problems.append(Problem(Place(given.name), error.code, error.facts))
+                run.problems.append(Problem(Place(given.name), error.code, error.facts))
             except MemoryError:
                 spent = out_of_memory()
-                problems.append(Problem(Place(given.name), spent.code, spent.facts))
+                run.problems.append(Problem(Place(given.name), spent.code, spent.facts))
             finally:
                 stream.close()
             done, events = done + given.size, events + tally.events
-            accounts.append(account(given, form, stream, tally))
-            problems.extend(doubts(given, tally))
-    unable = [Blind(one.ref, one.level, one.reason, one.facts) for one in rules.unable]
-    blind = tuple(matcher.blind())
-    found = findings.done()
-    problems.extend(findings.crowded())
-    fired = {one.rule.id for one in found}
-    return ScanResult(
-        findings=found,
-        blind=(*unable, *blind),
-        inputs=tuple(accounts),
-        problems=tuple(problems),
-        rules=matcher.plan.rules - sum(one.rule.id not in fired for one in blind),
-        fired=len(fired),
-        started=now,
-        seconds=monotonic() - started,
-        timezone=str(jobs[0].zone) if jobs else "UTC",
-    )
+            size = given.size or stream.consumed
+            run.accounts.append(account(given.name, form.name, tally, size, stream.produced))
+            run.problems.extend(doubts(given.name, tally))
+        if job.journal is not None:
+            events += run.journal(job, now, progress, Progress(done, total, events, JOURNAL))
+    return run.result(now, str(jobs[0].zone) if jobs else "UTC")
+
+
+def scan_stored(
+    store: ParquetStore,
+    rules: RuleSet,
+    now: datetime,
+    zone: tzinfo,
+    *,
+    period: Period = ALL,
+    days: Sequence[str] | None = None,
+    progress: Callable[[Progress], None] = lambda _: None,
+    prepare: Prepare = lambda _: None,
+) -> ScanResult:
+    """Run the rules over stored events: those of some UTC days, or of a period. Raises StoreError.
+
+    A finding is of a UTC day, so that its count is whole where its day is: `period` should begin and end with days.
+    """
+    run = _Run(rules, prepare)
+    chosen = store.chosen(period, days=days)
+    total = sum(one.size for one in chosen)
+    done = events = 0
+    tallies: dict[str, Tally] = {}
+    sizes: Counter[str] = Counter()
+    with store.reading():
+        for info in chosen:
+            batch = store.batch(info)
+            run.batch(batch, period)
+            done, events = done + info.size, events + info.rows
+            tally = tallies.setdefault(info.source, Tally())
+            sizes[info.source] += info.size
+            tally.records += info.records
+            tally.events += info.rows
+            tally.span(batch)
+            progress(Progress(done, total, events, info.source))
+    store.remember(run.matcher.sieve_keys)
+    for source, tally in tallies.items():
+        run.accounts.append(account(source, STORED, tally, sizes[source], sizes[source]))
+    return run.result(now, str(zone))
+
+
+class _Run:
+    """One scan: batches in, one after the other, and in the end its result."""
+
+    def __init__(self, rules: RuleSet, prepare: Prepare) -> None:
+        self.started = monotonic()
+        self.rules, self.prepare = rules, prepare
+        self.matcher = Matcher(plan(rules.rules))
+        self.findings = _Findings()
+        self.problems: list[Problem] = list(rules.problems)
+        self.accounts: list[InputAccount] = []
+
+    def batch(self, batch: EventBatch, period: Period = ALL) -> None:
+        """Match one batch; events outside the period do not count."""
+        self.prepare(batch)
+        for match in self.matcher.matches(batch):
+            rows = match.rows
+            if period.bounded:
+                times = batch.times[rows]
+                inside = times != NO_TIME
+                if period.start is not None:
+                    inside &= times >= period.start
+                if period.end is not None:
+                    inside &= times < period.end
+                rows = rows[inside]
+            if len(rows):
+                self.findings.add(Match(match.rule, rows), batch)
+
+    def journal(self, job: Job, now: datetime, progress: Callable[[Progress], None], so_far: Progress) -> int:
+        """Match what the journal of this machine holds; how many events that was."""
+        tally = Tally()
+        try:
+            for batch in journal_batches(job, now, tally, self.matcher.wanted(table(FORMATS[JOURNALD].table))):
+                self.batch(batch)
+                progress(replace(so_far, events=so_far.events + tally.events))
+        except ReadingError as error:
+            self.problems.append(Problem(Place(JOURNAL), error.code, error.facts))
+        self.accounts.append(account(JOURNAL, JOURNALD, tally, 0, 0))
+        self.problems.extend(doubts(JOURNAL, tally))
+        return tally.events
+
+    def result(self, now: datetime, zone: str) -> ScanResult:
+        """All that the scan has to say."""
+        unable = [Blind(one.ref, one.level, one.reason, one.facts) for one in self.rules.unable]
+        blind = tuple(self.matcher.blind())
+        found = self.findings.done()
+        self.problems.extend(self.findings.crowded())
+        fired = {one.rule.id for one in found}
+        return ScanResult(
+            findings=found,
+            blind=(*unable, *blind),
+            inputs=tuple(self.accounts),
+            problems=tuple(self.problems),
+            rules=self.matcher.plan.rules - sum(one.rule.id not in fired for one in blind),
+            fired=len(fired),
+            started=now,
+            seconds=monotonic() - self.started,
+            timezone=zone,
+        )
 
 
 @dataclass(slots=True)
@@ -107,6 +197,7 @@ class _Open:
     first: int
     last: int
     earliest: tuple[int, str, bytes, int, str]
+    sources: set[str]
     evidence: tuple[Evidence, ...]
     sample: Sample
 
@@ -172,9 +263,13 @@ class _Findings:
                 sample = _sample(batch, row, event, first)
                 if known is None:
                     self.groups[rule.ref.id] += 1
-                    self.open[identity] = _Open(rule, group, len(rows), first, last, earliest, why, sample)
+                    self.open[identity] = _Open(
+                        rule, group, len(rows), first, last, earliest, {batch.source} - {""}, why, sample
+                    )
                     return
                 known.earliest, known.evidence, known.sample = earliest, why, sample
+        if batch.source:
+            known.sources.add(batch.source)
         known.count += len(rows)
         known.first, known.last = min(known.first, first), max(known.last, last)
 
@@ -203,6 +298,7 @@ class _Findings:
                 false_positives=one.rule.false_positives,
                 references=one.rule.references,
                 next=one.rule.next,
+                sources=tuple(sorted(one.sources)),
             )
             for identity, one in self.open.items()
         ]

@@ -2,11 +2,14 @@
 
 import glob
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
 from kyber.finding import Family
 from kyber.people import Owner
@@ -28,15 +31,33 @@ class SourceStatus(StrEnum):
     RETIRED = "retired"
 
 
+def _pattern(value: str) -> str:
+    from kyber.logs.formats.multiline import not_starting  # what reads logs is loaded where it is asked for
+
+    try:
+        not_starting(value)
+    except ValueError:
+        raise PydanticCustomError("regex", "not a regular expression") from None
+    return value
+
+
 class Reading(Part):
     """How the source's logs are read."""
 
-    paths: tuple[Text, ...]
+    paths: tuple[Text, ...] = ()
     """Files and folders, from the workspace's root or absolute; `*`, `?`, `[...]` and `**` match many."""
+    journal: bool = False
+    """Whether the journal of this machine is read, through journalctl."""
+    units: tuple[Text, ...] = ()
+    """The units whose part of the journal is read; none: all of it."""
     format: Text = "auto"
     """The name of a format that kyber reads, or `auto` to tell it from the content."""
     timezone: TimeZone | None = None
     """The time zone of times that carry none; otherwise that of the workspace."""
+    columns: Mapping[Text, Text] = Field(default_factory=dict)
+    """What columns of delimited text are to be called: their own name, and the name that rules know."""
+    starts: Annotated[Text, AfterValidator(_pattern)] | None = None
+    """A regular expression that the first line of a record matches; other lines belong to the record before."""
 
 
 class Logsource(Part):
@@ -133,5 +154,6 @@ def check_source(source: LogSource) -> Iterator[Problem]:
     missing = tuple(name for name, value in parts.items() if value is None)
     if missing:
         yield Problem(source.at, "K73", {"source": source.id, "missing": missing}, Severity.WARNING)
-    if source.status is SourceStatus.ACTIVE and source.read is None:
+    reads = source.read is not None and (source.read.paths or source.read.journal)
+    if source.status is SourceStatus.ACTIVE and not reads:
         yield Problem(source.at, "K75", {"source": source.id}, Severity.WARNING)

@@ -81,10 +81,11 @@ class Stream:
         member = self.input.member
         try:
             self._counter = _Counted(self._raw if member is None else archive.Stored(self._raw, member))
-            buffered = io.BufferedReader(self._counter, PIECE)
+            whole: io.RawIOBase = self._counter
             if member is not None:
-                data = _Unpacked(buffered, "deflate") if member.deflated else buffered
-                buffered = io.BufferedReader(archive.Checked(data, member), PIECE)
+                data = io.BufferedReader(self._counter, PIECE)
+                whole = archive.Checked(_Unpacked(data, "deflate") if member.deflated else data, member)
+            buffered = io.BufferedReader(whole, PIECE)
             head = buffered.peek(8)
         except (OSError, EOFError, zlib.error) as error:
             code = "F02" if member is None else "F06"
@@ -194,7 +195,7 @@ class Stream:
 class _Counted(io.RawIOBase):
     """A raw stream that counts the bytes taken from it."""
 
-    def __init__(self, raw: BinaryIO) -> None:
+    def __init__(self, raw: "BinaryIO | archive.Stored") -> None:
         self.raw, self.count = raw, 0
 
     def readable(self) -> bool:

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from kyber.finding import ScanResult
 from kyber.privacy import mask
-from kyber.render import html, rows, table
+from kyber.render import html, rows, sarif, table
 from kyber.render.safe import every_text
 from kyber.text import Words
 
@@ -54,5 +54,7 @@ FORMS: Final[Mapping[str, Form]] = {
     "csv": _rows(rows.csv_rows),
     "ecs": _rows(rows.ecs),
     "html": _html,
+    "sarif": _rows(sarif.log),
+    "timesketch": _rows(rows.timesketch),
 }
 """Each form by the name that `--format` takes; a terminal gets `show` for `table`."""

@@ -13,11 +13,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from kyber.finding import Finding, InputAccount, ScanResult
+from kyber.finding import InputAccount, ScanResult
 from kyber.level import Level
 from kyber.problem import Problem
 from kyber.render.amounts import duration, size
-from kyber.render.excerpt import VALUE_SHOWN, excerpt
+from kyber.render.excerpt import VALUE_SHOWN, excerpt, folded
 from kyber.render.rows import tactics, techniques
 from kyber.render.safe import every_text, link, plain
 from kyber.render.summary import LEVELS, Bucket, Timeline, by_reason, by_rule, lacking, standings, summary, timeline
@@ -72,13 +72,13 @@ class Chart:
 
 def page(result: ScanResult, words: Words, *, revealed: bool) -> str:
     """The whole page. `revealed` only says in its footer whether personal identity codes were left unmasked."""
-    result = every_text(_on_one_line(result), plain)
+    result = every_text(replace(result, findings=tuple(map(folded, result.findings))), plain)
     findings = result.findings
     style = (FOLDER / "findings.css").read_text(encoding="utf-8")
     line = timeline(findings)
     digest = b64encode(sha256(style.encode()).digest()).decode()
     return (
-        _environment()
+        environment()
         .get_template("findings.html.j2")
         .render(
             result=result,
@@ -165,20 +165,6 @@ def _step(highest: int) -> int:
         step *= 10
 
 
-def _on_one_line(result: ScanResult) -> ScanResult:
-    """Rule authors break the lines of a description; there they are spaces, elsewhere a line break is suspicious."""
-    return replace(result, findings=tuple(_fold(finding) for finding in result.findings))
-
-
-def _fold(finding: Finding) -> Finding:
-    return replace(
-        finding,
-        description=" ".join(finding.description.split()),
-        false_positives=tuple(" ".join(text.split()) for text in finding.false_positives),
-        next={language: " ".join(text.split()) for language, text in finding.next.items()},
-    )
-
-
 def _problem(problem: Problem, words: Words) -> Mapping[str, str]:
     message, cure = words.problem(problem)
     return {"message": plain(message), "cure": plain(cure)}
@@ -194,17 +180,18 @@ def _remarks(account: InputAccount, words: Words) -> list[str]:
 
 
 @cache
-def _environment() -> "Environment":
+def environment() -> "Environment":
+    """What makes pages of the templates beside this file: every text is escaped, an absent one is an error."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    environment = Environment(
+    made = Environment(
         loader=FileSystemLoader(FOLDER),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {
+    made.globals |= {
         "bucket_label": bucket_label,
         "chart_height": CHART_HEIGHT,
         "chart_left": _LEFT,
@@ -219,4 +206,4 @@ def _environment() -> "Environment":
         "tactics": tactics,
         "techniques": techniques,
     }
-    return environment
+    return made

@@ -1,4 +1,4 @@
-"""A ScanResult in, one record a finding out, for other programs: JSON lines, CSV, and ECS documents.
+"""A ScanResult in, one record a finding out, for other programs: JSON lines, CSV, ECS documents, events of a timeline.
 
 The texts must be masked before they come here; `findings` does that.
 """
@@ -7,10 +7,11 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Any, Final
 
-from kyber.finding import Evidence, Family, Finding, ScanResult
+from kyber.finding import Evidence, Family, Finding, Judgement, ScanResult
 from kyber.level import Level
 from kyber.render.safe import cell, json_line
 from kyber.render.times import iso
@@ -70,17 +71,20 @@ COLUMNS: Final = (
     "kyber.rule.hash",
     "kyber.tags",
     "event.id",
+    "kyber.sources",
+    "kyber.status",
 )
 """The header of the CSV form."""
 
 _TECHNIQUE: Final = re.compile(r"attack\.(t[0-9]{4})(\.[0-9]{3})?", re.IGNORECASE)
 _PLACES: Final = ("host.name", "user.name", "source.ip")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _CATEGORIES: Final = {Family.SECURITY: ["intrusion_detection"]}
 
 
 def jsonl(result: ScanResult, words: Words) -> str:
     """One JSON object a line and a finding, with everything that is known of it."""
-    return _lines(_record(finding) for finding in result.findings)
+    return _lines(record(finding, result.judged.get(finding.id)) for finding in result.findings)
 
 
 def csv_rows(result: ScanResult, words: Words) -> str:
@@ -89,7 +93,7 @@ def csv_rows(result: ScanResult, words: Words) -> str:
     writer = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL)
     writer.writerow(COLUMNS)
     for finding in result.findings:
-        row = _row(finding)
+        row = _row(finding, result)
         writer.writerow([cell(row[column]) for column in COLUMNS])
     return out.getvalue()
 
@@ -102,6 +106,15 @@ def ecs(result: ScanResult, words: Words) -> str:
     Source of the fields: the ECS reference, version ECS_VERSION.
     """
     return _lines(_document(finding, result) for finding in result.findings)
+
+
+def timesketch(result: ScanResult, words: Words) -> str:
+    """One event of a Timesketch timeline a line and a finding, at the finding's first event.
+
+    A finding without a time is stamped with the scan's, and says so. `timestamp` is in microseconds since 1970.
+    Source of the fields: Timesketch's guide to importing JSON lines (message, datetime and timestamp_desc are needed).
+    """
+    return _lines(_event(finding, result) for finding in result.findings)
 
 
 def tactics(tags: Iterable[str]) -> list[tuple[str, str]]:
@@ -120,7 +133,8 @@ def _lines(records: Iterable[Mapping[str, Any]]) -> str:
     return "".join(json_line(record) + "\n" for record in records)
 
 
-def _record(finding: Finding) -> dict[str, Any]:
+def record(finding: Finding, judged: Judgement | None = None) -> dict[str, Any]:
+    """Everything that is known of a finding; `sources` and `judged` only where there are any."""
     return {
         "id": finding.id,
         "rule": {
@@ -149,7 +163,17 @@ def _record(finding: Finding) -> dict[str, Any]:
         "false_positives": list(finding.false_positives),
         "references": list(finding.references),
         "next": dict(finding.next),
+        **({"sources": list(finding.sources)} if finding.sources else {}),
+        **({"judged": _judgement(judged)} if judged else {}),
     }
+
+
+def _judgement(judged: Judgement) -> dict[str, Any]:
+    return {"status": judged.status.value, "why": judged.why, "by": judged.by, "on": iso(judged.on), **_until(judged)}
+
+
+def _until(judged: Judgement) -> dict[str, str]:
+    return {"until": judged.until.isoformat()} if judged.until else {}
 
 
 def _evidence(evidence: Evidence) -> dict[str, str]:
@@ -162,7 +186,8 @@ def _evidence(evidence: Evidence) -> dict[str, str]:
     }
 
 
-def _row(finding: Finding) -> dict[str, str]:
+def _row(finding: Finding, result: ScanResult) -> dict[str, str]:
+    judged = result.judged.get(finding.id)
     return {
         "@timestamp": iso(finding.last) or "",
         "event.start": iso(finding.first) or "",
@@ -184,18 +209,20 @@ def _row(finding: Finding) -> dict[str, str]:
         "kyber.rule.hash": finding.rule.hash,
         "kyber.tags": ", ".join(finding.tags),
         "event.id": finding.id,
+        "kyber.sources": ", ".join(finding.sources),
+        "kyber.status": judged.status.value if judged else "",
     }
 
 
 def _document(finding: Finding, result: ScanResult) -> dict[str, Any]:
     stamp = finding.last or finding.sample.time or result.started
     host, user, source = (finding.group.get(place) for place in _PLACES)
-    where = ", ".join(f"{name}={value}" for name, value in finding.group.items())
+    judged = result.judged.get(finding.id)
     return _present(
         {
             "@timestamp": iso(stamp),
             "ecs": {"version": ECS_VERSION},
-            "message": f"{finding.rule.title}: {where}" if where else finding.rule.title,
+            "message": message(finding),
             "event": {
                 "kind": "alert",
                 "category": _CATEGORIES.get(finding.family),
@@ -241,9 +268,49 @@ def _document(finding: Finding, result: ScanResult) -> dict[str, Any]:
                 },
                 "false_positives": list(finding.false_positives),
                 "references": list(finding.references),
+                "sources": list(finding.sources),
+                "judged": _judgement(judged) if judged else {},
             },
         }
     )
+
+
+def _event(finding: Finding, result: ScanResult) -> dict[str, Any]:
+    stamp = finding.first or finding.sample.time
+    host, user, source = (finding.group.get(place) for place in _PLACES)
+    judged = result.judged.get(finding.id)
+    return _present(
+        {
+            "message": message(finding),
+            "datetime": iso(stamp or result.started),
+            "timestamp": ((stamp or result.started) - _EPOCH) // timedelta(microseconds=1),
+            "timestamp_desc": "First event of a finding" if stamp else "Scan that found events without a time",
+            "tag": ["kyber", f"level.{finding.level}", f"family.{finding.family}", *finding.tags],
+            "data_type": "kyber:finding",
+            "hostname": host,
+            "username": user,
+            "source_ip": source,
+            "level": str(finding.level),
+            "severity": SEVERITY[finding.level],
+            "family": str(finding.family),
+            "rule_id": finding.rule.id,
+            "rule_title": finding.rule.title,
+            "count": finding.count,
+            "last": iso(finding.last),
+            "evidence": " | ".join(f"{evidence.field}={evidence.value}" for evidence in finding.evidence),
+            "filename": finding.sample.file,
+            "record": finding.sample.record,
+            "finding_id": finding.id,
+            "log_sources": list(finding.sources),
+            "status": judged.status.value if judged else "",
+        }
+    )
+
+
+def message(finding: Finding) -> str:
+    """A finding in one line: what was found, and where."""
+    where = ", ".join(f"{name}={value}" for name, value in finding.group.items())
+    return f"{finding.rule.title}: {where}" if where else finding.rule.title
 
 
 def _threat(tags: Iterable[str]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ Nothing is dropped: what a reader would act upon instead of showing is written o
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass, replace
-from datetime import datetime
+from datetime import date
 from enum import Enum
 from functools import cache
 from typing import Any, Final, TypeVar, cast
@@ -84,7 +84,7 @@ def _every_text(value: Any, change: Callable[[str], str]) -> Any:
             return type(value)(_every_text(item, change) for item in value)
         case _ if is_dataclass(value) and not isinstance(value, type):
             return replace(value, **{f.name: _every_text(getattr(value, f.name), change) for f in fields(value)})
-        case None | bool() | int() | float() | datetime():
+        case None | bool() | int() | float() | date():
             return value
         case _:
             return change(str(value))

@@ -82,6 +82,8 @@ class _Parts:
         for one in counts.formats if len(counts.formats) > 1 or self._verbose else ():
             line = f"{one.format or '-'}: {self._amounts(one.inputs, one.size, one.records)}"
             _add(grid, "", Text(line, style="dim"))
+        if self._result.unchanged:
+            _add(grid, "", Text(words.many("findings.unchanged", self._result.unchanged), style="dim"))
         _add(grid, words("findings.label.events"), Text(words.number(total.events)))
         if total.rejected:
             reasons = ", ".join(f"{code} × {words.number(n)}" for code, n in counts.rejected.items())
@@ -110,15 +112,22 @@ class _Parts:
 
     def _pictures(self, counts: Summary) -> Iterator[RenderableType]:
         words = self._words
+        if self._result.nothing_new:
+            yield Text(words("findings.nothing-new"), style="bold")
+            return
         if not self._result.findings:
             yield Text(words("findings.none"), style="bold")
             if self._result.left_out:
                 yield Text(words.many("findings.left-out", self._result.left_out), style="yellow")
+            if self._result.known:
+                yield Text(words.many("findings.known", self._result.known))
             if counts.blind:
                 yield Text(words.many("findings.none-but-blind", counts.blind), style="yellow")
             return
         if self._result.left_out:
             yield Text(words.many("findings.left-out", self._result.left_out), style="dim")
+        if self._result.known:
+            yield Text(words.many("findings.known", self._result.known), style="dim")
         found = words.many("findings.count", len(self._result.findings))
         yield Text(f"{found}, {words.many('findings.events', counts.events_found)}", style="bold")
         grid = Table.grid(padding=(0, 2))

@@ -8,6 +8,7 @@ import lzma
 import os
 import re
 import sys
+import zipfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -20,12 +21,12 @@ import zstandard
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kyber.logs import records
+from kyber.logs import archive, records
 from kyber.logs import stream as streams
 from kyber.logs.batch import Chunk
 from kyber.logs.formats.json import JsonParser
 from kyber.logs.inputs import Input, inputs
-from kyber.logs.records import BROKEN, documents, event_log, lines
+from kyber.logs.records import BROKEN, documents, event_log, journal, lines
 from kyber.logs.stream import ReadingError, Stream
 from kyber.problem import Severity
 from tests.data import unpacked
@@ -114,6 +115,302 @@ def test_a_line_that_never_ends_is_held_up_to_the_limit_only() -> None:
     held = [b"x" * 2**20] * 20
     ((record, offset, cut),) = flat(lines(Pieces(*held)))  # type: ignore[arg-type]
     assert (len(record), offset, cut) == (records.MAX_RECORD, 0, True)
+
+
+# --- entries of the journal ------------------------------------------------------------------------------------------
+
+
+def field(name: bytes, data: bytes) -> bytes:
+    """A field of the journal's export form, with its length."""
+    return name + b"\n" + len(data).to_bytes(8, "little") + data + b"\n"
+
+
+ENTRIES = st.lists(
+    st.lists(
+        st.builds(field, st.sampled_from([b"A", b"MESSAGE"]), st.binary(max_size=9) | st.just(b"\n\nB=c\n\n"))
+        | st.sampled_from([b"A=b\n", b"_PID=1\n", b"EMPTY=\n"]),
+        min_size=1,
+        max_size=4,
+    ).map(b"".join),
+    max_size=5,
+)
+
+
+@given(ENTRIES, CUTS, st.sampled_from([b"\n", b"\n\n\n"]))
+def test_entries_are_cut_where_they_end_whatever_their_data_holds(
+    entries: list[bytes], cuts: list[int], between: bytes
+) -> None:
+    expected, offset = [], 0
+    for one in entries:
+        expected.append((one, offset, False))
+        offset += len(one) + len(between)
+    assert flat(journal(pieces_of(b"".join(one + between for one in entries), cuts))) == expected  # type: ignore[arg-type]
+
+
+JOURNAL = st.lists(
+    st.sampled_from(
+        [b"A=b\n", b"\n", b"A\n", b"A", b"=\n", field(b"B", b"x\n\ny"), b"\0" * 7, b"\xff" * 8, b"0123456789"]
+    )
+    | st.integers(0, 12).map(lambda length: b"L\n" + length.to_bytes(8, "little")),
+    max_size=12,
+).map(b"".join)
+
+
+@given(JOURNAL | st.binary(max_size=60), CUTS, st.sampled_from([5, 2**20]))
+@example(b"L\n" + (2**63).to_bytes(8, "little") + b"A=b\n\nC=d\n", [], 2**20)
+def test_no_byte_of_a_journal_is_lost_however_damaged_it_is(data: bytes, cuts: list[int], limit: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(records, "MAX_RECORD", limit)
+        found = flat(journal(pieces_of(data, [])))  # type: ignore[arg-type]
+        assert flat(journal(pieces_of(data, cuts))) == found  # type: ignore[arg-type]
+    end, before_was_cut = 0, False
+    for record, offset, cut in [*found, (b"", len(data), False)]:
+        assert data[offset:].startswith(record)
+        assert len(record) <= limit
+        assert before_was_cut or not data[end:offset].strip(b"\n")
+        end, before_was_cut = offset + len(record), cut
+
+
+def test_a_length_that_cannot_be_true_hides_no_entry_after_it() -> None:
+    after = b"MESSAGE=after\n"
+    for length in (2**63, 2**21, 60):
+        bad = b"MESSAGE\n" + length.to_bytes(8, "little") + b"x\n"
+        found = [record for record, _, _ in flat(journal(Pieces(bad + b"\n" + after)))]  # type: ignore[arg-type]
+        assert found == ([bad, after] if length != 2**21 else [bad + b"\n" + after])
+
+
+def test_an_entry_that_never_ends_is_held_up_to_the_limit_only() -> None:
+    for begin in (b"A=", b"A", b"A\n" + (40 * 2**20).to_bytes(8, "little")):
+        found = flat(journal(Pieces(b"B=c\n\n", begin, *[b"x" * 2**20] * 20)))  # type: ignore[arg-type]
+        assert [(len(record), offset, cut) for record, offset, cut in found] == [
+            (4, 0, False),
+            (records.MAX_RECORD, 5, True),
+        ]
+
+
+def test_data_longer_than_a_record_is_passed_over_and_the_next_entry_read() -> None:
+    data = b"x\n\n" * 2**20
+    entry = b"A=b\n" + field(b"COREDUMP", data) + b"MESSAGE=m\n"
+    found = flat(journal(pieces_of(entry + b"\nA=c\n\n", [2**21, 3 * 2**20])))  # type: ignore[arg-type]
+    assert [(len(record), offset, cut) for record, offset, cut in found] == [
+        (records.MAX_RECORD, 0, True),
+        (4, len(entry) + 1, False),
+    ]
+
+
+def test_reading_can_go_on_after_the_entries_that_were_given() -> None:
+    data = b"A=b\n\n\nC=d\n\nE=f\n"
+    first, last = journal(Pieces(data[:13], data[13:]))  # type: ignore[arg-type]
+    assert (list(first.offsets), first.end, first.open) == ([0, 6], 11, False)
+    assert (list(last.offsets), last.end, last.open) == ([11], len(data), True)
+    (whole,) = journal(Pieces(data[:11]))  # type: ignore[arg-type]
+    assert (whole.end, whole.open) == (11, False)
+
+
+def test_many_short_entries_are_given_in_several_chunks() -> None:
+    chunks = list(journal(Pieces(b"A=\n\n" * 600_000)))  # type: ignore[arg-type]
+    assert len(chunks) > 2
+    assert sum(len(chunk.records) for chunk in chunks) == 600_000
+
+
+# --- zip archives -----------------------------------------------------------------------------------------------------
+
+
+def zipped(path: Path, members: dict[str, bytes], *, method: int = zipfile.ZIP_DEFLATED) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, data in members.items():
+            archive.writestr(zipfile.ZipInfo(name, (2025, 12, 31, 23, 59, 58)), data, method)
+    return path
+
+
+def members_of(path: Path) -> dict[str, tuple[list[bytes], str | None]]:
+    """What is in an archive: each member's name, its lines, and the code of what ended them."""
+    found, problems = inputs([str(path)], NOW)
+    assert problems == []
+    assert all(one.name.startswith(f"{path}!") and one.path == path for one in found)
+    return {one.name.removeprefix(f"{path}!"): read_input(one) for one in found}
+
+
+def read_input(given: Input) -> tuple[list[bytes], str | None]:
+    read: list[bytes] = []
+    try:
+        stream = Stream(given)
+        try:
+            for chunk in lines(stream):
+                read.extend(chunk.records)
+        finally:
+            stream.close()
+    except ReadingError as error:
+        return read, error.code
+    return read, None
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+@given(
+    members=st.dictionaries(
+        st.text(st.characters(codec="utf-8", exclude_characters="\0/\\.\r\n"), min_size=1, max_size=9),
+        st.binary(max_size=200) | st.just(b"\0" * 5_000),
+        max_size=4,
+    )
+)
+def test_each_member_of_an_archive_is_read_as_a_file_of_its_own(
+    method: int, members: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    members = {name: data for name, data in members.items() if not begins_like_packed(data)}
+    path = zipped(tmp_path_factory.mktemp("zip") / "logs.zip", members, method=method)
+    if not members:  # an archive of nothing has another mark
+        return
+    read = members_of(path)
+    assert list(read) == list(members)
+    for name, data in members.items():
+        plain = path.with_name("plain")
+        plain.write_bytes(data)
+        assert read[name] == until_break(plain)
+
+
+def begins_like_packed(data: bytes) -> bool:
+    return data.startswith((b"\x1f\x8b", b"PK", b"BZh"))
+
+
+def test_an_archive_is_told_by_its_first_bytes_and_stands_where_the_file_would(tmp_path: Path) -> None:
+    written(tmp_path / "a.log", b"a\n")
+    zipped(tmp_path / "b.log", {"x/one.log": b"1\n", "two.log.gz": gzip.compress(b"2\n"), "x/": b""})
+    written(tmp_path / "c.zip", b"not an archive\n")
+    found, problems = inputs([str(tmp_path), str(tmp_path / "b.log")], NOW)
+    names = [one.name.removeprefix(f"{tmp_path}{os.sep}") for one in found]
+    assert (names, problems) == (["a.log", "b.log!x/one.log", "b.log!two.log.gz", "c.zip"], [])
+    assert [read_input(one) for one in found] == [([one], None) for one in (b"a", b"1", b"2", b"not an archive")]
+    assert found[1].modified == datetime(2025, 12, 31, 23, 59, 58, tzinfo=UTC)
+
+
+def test_what_an_archive_hides_is_left_out_and_names_are_never_paths(tmp_path: Path) -> None:
+    path = zipped(
+        tmp_path / "in" / "logs.zip",
+        {"__MACOSX/a": b"", ".hidden": b"", "x/.y/z": b"", "../out.log": b"a\n", "/etc/passwd": b"b\n"},
+    )
+    assert members_of(path) == {"../out.log": ([b"a"], None), "/etc/passwd": ([b"b"], None)}
+    assert [one.name for one in tmp_path.rglob("*")] == ["in", "logs.zip"]
+
+
+def test_an_event_log_in_an_archive_is_held_and_not_read_out_of_order(tmp_path: Path) -> None:
+    (given,) = inputs([str(zipped(tmp_path / "a.zip", {"a.log": b"a\n"}))], NOW)[0]
+    stream = Stream(given)
+    assert stream.file is None
+    assert (stream.read(9), stream.consumed, given.size) == (b"a\n", given.size, given.size)
+    stream.close()
+
+
+def test_archives_within_archives_and_from_pipes_are_not_opened(tmp_path: Path) -> None:
+    inner = zipped(tmp_path / "inner.zip", {"a.log": b"a\n"}).read_bytes()
+    outer = zipped(tmp_path / "outer.zip", {"inner.zip": inner, "b.log": b"b\n"})
+    assert members_of(outer) == {"inner.zip": ([], "F13"), "b.log": ([b"b"], None)}
+
+
+@pytest.mark.parametrize("mark", ["[Content_Types].xml", "META-INF/MANIFEST.MF", "mimetype", "AndroidManifest.xml"])
+def test_documents_and_programs_in_the_form_of_archives_are_passed_over_and_said(mark: str, tmp_path: Path) -> None:
+    zipped(tmp_path / "a.docx", {mark: b"", **{f"word/{number}.xml": b"x" for number in range(50)}})
+    written(tmp_path / "b.log", b"b\n")
+    found, problems = inputs([str(tmp_path)], NOW)
+    assert [one.name for one in found] == [str(tmp_path / "b.log")]
+    assert [(one.code, one.severity) for one in problems] == [("F12", Severity.NOTE)]
+
+
+def test_members_that_cannot_be_unpacked_are_counted_once_and_the_rest_read(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "a.zip", {"a": b"a\n", "b": b"b\n", "c": b"c\n"}, method=zipfile.ZIP_STORED)
+    data = bytearray(path.read_bytes())
+    first = data.index(b"PK\x01\x02")
+    data[first + 8] |= 1  # encrypted
+    second = data.index(b"PK\x01\x02", first + 4)
+    data[second + 10] = zipfile.ZIP_BZIP2
+    path.write_bytes(data)
+    found, problems = inputs([str(path)], NOW)
+    assert [one.name for one in found] == [f"{path}!c"]
+    assert [(one.code, one.facts) for one in problems] == [("F11", {"count": 2})]
+
+
+def test_a_damaged_member_is_read_up_to_the_damage_and_said(tmp_path: Path) -> None:
+    text = b"".join(b"line %d\n" % number for number in range(20_000))
+    for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        path = zipped(tmp_path / "a.zip", {"a.log": text, "b.log": b"b\n"}, method=method)
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 0xFF
+        path.write_bytes(data)
+        read = members_of(path)
+        assert read["a.log"][1] == "F06"
+        assert read["b.log"] == ([b"b"], None)
+
+
+def test_an_archive_that_changed_since_it_was_listed_is_said(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "a.zip", {"a.log": b"a\n"})
+    (given,) = inputs([str(path)], NOW)[0]
+    path.write_bytes(b"x" * 100)
+    assert read_input(given) == ([], "F06")
+    path.unlink()
+    assert read_input(given) == ([], "F02")
+
+
+@pytest.mark.parametrize("cut", [0.3, 0.9, 0.99])
+def test_an_archive_that_breaks_off_is_said_and_not_read_as_text(cut: float, tmp_path: Path) -> None:
+    data = zipped(tmp_path / "a.zip", {f"{number}.log": b"a\n" for number in range(20)}).read_bytes()
+    path = written(tmp_path / "b.zip", data[: int(len(data) * cut)])
+    found, problems = inputs([str(path)], NOW)
+    assert (found, [one.code for one in problems]) == ([], ["F06"])
+
+
+def test_members_that_share_their_data_are_not_read(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "a.zip", {"a": b"x" * 100, "b": b"y" * 100}, method=zipfile.ZIP_STORED)
+    data = bytearray(path.read_bytes())
+    second = data.index(b"PK\x01\x02", data.index(b"PK\x01\x02") + 4)
+    data[second + 42 : second + 46] = bytes(4)
+    path.write_bytes(data)
+    found, problems = inputs([str(path)], NOW)
+    assert found == []
+    assert [(one.code, one.facts) for one in problems] == [("F06", {"why": "members overlap"})]
+
+
+def test_an_archive_has_no_more_members_than_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = zipped(tmp_path / "a.zip", {f"{number}.log": b"" for number in range(5)})
+    monkeypatch.setattr(archive, "MAX_MEMBERS", 3)
+    found, problems = inputs([str(path)], NOW)
+    assert [one.name for one in found] == [f"{path}!{number}.log" for number in range(3)]
+    assert [one.code for one in problems] == ["F03"]
+
+
+def test_a_list_of_members_longer_than_the_limit_is_not_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = zipped(tmp_path / "a.zip", {f"{number}.log": b"" for number in range(2_000)})
+    monkeypatch.setattr(archive, "MAX_DIRECTORY", 70_000)
+    found, problems = inputs([str(path)], NOW)
+    assert (found, [one.facts for one in problems]) == ([], [{"why": "the list of members is too long"}])
+
+
+def test_members_together_unpack_to_no_more_than_one_file_may(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "FREE_BYTES", 2**20)
+    monkeypatch.setattr(streams, "MAX_RATIO", 10)
+    bomb = b"x\n" * 2**19
+    path = zipped(tmp_path / "a.zip", {f"{number}": bomb for number in range(8)})
+    total = 0
+    for read, code in members_of(path).values():
+        assert code == "F05"
+        total += sum(len(line) + 1 for line in read)
+    assert total < 8 * (2**20 // 8 + 2 * streams.PIECE)
+    assert members_of(zipped(tmp_path / "b.zip", {"a": bomb[: 2**19]}))["a"][1] is None
+
+
+@given(at=st.integers(0, 10_000), put=st.binary(max_size=6), length=st.integers(0, 6))
+def test_whatever_happens_to_an_archive_it_is_read_without_an_error(
+    at: int, put: bytes, length: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = zipped(tmp_path_factory.mktemp("zip") / "a.zip", {"a.log": b"a\n" * 99, "b/c.log": b"\0\1\2" * 9, "d": b""})
+    data = path.read_bytes()
+    at %= len(data)
+    path.write_bytes(data[:at] + put + data[at + length :])
+    found, problems = inputs([str(path)], NOW)
+    assert found or problems
+    for one in found:
+        read, code = read_input(one)
+        assert code in (None, "F05", "F06", "F13")
+        assert sum(map(len, read)) < 2**20
 
 
 # --- JSON values -----------------------------------------------------------------------------------------------------
@@ -490,7 +787,7 @@ def test_no_more_files_are_listed_than_the_limit(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr("kyber.logs.inputs.MAX_FILES", 5)
     assert len(inputs([str(tmp_path)] * 2, NOW)[0]) == 5
     assert inputs([str(tmp_path)], NOW)[1] == []
-    monkeypatch.setattr(streams, "MAX_FILES", 3)
+    monkeypatch.setattr("kyber.logs.inputs.MAX_FILES", 3)
     found, (problem,) = inputs([str(tmp_path), str(tmp_path)], NOW)
     assert (len(found), problem.code, problem.facts) == (3, "F03", {"limit": 3})
 
@@ -608,7 +905,7 @@ def test_a_damaged_chunk_of_an_event_log_is_a_record_that_says_so_and_the_rest_i
 def test_an_event_log_that_has_to_be_held_and_is_too_large_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(streams, "MAX_HELD", 2**20)
+    monkeypatch.setattr(records, "MAX_HELD", 2**20)
     stream = opened(written(tmp_path / "large.evtx.gz", gzip.compress(bytes(2**20 + 1))))
     with pytest.raises(ReadingError) as caught:
         next(event_log(stream))

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from kyber.cli.scan import shipped_rules
 from kyber.finding import Evidence, Finding, ScanResult
-from kyber.logs import scan as path
+from kyber.logs import parse as path
 from kyber.logs.batch import LogSource
 from kyber.logs.inputs import inputs
 from kyber.logs.records import FRAMINGS

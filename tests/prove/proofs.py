@@ -37,6 +37,7 @@ from tests.logs.sigma.test_match import ZONE, batch_of, rows, rule_of
 from tests.logs.sigma.test_regression import MORE_THAN_SAID, read_batches
 from tests.logs.sigma.test_regression import cases as regression_cases
 from tests.prove.both import File, batches_of, both, document, sigmahq, windows
+from tests.prove.crowdsec import services
 from tests.prove.page import Proof, table
 
 RULES, REGRESSION, SAMPLES = "sigma-rules.tar.gz", "sigma-regression.tar.gz", "evtx-samples.tar.gz"
@@ -433,4 +434,5 @@ PROOFS: Mapping[str, Callable[[], Proof]] = {
     "corpus": corpus,
     "matcher": matcher,
     "sample": sample,
+    "services": services,
 }

@@ -1,4 +1,4 @@
-"""The five forms: the same findings in each, and hostile texts harmless in all."""
+"""The forms: the same findings in each, and hostile texts harmless in all."""
 
 import csv
 import io
@@ -7,9 +7,11 @@ import re
 import unicodedata
 from base64 import b64encode
 from dataclasses import replace
+from functools import reduce
 from hashlib import sha256
 from html.parser import HTMLParser
 from itertools import pairwise
+from operator import getitem
 from typing import Any
 
 import pytest
@@ -103,18 +105,22 @@ class Page(HTMLParser):
 
 
 def test_every_form_has_a_function() -> None:
-    assert set(FORMS) == {"table", "jsonl", "csv", "ecs", "html"}
+    assert set(FORMS) == {"table", "jsonl", "csv", "ecs", "html", "sarif", "timesketch"}
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_each_form_carries_the_same_findings(form: str) -> None:
     scan = whole()
     text = text_of(scan, form)
-    if form in ("jsonl", "ecs"):
-        ids = [line["id"] if form == "jsonl" else line["event"]["id"] for line in lines_of(text)]
+    if form in ("jsonl", "ecs", "timesketch"):
+        place = {"jsonl": ("id",), "ecs": ("event", "id"), "timesketch": ("finding_id",)}[form]
+        ids = [reduce(getitem, place, line) for line in lines_of(text)]
         assert ids == [one.id for one in scan.findings]
     elif form == "csv":
         assert [row["event.id"] for row in rows_of(text)] == [one.id for one in scan.findings]
+    elif form == "sarif":
+        results = json.loads(text)["runs"][0]["results"]
+        assert [one["partialFingerprints"]["kyberFindingId/v1"] for one in results] == [one.id for one in scan.findings]
     elif form == "html":
         ids = [attrs["id"] for attrs in Page(text).of("details") if attrs["class"] == "finding"]
         assert ids == [f"f-{one.id}" for one in scan.findings]
@@ -133,6 +139,8 @@ def test_a_result_without_findings_has_every_form(form: str) -> None:
     elif form == "csv":
         assert rows_of(text) == []
         assert text.count("\n") == 1
+    elif form == "sarif":
+        assert json.loads(text)["runs"][0]["results"] == []
     else:
         assert text == ""
 
@@ -471,6 +479,8 @@ def test_hostile_texts_are_harmless_in_every_form(attack: str, reveal: bool) -> 
     assert_harmless_rows(text_of(scan, "csv", reveal=reveal))
     assert_harmless_lines(text_of(scan, "jsonl", reveal=reveal))
     assert_harmless_lines(text_of(scan, "ecs", reveal=reveal))
+    assert_harmless_lines(text_of(scan, "timesketch", reveal=reveal))
+    assert_harmless_lines(text_of(scan, "sarif", reveal=reveal))
 
 
 def test_markup_is_shown_as_it_is() -> None:
@@ -501,6 +511,8 @@ def test_no_text_forges_a_record(text: str) -> None:
     assert_harmless_rows(text_of(hostile(text), "csv"))
     assert_harmless_lines(text_of(hostile(text), "jsonl"))
     assert_harmless_lines(text_of(hostile(text), "ecs"))
+    assert_harmless_lines(text_of(hostile(text), "timesketch"))
+    assert_harmless_lines(text_of(hostile(text), "sarif"))
 
 
 # Personal identity codes

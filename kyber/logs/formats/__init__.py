@@ -18,13 +18,15 @@ class Context:
 
     `reference` (aware) is the latest time that a record without a year can have: the file's own time. `zone` is for
     times without an offset. `sample` is the start of the input (up to 256 KiB), wherever reading begins: a header that
-    names columns stands there. `columns` says what a source's own columns are to be called.
+    names columns stands there. `columns` says what a source's own columns are to be called; `starts`, a regular
+    expression (RE2), what the first line of a record matches, where records have several.
     """
 
     reference: datetime
     zone: tzinfo
     sample: bytes = b""
     columns: Mapping[str, str] = field(default_factory=dict)
+    starts: str | None = None
 
 
 class Parser(Protocol):
@@ -49,7 +51,8 @@ class Format:
 
     `framing` is a name in `records.FRAMINGS`. `detect` gets up to the first 256 KiB (decompressed) and answers 0..100:
     how sure it is. `product` and `service` are what an input of this format is for rules. `column` turns a field's path
-    in an event into its column's name. `json`: its records are JSON, each value written as JSON does.
+    in an event into its column's name. `json`: its records are JSON, each value written as JSON does. `own_identity`:
+    a record says itself which it is, wherever it is read.
     """
 
     name: str
@@ -62,3 +65,4 @@ class Format:
     table: str
     column: Callable[[str], str] = str
     json: bool = False
+    own_identity: bool = False

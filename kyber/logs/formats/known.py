@@ -3,14 +3,48 @@
 from collections.abc import Mapping
 
 from kyber.logs.formats import Format
+from kyber.logs.formats.application import APPLICATION, LOGFMT
 from kyber.logs.formats.auditd import AUDITD
+from kyber.logs.formats.cef import CEF
+from kyber.logs.formats.cloud import CLOUD
+from kyber.logs.formats.delimited import CSV
+from kyber.logs.formats.journald import JOURNALD, JOURNALD_EXPORT
 from kyber.logs.formats.json import JSON_DOCUMENT, JSON_LINES
+from kyber.logs.formats.keyvalue import FORTIGATE, KEYVALUE
+from kyber.logs.formats.leef import LEEF
 from kyber.logs.formats.syslog import SYSLOG
 from kyber.logs.formats.text import TEXT
+from kyber.logs.formats.w3c import W3C
+from kyber.logs.formats.web import WEB
 from kyber.logs.formats.windows import EVTX, WINDOWS, WINDOWS_DOCUMENT
+from kyber.logs.formats.zeek import ZEEK, ZEEK_JSON
 
 FORMATS: Mapping[str, Format] = {
-    one.name: one for one in (EVTX, WINDOWS, WINDOWS_DOCUMENT, AUDITD, SYSLOG, JSON_LINES, JSON_DOCUMENT, TEXT)
+    one.name: one
+    for one in (
+        EVTX,
+        WINDOWS,
+        WINDOWS_DOCUMENT,
+        AUDITD,
+        JOURNALD,
+        JOURNALD_EXPORT,
+        CEF,
+        LEEF,
+        FORTIGATE,
+        KEYVALUE,
+        WEB,
+        W3C,
+        ZEEK,
+        ZEEK_JSON,
+        *CLOUD,
+        SYSLOG,
+        LOGFMT,
+        APPLICATION,
+        JSON_LINES,
+        JSON_DOCUMENT,
+        CSV,
+        TEXT,
+    )
 }
 
 

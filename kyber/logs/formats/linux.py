@@ -3,7 +3,8 @@
 Fields: `event.action`, `event.outcome` (success or failure), `event.category`, who (`user.name`, with
 `user.effective.name` where the user becomes another or `user.target.name` where another is changed), from where
 (`source.ip`, or `source.domain` for a name; `source.port`), and what; what has no ECS name is `linux.<program>.<name>`.
-A message that no pattern holds for has none. The messages are in `linux_ssh`, `linux_accounts` and `linux_system`.
+A message that no pattern holds for has none. The messages are in `linux_ssh`, `linux_accounts`, `linux_system`,
+`linux_firewall` and `linux_sysmon`; those of programs that none of them knows are read by `services`.
 """
 
 import re
@@ -23,9 +24,13 @@ from kyber.logs.formats.linux_accounts import (
     read_su,
     read_sudo,
 )
+from kyber.logs.formats.linux_firewall import read_filterlog
 from kyber.logs.formats.linux_pattern import Fields, Reader
 from kyber.logs.formats.linux_ssh import read_sshd
+from kyber.logs.formats.linux_sysmon import read_sysmon
 from kyber.logs.formats.linux_system import read_cron, read_kernel, read_systemd
+from kyber.logs.formats.services import read_service
+from kyber.logs.formats.web import read_web
 
 LONGEST_MESSAGE: Final = 65_536
 """Characters; a longer message is kept, but not taken apart."""
@@ -41,7 +46,10 @@ PROGRAMS: Final[Mapping[str, Reader]] = MappingProxyType(
         "klogind": read_klogind,
         "systemd-logind": read_logind,
         "kernel": read_kernel,
+        "filterlog": read_filterlog,
         "systemd": read_systemd,
+        "sysmon": read_sysmon,
+        **dict.fromkeys(("nginx", "apache2", "apache", "httpd"), read_web),
         **dict.fromkeys(("CRON", "CROND", "cron", "crond", "crontab"), read_cron),
         **dict.fromkeys(
             (
@@ -93,8 +101,7 @@ def read_message(program: str, message: str) -> Mapping[str, object]:
     elif message.startswith("pam_"):
         found = read_pam(message)
     else:
-        read = PROGRAMS.get(program)
-        found = None if read is None else read(message)
+        found = PROGRAMS.get(program, read_service)(message)
     if found is None:
         return fields
     found.update(fields)

@@ -5,8 +5,8 @@ Sources of the formats: RFC 3164 (BSD syslog: `<34>Oct 11 22:14:15 host su: mess
 rsyslog and journalctl write to files (`2026-03-04T12:13:14.123+02:00 host prog[1]: message`). In files the forms may be
 mixed, and the priority is mostly missing.
 
-Files are read tolerantly; `parse_rfc3164` and `parse_rfc5424` are strict. What the programs' messages say is read by
-`kyber.logs.formats.linux`.
+Files are read tolerantly, and a line that begins with white space goes on the one before it; `parse_rfc3164` and
+`parse_rfc5424` are strict. What the programs' messages say is read by `kyber.logs.formats.linux`.
 
 Codes: F10 no header of this format, F14 a time that does not exist, F15 a part of an RFC 5424 message is malformed,
 F16 a priority above 191. Notes: F20 the year was assumed, F21 the time zone was assumed.
@@ -21,9 +21,10 @@ from typing import Final
 from kyber.logs.formats import Context, Format
 from kyber.logs.formats.line import Event, LineParser, MalformedError
 from kyber.logs.formats.linux import read_message
+from kyber.logs.formats.multiline import indented, joined
 from kyber.logs.formats.times import BSD, EPOCH, Times
 
-__all__ = ["SYSLOG", "Event", "MalformedError", "SyslogParser", "parse_rfc3164", "parse_rfc5424"]
+__all__ = ["SYSLOG", "Event", "MalformedError", "SyslogParser", "envelope", "parse_rfc3164", "parse_rfc5424"]
 
 NO_RECORD: Final = "F10"
 NO_PART: Final = "F15"
@@ -43,6 +44,7 @@ _ISO = (
 )
 _FRAME = r"(?:[0-9]{1,7} (?=<))?"
 _PRIORITY = r"(?:<([0-9]{1,3})>)?"
+_ENVELOPE = re.compile(rf"{_FRAME}<([0-9]{{1,3}})>", re.ASCII)
 _PROGRAM = r"[^\s\[\]:]{1,128}+"
 _PROCESS = r"[^\]\s]{0,128}+"
 _TAG = rf"({_PROGRAM})(?:\[({_PROCESS})\]:? ?|:(?: |\Z))"
@@ -186,6 +188,36 @@ def parse_rfc3164(text: str, context: Context) -> Event:
     return event
 
 
+def envelope(text: str, times: Times) -> tuple[Event, int]:
+    """The fields of the syslog header that stands before a record of another format, and what its time assumed.
+
+    `text` is all that stands before that record; what is no header has no fields. No `@timestamp` is among them where
+    the time does not exist.
+    """
+    event: Event = {}
+    priority = _ENVELOPE.match(text)
+    if priority is not None and int(priority[1]) <= HIGHEST_PRIORITY:
+        _set_priority(event, priority[1])
+    found = _LINE.match(text)
+    assumed = [0, 0, 0]
+    try:
+        if found is None:
+            parts = _5424.match(text)
+            if parts is not None:
+                event = _of_5424(parts.groups(), times, assumed)
+                event.pop("message", None)
+        else:
+            _, stamp, host, name, process = found.groups()
+            event["@timestamp"], what = times[stamp]
+            assumed[what] += 1
+            if host is not None:
+                event["host.name"] = host
+            _set_process(event, name, process)
+    except MalformedError:
+        pass
+    return event, next((what for what in (2, 1) if assumed[what]), 0)
+
+
 # --- files -----------------------------------------------------------------------------------------------------------
 
 
@@ -221,7 +253,9 @@ class SyslogParser(LineParser):
             event["message"] = text[found.end() :]
         program, message = event.get("process.name"), event.get("message")
         if isinstance(message, str):
-            event.update(read_message(program if isinstance(program, str) else "", message))
+            # Lines that were joined may be of several writers: only the first is taken for what the program says.
+            said = message.partition("\n")[0]
+            event.update(read_message(program if isinstance(program, str) else "", said))
         return event
 
     def _event_of_5424(self, text: str) -> Event:
@@ -260,7 +294,7 @@ SYSLOG: Final = Format(
     name="syslog",
     title="Syslog (RFC 3164, RFC 5424, rsyslog)",
     detect=detect,
-    parser=SyslogParser,
+    parser=joined(SyslogParser, indented),
     product="linux",
     table="linux",
 )

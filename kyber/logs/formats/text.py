@@ -1,7 +1,8 @@
 """Lines of a format that kyber does not know -> events that hold the line as their message, and say so.
 
-Keywords can still find something in them, and nothing is lost; but no field is known, so each line is counted as read
-without being understood. What is not even text is a reject.
+Keywords can still find something in them, and nothing is lost; but no field is known, so each event is counted as read
+without being understood. A line that plainly goes on the one before, as in a stack trace, is in the same event. What is
+not even text is a reject.
 """
 
 import re
@@ -9,13 +10,14 @@ from collections.abc import Mapping
 
 from kyber.logs.batch import Chunk, Parsed, Reject
 from kyber.logs.formats import Context, Format
+from kyber.logs.formats.multiline import joined, of_trace
 
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 """What a text of an older encoding does not hold: controls other than white space and escape."""
 
 
 class TextParser:
-    """One event a line."""
+    """One event a record."""
 
     pending: int | None = None
 
@@ -50,4 +52,10 @@ class TextParser:
         return Parsed()
 
 
-TEXT = Format(name="text", title="Lines of an unknown format", detect=lambda sample: 1, parser=TextParser, table="text")
+TEXT = Format(
+    name="text",
+    title="Lines of an unknown format",
+    detect=lambda sample: 1,
+    parser=joined(TextParser, of_trace),
+    table="text",
+)

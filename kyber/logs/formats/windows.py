@@ -127,6 +127,7 @@ def _detect(objects: list[dict[str, Any]]) -> int:
 
 EVTX = Format(
     name="evtx",
+    own_identity=True,
     title="Windows event log (EVTX)",
     framing="evtx",
     detect=lambda sample: 100 if sample.startswith(b"ElfFile\x00") else 0,

@@ -50,6 +50,11 @@ class Matcher:
             for logsource, rules in plan.routes.items()
         }
 
+    @property
+    def sieve_keys(self) -> frozenset[bytes]:
+        """What names the sieves of this plan's keywords."""
+        return frozenset(one.key for one in self.sieves.values() if one is not None)
+
     def matches(self, batch: EventBatch) -> Iterator[Match]:
         """The rules that match something in the batch."""
         held = {
@@ -290,7 +295,7 @@ class _Route:
             batch = self.answers.batch
             places = np.arange(len(self.rows))
             if batch.verbatim and self.sieve is not None:
-                places = np.flatnonzero(self.sieve.rows(*batch.read.joined(self.rows)))
+                places = np.flatnonzero(batch.read.near(self.rows, self.sieve))
             if len(places):
                 for _, cells, column in batch.cells(self.rows[places]):
                     for number, indexes in self.answers.matcher.fields[""].verdicts(column.values).items():

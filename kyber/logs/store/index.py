@@ -289,6 +289,13 @@ class Index:
         found = [Cursor(**dict(zip(_CURSOR, row, strict=True))) for row in self._db.execute(query, (source,))]
         return [replace(one, done=bool(one.done)) for one in found]
 
+    def pending(self, source: str) -> int:
+        """Bytes of a source's files that were there at the last look and have not been read; compressed ones do not
+        tell."""
+        query = "select sum(size - offset) from cursors where source = ? and not done and size > offset and mark = ''"
+        row = self._db.execute(query, (source,)).fetchone()
+        return int(row[0] or 0)
+
     def keep(self, cursor: Cursor) -> Cursor:
         """Write a cursor, a new one (id 0) under an id of its own; as it is then."""
         names = _CURSOR[0 if cursor.id else 1 :]

@@ -67,6 +67,7 @@ class ParquetStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.index = Index(folder / _INDEX)
+        self.sieved: dict[tuple[int, bytes], bytes] = {}
 
     @staticmethod
     def exists(folder: Path) -> bool:
@@ -81,9 +82,15 @@ class ParquetStore:
     ) -> Iterator[EventBatch]:
         """Batches of the events of a period, by day and source; also such as lie outside it. Events without a time
         are given where the period has no bounds."""
-        with shared(self.folder / _READING):
+        with self.reading():
             for info in self.chosen(period, sources=sources, days=days):
                 yield self.batch(info)
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """While this lasts, no segment that the index names is removed."""
+        with shared(self.folder / _READING):
+            yield
 
     def chosen(
         self, period: Period = ALL, *, sources: Sequence[str] | None = None, days: Sequence[str] | None = None
@@ -97,7 +104,13 @@ class ParquetStore:
 
     def batch(self, info: SegmentInfo) -> EventBatch:
         """The events of one segment. Raises StoreError where it is not there or damaged."""
-        return self._opened(info).batch()
+        return self._opened(info).batch(_Memory(self, info.id))
+
+    def remember(self, keys: Iterable[bytes]) -> None:
+        """Keep what the sieves of these keys found in segments, for the next time; where that cannot be, never mind."""
+        with suppress(StoreError), self.index.transaction():
+            self.index.keep_sieved(self.sieved, keys)
+        self.sieved = {}
 
     def _opened(self, info: SegmentInfo) -> Segment:
         try:
@@ -115,6 +128,21 @@ class ParquetStore:
             for info in self.index.segments(REJECTED, sources=sources):
                 for row in segments.rows(self.folder / info.path):
                     yield {"source": info.source, **row}
+
+
+class _Memory(dict[bytes, bytes]):
+    """What sieves found in one segment: looked up in the index, and new findings noted for it."""
+
+    def __init__(self, store: ParquetStore, segment: int) -> None:
+        super().__init__()
+        self._store, self._segment = store, segment
+
+    def get(self, key: bytes, default: Any = None) -> Any:
+        found = self._store.index.sieved(self._segment, key)
+        return default if found is None else found
+
+    def __setitem__(self, key: bytes, rows: bytes) -> None:
+        self._store.sieved[self._segment, key] = rows
 
 
 @contextmanager

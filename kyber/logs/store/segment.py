@@ -12,7 +12,7 @@ says so. The metadata of the file says what the events are for rules.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from functools import cached_property
@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from kyber.logs.batch import ABSENT, Codes, Column, EventBatch, LogSource, Origin, Places, Reject, Rows
+from kyber.logs.batch import ABSENT, Codes, Column, EventBatch, LogSource, Origin, Places, Reject, Rows, Sieve
 from kyber.logs.schema import table
 from kyber.logs.values import NO_TIME, Value
 
@@ -218,10 +218,13 @@ class Segment:
         self.zone = UTC if self.nature.zone == "UTC" else ZoneInfo(self.nature.zone)
         self.rows = int(self.file.metadata.num_rows)
 
-    def batch(self) -> EventBatch:
-        """The events; their columns are read when they are asked for."""
+    def batch(self, memory: MutableMapping[bytes, bytes] | None = None) -> EventBatch:
+        """The events; their columns are read when they are asked for.
+
+        `memory` holds the rows that sieves left (int32, ascending) under the sieves' keys, and takes more of them.
+        """
         nature = self.nature
-        fields, records = _Fields(self), _Records(self)
+        fields, records = _Fields(self), _Records(self, {} if memory is None else memory)
         return EventBatch.of(fields, self.rows, records, nature.logsource, table(nature.table), nature.verbatim)
 
     def array(self, name: str) -> Any:
@@ -292,8 +295,9 @@ def _value(text: str) -> Value:
 class _Records:
     """The raw records of one segment, each column of them read when it is asked for."""
 
-    def __init__(self, segment: Segment) -> None:
+    def __init__(self, segment: Segment, memory: MutableMapping[bytes, bytes]) -> None:
         self._segment, self.source, self.zone = segment, segment.nature.source, segment.zone
+        self._memory = memory
 
     @cached_property
     def raw(self) -> Sequence[bytes]:
@@ -334,13 +338,18 @@ class _Records:
     def _fingerprints(self) -> Column:
         return decoded(self._segment.array(FINGERPRINT), is_json=False)
 
-    def joined(self, rows: Places) -> tuple[bytes, NDArray[np.int64]]:
-        array = self._segment.array(RAW)
-        if len(rows) < len(array):
-            array = array.take(pa.array(rows))
-        _, places, data = array.buffers()
-        ends = np.frombuffer(places, dtype=np.int64)[array.offset : array.offset + len(array) + 1]
-        return bytes(data[int(ends[0]) : int(ends[-1])]), ends[1:] - ends[0]
+    def near(self, rows: Places, sieve: Sieve) -> Rows:
+        known = self._memory.get(sieve.key)
+        if known is None:
+            array = self._segment.array(RAW)
+            _, places, data = array.buffers()
+            ends = np.frombuffer(places, dtype=np.int64)[array.offset : array.offset + len(array) + 1]
+            found = sieve.rows(bytes(data[int(ends[0]) : int(ends[-1])]), ends[1:] - ends[0])
+            known = self._memory[sieve.key] = np.flatnonzero(found).astype(np.int32).tobytes()
+        left = np.zeros(self._segment.rows, dtype=bool)
+        left[np.frombuffer(known, dtype=np.int32)] = True
+        chosen: Rows = left[rows]
+        return chosen
 
     def origin(self, row: int) -> Origin:
         fingerprint: Any = self._fingerprints.at(row)

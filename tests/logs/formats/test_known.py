@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kyber.logs.batch import Chunk, EventBatch, LogSource, Origin, Parsed
 from kyber.logs.formats import Context, Format
 from kyber.logs.formats.known import FORMATS, detect
-from kyber.logs.records import documents, lines
+from kyber.logs.records import delimited, documents, enveloped, journal, lines
 from kyber.logs.schema import table
 
 CONTEXT = Context(reference=datetime(2026, 3, 4, 12, tzinfo=UTC), zone=UTC)
@@ -43,20 +43,137 @@ REAL: dict[str, tuple[str, ...]] = {
         json.dumps({"@timestamp": "2026-03-04T10:15:30Z", "user": {"name": "liisa"}, "ips": ["192.0.2.7", None]}),
         json.dumps({"records": [{"a": 1, "b": {"c": True}}, {"a": 2.5}], "n": None}),
     ),
+    "journald": (
+        json.dumps({"__CURSOR": "s=1;i=2", "__REALTIME_TIMESTAMP": "1772619330123456", "MESSAGE": [104, 255, 105]}),
+        json.dumps(
+            {"__REALTIME_TIMESTAMP": "1772619330123457", "_COMM": ["sshd", None], "COREDUMP": None, "_PID": "7"}
+        ),
+    ),
+    "journald-export": (
+        "__CURSOR=s=1;i=2\n__REALTIME_TIMESTAMP=1772619330123456\n_HOSTNAME=gw-1\n_TRANSPORT=kernel\nMESSAGE=up\n",
+        "__REALTIME_TIMESTAMP=1772619330123457\nMESSAGE\n\3\0\0\0\0\0\0\0a\n\n\n_PID=7\n",
+    ),
+    "web": (
+        '192.0.2.7 - - [04/Mar/2026:12:15:30 +0200] "GET /asiakas?id=7 HTTP/1.1" 200 512',
+        'example.org:443 2001:db8::7 - liisa [04/Mar/2026:12:15:31 +0200] "POST /a HTTP/2.0" 401 - "-" "curl/8"',
+        r'192.0.2.9 - - [04/Mar/2026:12:15:32 +0200] "\x16\x03\x01" 400 157 "-" "-" "-" 0.001',
+        '2026/03/04 12:15:33 [error] 7#7: *9 open() failed, client: 192.0.2.7, server: _, request: "GET / HTTP/1.1"',
+        "[Wed Mar 04 12:15:34.123456 2026] [core:error] [pid 7:tid 8] [client 192.0.2.7:5678] AH00037: not allowed",
+        "[Wed Mar 04 12:15:35 2026] [notice] resuming normal operations",
+    ),
+    "w3c": (
+        "#Software: Microsoft Internet Information Services 10.0",
+        "#Fields: date time s-ip cs-method cs-uri-stem cs-uri-query c-ip cs(User-Agent) sc-status time-taken",
+        "2026-03-04 10:15:30 192.0.2.1 GET /ecp/default.aspx id=1 192.0.2.7 Mozilla/5.0+(X11) 200 31",
+        "2026-03-04 10:15:31 192.0.2.1 GET / - 192.0.2.7 - 404 2",
+    ),
+    "zeek": (
+        "#separator \\x09",
+        "#path\tdns",
+        "#fields\tts\tuid\tid.orig_h\tid.resp_p\tquery\tanswers\tAA",
+        "#types\ttime\tstring\taddr\tport\tstring\tvector[string]\tbool",
+        "1772619330.123456\tCabc\t192.0.2.7\t53\tportal.example.org\t192.0.2.1,192.0.2.2\tT",
+        "#close\t2026-03-04-11-00-00",
+    ),
+    "zeek-json": (
+        json.dumps({"ts": 1772619330.5, "uid": "Cabc", "id.orig_h": "192.0.2.7", "id.resp_p": 53, "conn_state": "SF"}),
+        json.dumps({"ts": "2026-03-04T10:15:30Z", "_path": "http", "uid": "Cd", "id": {"orig_h": "192.0.2.7"}}),
+    ),
+    "cloudtrail": (
+        json.dumps(
+            {
+                "eventVersion": "1.09",
+                "eventTime": "2026-03-04T10:15:30Z",
+                "eventSource": "iam.amazonaws.com",
+                "eventName": "CreateUser",
+                "awsRegion": "eu-north-1",
+                "sourceIPAddress": "192.0.2.7",
+                "userIdentity": {"type": "IAMUser", "userName": "liisa"},
+                "requestParameters": {"userName": "matti"},
+            }
+        ),
+    ),
+    "m365": (
+        json.dumps(
+            {
+                "CreationTime": "2026-03-04T10:15:30",
+                "Operation": "New-InboxRule",
+                "Workload": "Exchange",
+                "UserId": "liisa@example.org",
+                "ClientIP": "[2001:db8::7]:50123",
+                "Parameters": [{"Name": "ForwardTo", "Value": "x@example.net"}],
+            }
+        ),
+    ),
+    "azure": (
+        json.dumps(
+            {
+                "time": "2026-03-04T10:15:30Z",
+                "operationName": "Sign-in activity",
+                "category": "SignInLogs",
+                "resultType": "50126",
+                "properties": {"userPrincipalName": "liisa@example.org", "ipAddress": "192.0.2.7"},
+            }
+        ),
+    ),
+    "csv": (
+        "time;user;note",
+        '2026-03-04 10:15:30;liisa;"first line\nsecond ""line"""',
+        "2026-03-04 10:15:31;matti;ok",
+    ),
+    "m365-csv": (
+        "CreationDate,UserIds,Operations,AuditData",
+        '2026-03-04T10:15:30,liisa,UserLoggedIn,"{""Operation"":""UserLoggedIn"",""UserId"":""liisa""}"',
+    ),
+    "cef": (
+        r"CEF:0|Acme|Fire\|wall|7.1|100|blocked|8|rt=1772619330123 src=192.0.2.7 msg=a\=b cs1Label=Rule cs1=x y",
+        "<134>Mar  4 10:15:30 gw-1 CEF:0|Acme|Firewall|7.1|101|allowed|Low|src=192.0.2.7 dst=198.51.100.4 dpt=443",
+    ),
+    "leef": (
+        "LEEF:1.0|Acme|IDS|2.0|login|src=192.0.2.7\tusrName=liisa\tdevTime=Mar 04 2026 10:15:30",
+        "<13>Mar  4 10:15:30 gw-1 LEEF:2.0|Acme|IDS|2.0|login|^|src=192.0.2.7^usrName=liisa",
+    ),
+    "fortigate": (
+        'date=2026-03-04 time=10:15:30 devname="fw" devid="F1" type="traffic" srcip=192.0.2.7 action="deny"',
+        '<189>Mar  4 10:15:30 fw date=2026-03-04 time=10:15:30 logid="01" type="event" user="liisa" srcip=192.0.2.7',
+    ),
+    "keyvalue": (
+        'id=firewall sn=0017 time="2026-03-04 10:15:30" m=36 src=192.0.2.7:5012:X1 dst=198.51.100.4:443:X0',
+        'device="SFW" date=2026-03-04 time=10:15:30 src_ip=192.0.2.7 dst_ip=198.51.100.4 log_subtype="Denied"',
+    ),
+    "logfmt": (
+        'time="2026-03-04T10:15:30+02:00" level=error msg="login failed" remote_ip=192.0.2.7 user=liisa',
+        'ts=2026-03-04T10:15:31Z lvl=info msg="ready \\"now\\"" path=/x?a=b',
+    ),
+    "application": (
+        "2026-03-04 10:15:30,123 WARN  [org.example.Auth] (thread-1) Login failed for user 'liisa' from 192.0.2.7",
+        '[04-Mar-2026 10:15:31] app.INFO: ready {"a": 1} []',
+        "I0304 10:15:32.123456       1 auth.go:63] ready",
+    ),
     "text": ("an ordinary sentence, as a program may write it", "=== käynnistys ==="),
 }
+
+TOLD_TOGETHER = frozenset(("auditd", "w3c", "zeek", "csv", "m365-csv"))
+"""Formats of which not every line tells alone what it is."""
 
 
 @pytest.mark.parametrize("name", REAL)
 def test_each_format_is_told_from_its_lines(name: str) -> None:
     assert detect("\n".join(REAL[name]).encode()).name == name
-    assert all(detect(line.encode()).name == name for line in REAL[name] if name != "auditd")
+    assert all(detect(line.encode()).name == name for line in REAL[name] if name not in TOLD_TOGETHER)
 
 
 def test_json_over_lines_is_told_from_json_a_line() -> None:
-    for name in ("windows", "json"):
+    for name in ("windows", "json", "cloudtrail", "m365", "azure"):
         wide = json.dumps([json.loads(line) for line in REAL[name]], indent=2)
         assert detect(wide.encode()).name == f"{name}-document"
+
+
+@pytest.mark.parametrize(("name", "key"), [("cloudtrail", "Records"), ("m365", "value"), ("azure", "records")])
+def test_an_export_that_wraps_its_events_is_told_from_what_it_wraps(name: str, key: str) -> None:
+    events = [json.loads(line) for line in REAL[name]] * 2_000  # the sample breaks off within
+    for text in (json.dumps({key: events}), json.dumps({"@odata.context": "x", key: events}, indent=1)):
+        assert detect(text.encode()[: 2**18]).name == f"{name}-document"
 
 
 def test_what_is_nothing_else_is_text() -> None:
@@ -98,13 +215,20 @@ class Whole:
 
     def __init__(self, data: bytes) -> None:
         self.data = data
+        self.sample = data[: 2**18]
 
     def read(self, _: int) -> bytes:
         data, self.data = self.data, b""
         return data
 
 
-FRAMINGS: dict[str, Callable[[Any], Iterator[Chunk]]] = {"lines": lines, "json": documents}
+FRAMINGS: dict[str, Callable[[Any], Iterator[Chunk]]] = {
+    "lines": lines,
+    "json": documents,
+    "envelope": enveloped,
+    "journal": journal,
+    "csv": delimited,
+}
 
 
 def chunks_of(form: Format, data: bytes, most: int) -> list[Chunk]:

@@ -1,0 +1,380 @@
+"""The findings of a workspace, kept: findings in, the same findings out, with when scans saw them.
+
+They lie in `.kyber/findings.sqlite`, which only its owner may read: a finding shows values from logs. What people
+decide about them does not lie here but in git, in `triage/`. Times are UTC; in the file, microseconds since 1970.
+"""
+
+import json
+import os
+import re
+import sqlite3
+import stat
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from fnmatch import translate
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final
+
+import orjson
+
+from kyber.errors import UsageError
+from kyber.finding import Evidence, Family, Finding, RuleRef, Sample
+from kyber.level import Level
+
+FILE: Final = "findings.sqlite"
+SCHEMA: Final = 1
+"""The version of the tables; a file of a later one is left alone."""
+SHORTEST_PREFIX: Final = 4
+"""Characters of an id that name a finding, where no other begins with them."""
+WAIT_SECONDS: Final = 30.0
+"""How long to wait while another process writes."""
+CANDIDATES_SHOWN: Final = 8
+
+_TABLES: Final = """
+CREATE TABLE finding (
+    id TEXT PRIMARY KEY,
+    level INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    last INTEGER,
+    first_seen INTEGER NOT NULL,
+    last_seen INTEGER NOT NULL,
+    grown INTEGER,
+    finding BLOB NOT NULL
+) WITHOUT ROWID
+"""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_NO_LINK: Final[int] = getattr(os, "O_NOFOLLOW", 0)
+
+
+class KeptError(UsageError):
+    """The kept findings cannot be read or written, or no finding or more than one is meant."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptFinding:
+    """A finding as the last scan saw it. `first_seen` and `last_seen`: the first and the last scan that found it;
+    `grown`: the last one that counted more events than the one before, None where none did."""
+
+    finding: Finding
+    first_seen: datetime
+    last_seen: datetime
+    grown: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saved:
+    """What saving came to, as ids in the order of the findings. `unchanged` were there before and have not grown."""
+
+    new: tuple[str, ...] = ()
+    grown: tuple[str, ...] = ()
+    unchanged: tuple[str, ...] = ()
+
+
+class Kept:
+    """The findings of one workspace; `with kept.open(...) as store:` closes the file in the end."""
+
+    __slots__ = ("_database", "_file")
+
+    def __init__(self, database: sqlite3.Connection, file: Path) -> None:
+        self._database, self._file = database, file
+
+    def __enter__(self) -> "Kept":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    def save(self, findings: Iterable[Finding], now: datetime) -> Saved:
+        """Keep the findings of one scan, all or none; `now` (aware) is when it was.
+
+        A scan of a day is whole, so that a finding takes the place of the one with its id. Raises KeptError.
+        """
+        seen = _micros(now)
+        new: list[str] = []
+        grown: list[str] = []
+        unchanged: list[str] = []
+        with self._change():
+            for one in findings:
+                row = self._database.execute("SELECT count FROM finding WHERE id = ?", (one.id,)).fetchone()
+                rose = row is not None and one.count > row[0]
+                (new if row is None else grown if rose else unchanged).append(one.id)
+                values = (one.id, int(one.level), one.count, _micros(one.last), seen, seen)
+                self._database.execute(
+                    "INSERT INTO finding VALUES (?, ?, ?, ?, ?, ?, NULL, ?) ON CONFLICT (id) DO UPDATE SET "
+                    "level = excluded.level, count = excluded.count, last = excluded.last, "
+                    "last_seen = max(last_seen, excluded.last_seen), finding = excluded.finding, "
+                    "grown = CASE WHEN excluded.count > count THEN excluded.last_seen ELSE grown END",
+                    (*values, to_json(one)),
+                )
+        return Saved(new=tuple(new), grown=tuple(grown), unchanged=tuple(unchanged))
+
+    def of(self, ids: Iterable[str]) -> tuple[KeptFinding, ...]:
+        """The findings of these ids, as far as they are kept, in this order. Raises KeptError."""
+        asked = "SELECT finding, first_seen, last_seen, grown FROM finding WHERE id = ?"
+        return tuple(_kept(row) for id_ in ids for row in self._rows(asked, (id_,)))
+
+    def all(
+        self,
+        *,
+        level: Level = Level.INFORMATIONAL,
+        families: Sequence[Family] = (),
+        rule: str = "",
+        host: str = "",
+        user: str = "",
+        source: str = "",
+        since: datetime | None = None,
+    ) -> tuple[KeptFinding, ...]:
+        """The findings, the most serious first, then by when they began.
+
+        `level` is the lowest; `families` none is all. `rule` (id, name, title or path), `host`, `user` and `source` are
+        patterns with `*` and `?`, in any case. `since`: the last event, or for one without times the last scan that
+        found it, is not before. Raises KeptError.
+        """
+        asked = (
+            "SELECT finding, first_seen, last_seen, grown FROM finding "
+            "WHERE level >= ? AND coalesce(last, last_seen) >= ?"
+        )
+        earliest = -(2**63) if since is None else _micros(since)
+        found = [_kept(row) for row in self._rows(asked, (int(level), earliest))]
+        patterns = {"rule": rule, "host": host, "user": user, "source": source}
+        asks = {name: re.compile(translate(text), re.IGNORECASE) for name, text in patterns.items() if text}
+        met = [
+            one
+            for one in found
+            if (not families or one.finding.family in families)
+            and all(_meets(one.finding, name, ask) for name, ask in asks.items())
+        ]
+        return tuple(sorted(met, key=_order))
+
+    def get(self, prefix: str) -> KeptFinding:
+        """The finding whose id begins so. Raises KeptError where there is none, or more than one."""
+        prefix = prefix.strip().lower()
+        if len(prefix) < SHORTEST_PREFIX:
+            raise KeptError(f"'{prefix}' is too short for the id of a finding: give at least {SHORTEST_PREFIX} of it")
+        asked = (
+            "SELECT finding, first_seen, last_seen, grown FROM finding "
+            "WHERE id >= :prefix AND substr(id, 1, length(:prefix)) = :prefix ORDER BY id LIMIT :most"
+        )
+        found = [_kept(row) for row in self._rows(asked, {"prefix": prefix, "most": CANDIDATES_SHOWN + 1})]
+        if not found:
+            raise KeptError(f"no finding has an id that begins with {prefix}; `kyber findings list` shows them")
+        if len(found) > 1:
+            lines = [f"{one.finding.id}  {one.finding.rule.title}" for one in found[:CANDIDATES_SHOWN]]
+            more = ["…"] if len(found) > CANDIDATES_SHOWN else []
+            raise KeptError("\n".join((f"more than one finding has an id that begins with {prefix}:", *lines, *more)))
+        return found[0]
+
+    def expired(self, before: datetime) -> tuple[KeptFinding, ...]:
+        """The findings whose last event, or without times the last scan that found them, was before (aware)."""
+        asked = "SELECT finding, first_seen, last_seen, grown FROM finding WHERE coalesce(last, last_seen) < ?"
+        return tuple(sorted((_kept(row) for row in self._rows(asked, (_micros(before),))), key=_order))
+
+    def delete_before(self, before: datetime, *, dry_run: bool = False) -> tuple[str, ...]:
+        """Delete what has expired, so that it cannot be brought back from the file, and name it by id.
+
+        `dry_run` only names it. Raises KeptError.
+        """
+        ids = tuple(one.finding.id for one in self.expired(before))
+        if ids and not dry_run:
+            with self._change():
+                self._database.executemany("DELETE FROM finding WHERE id = ?", [(one,) for one in ids])
+            with _errors(self._file):
+                self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        return ids
+
+    def _rows(self, asked: str, values: Sequence[object] | Mapping[str, object]) -> list[tuple[Any, ...]]:
+        with _errors(self._file):
+            return self._database.execute(asked, values).fetchall()
+
+    @contextmanager
+    def _change(self) -> Iterator[None]:
+        """What is changed within is on the disk in the end, whole, or not at all."""
+        with _errors(self._file):
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._database.execute("ROLLBACK")
+                raise
+            self._database.execute("COMMIT")
+
+
+def open(state: Path) -> Kept:  # noqa: A001 - `kept.open(folder)` says what it does
+    """The findings kept in a workspace's folder `.kyber`; folder and file are made if need be. Raises KeptError."""
+    file = state / FILE
+    try:
+        state.mkdir(exist_ok=True)
+        handle = os.open(file, os.O_RDWR | os.O_CREAT | _NO_LINK, 0o600)
+        try:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise OSError(0, "it is not a regular file")
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise KeptError(f"{file} cannot be opened: {error.strerror}") from None
+    with _errors(file):
+        database = sqlite3.connect(file, timeout=WAIT_SECONDS, isolation_level=None)
+        try:
+            _prepare(database, file)
+        except BaseException:
+            database.close()
+            raise
+    return Kept(database, file)
+
+
+def _prepare(database: sqlite3.Connection, file: Path) -> None:
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
+        database.execute(f"PRAGMA {pragma}")
+    if _version(database) == 0:
+        database.execute("BEGIN IMMEDIATE")
+        if _version(database) == 0:  # nobody made the table meanwhile
+            database.execute(_TABLES)
+            database.execute(f"PRAGMA user_version = {SCHEMA}")
+        database.execute("COMMIT")
+    if (version := _version(database)) != SCHEMA:
+        raise KeptError(f"{file} was written by another version of kyber (schema {version}, not {SCHEMA})")
+
+
+def _version(database: sqlite3.Connection) -> int:
+    return int(database.execute("PRAGMA user_version").fetchone()[0])
+
+
+@contextmanager
+def _errors(file: Path) -> Iterator[None]:
+    """SQLite's errors as KeptError, with what to do."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise KeptError(f"{file} cannot be used: {error}") from None
+    except sqlite3.DatabaseError as error:
+        raise KeptError(
+            f"{file} is damaged: {error}\nMove it away: the next scan finds what is in the logs again, "
+            "and what was decided stands in the folder triage."
+        ) from None
+
+
+def _meets(finding: Finding, name: str, ask: re.Pattern[str]) -> bool:
+    match name:
+        case "rule":
+            rule = finding.rule
+            texts: Iterable[str] = (rule.id, rule.name, rule.title, rule.path, *rule.titles.values())
+        case "source":
+            texts = finding.sources
+        case _:
+            texts = (finding.group.get(f"{name}.name", ""),)
+    return any(ask.match(text) for text in texts)
+
+
+def _order(one: KeptFinding) -> tuple[int, datetime, str, str]:
+    found = one.finding
+    return -found.level, found.first or datetime.max.replace(tzinfo=UTC), found.rule.title, found.id
+
+
+def _kept(row: tuple[Any, ...]) -> KeptFinding:
+    finding, first_seen, last_seen, grown = row
+    return KeptFinding(
+        finding=from_json(finding),
+        first_seen=_time(first_seen),
+        last_seen=_time(last_seen),
+        grown=None if grown is None else _time(grown),
+    )
+
+
+def _micros(time: datetime | None) -> int | None:
+    return None if time is None else (time - _EPOCH) // _MICROSECOND
+
+
+def _time(micros: int) -> datetime:
+    return _EPOCH + micros * _MICROSECOND
+
+
+# --- a finding as JSON -----------------------------------------------------------------------------------------------
+
+
+def to_json(finding: Finding) -> bytes:
+    """The whole finding as JSON, from which `from_json` makes the same one."""
+    rule, sample = finding.rule, finding.sample
+    value = {
+        "id": finding.id,
+        "rule": {
+            "id": rule.id,
+            "name": rule.name,
+            "title": rule.title,
+            "hash": rule.hash,
+            "path": rule.path,
+            "titles": dict(rule.titles),
+        },
+        "family": finding.family.value,
+        "level": str(finding.level),
+        "tags": finding.tags,
+        "count": finding.count,
+        "first": _written(finding.first),
+        "last": _written(finding.last),
+        "group": dict(finding.group),
+        "evidence": [[one.part, one.field, one.column, one.value, one.pattern] for one in finding.evidence],
+        "sample": {
+            "event_id": sample.event_id,
+            "file": sample.file,
+            "record": sample.record,
+            "time": _written(sample.time),
+            "fields": dict(sample.fields),
+        },
+        "description": finding.description,
+        "false_positives": finding.false_positives,
+        "references": finding.references,
+        "next": dict(finding.next),
+        "sources": finding.sources,
+    }
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:  # a name of a file that is not UTF-8 holds lone surrogates
+        return json.dumps(value).encode()
+
+
+def from_json(text: bytes) -> Finding:
+    """The finding that `to_json` wrote; what an earlier version did not write yet is empty."""
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        value = json.loads(text)
+    sample = value["sample"]
+    return Finding(
+        id=value["id"],
+        rule=RuleRef(**value["rule"]),
+        family=Family(value["family"]),
+        level=Level.of(value["level"]),
+        tags=tuple(value["tags"]),
+        count=value["count"],
+        first=_read(value["first"]),
+        last=_read(value["last"]),
+        group=value["group"],
+        evidence=tuple(Evidence(*one) for one in value["evidence"]),
+        sample=Sample(
+            event_id=sample["event_id"],
+            file=sample["file"],
+            record=sample["record"],
+            time=_read(sample["time"]),
+            fields=sample["fields"],
+        ),
+        description=value["description"],
+        false_positives=tuple(value["false_positives"]),
+        references=tuple(value["references"]),
+        next=value["next"],
+        sources=tuple(value.get("sources", ())),
+    )
+
+
+def _written(time: datetime | None) -> str | None:
+    return None if time is None else time.isoformat()
+
+
+def _read(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
