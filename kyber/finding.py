@@ -66,7 +66,8 @@ class Finding:
 
     `id` is SHA-256 over rule id, group and day, 128 bits in hex. `count` counts events; `first` and `last` are UTC and
     None where no event of the finding carries a time. `next`: what to do about it, by language, where the rule says so.
-    `sources`: ids of the log sources that its events came from; empty for files that belong to none.
+    `sources`: ids of the log sources that its events came from; empty for files that belong to none. `facts`: what the
+    organisation's own tables say of its host, user and addresses, by column.
     """
 
     id: str
@@ -85,6 +86,7 @@ class Finding:
     references: tuple[str, ...] = ()
     next: Mapping[str, str] = field(default_factory=dict)
     sources: tuple[str, ...] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 class Status(StrEnum):

@@ -332,6 +332,7 @@ def to_json(finding: Finding) -> bytes:
         "references": finding.references,
         "next": dict(finding.next),
         "sources": finding.sources,
+        "facts": dict(finding.facts),
     }
     try:
         return orjson.dumps(value)
@@ -369,6 +370,7 @@ def from_json(text: bytes) -> Finding:
         references=tuple(value["references"]),
         next=value["next"],
         sources=tuple(value.get("sources", ())),
+        facts=value.get("facts", {}),
     )
 
 

@@ -14,7 +14,7 @@ from kyber.text import LANGUAGES, catalogue, words_for
 KYBER = Path(kyber.problem.__file__).parent
 CODE = re.compile(r"[KRFS][0-9]{2}")
 RAISED_BY = {"Problem", "YamlError", "ReadingError", "RuleError", "DetectionError", "doubt"}
-COUNTED_IN = (KYBER / "logs" / "formats", KYBER / "logs" / "scan.py")
+COUNTED_IN = (KYBER / "logs" / "formats", KYBER / "logs" / "parse.py")
 """Where the codes of rejects and notes stand. They reach a reader counted, as one problem an input."""
 
 

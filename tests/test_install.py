@@ -61,7 +61,7 @@ def test_kyber_runs_from_its_wheel_alone(wheel: Path, tmp_path: Path) -> None:
     assert run(*kyber, "--version", folder=tmp_path, environment=environment).startswith("kyber ")
     found = run(*kyber, "scan", ROOT / "samples", "--json", folder=tmp_path, environment=environment)
     assert len(found.splitlines()) > 10
-    assert str(tmp_path / "lib" / "kyber" / "rules") in found
+    assert "lib/kyber/rules/" in found
     assert "county" in run(*kyber, "init", "county", "--language", "en", folder=tmp_path, environment=environment)
 
 

@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 REQUIRED: Final = (
     "ahocorasick_rs",
     "babel",
+    "defusedxml",
     "evtx",
     "google-re2",
     "jinja2",
     "numpy",
     "orjson",
+    "pyarrow",
     "pydantic",
     "pyyaml",
     "regex",
@@ -36,7 +38,11 @@ REQUIRED: Final = (
     "tzdata",
     "zstandard",
 )
-EXTRAS: Final[Mapping[str, tuple[str, ...]]] = {"elasticsearch": ("elasticsearch",), "geo": ("maxminddb",)}
+EXTRAS: Final[Mapping[str, tuple[str, ...]]] = {
+    "elasticsearch": ("elasticsearch",),
+    "geo": ("maxminddb",),
+    "sql": ("duckdb",),
+}
 LITTLE_SPACE: Final = 2**30
 CONNECT_SECONDS: Final = 3.0
 EARLIEST: Final = datetime(2026, 1, 1, tzinfo=UTC)

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from kyber.finding import ScanResult
     from kyber.logs.batch import LogSource
+    from kyber.logs.enrich import Enrichment
     from kyber.logs.parse import Job, Progress
-    from kyber.logs.scan import Prepare
     from kyber.logs.sigma.rule import RuleSet
     from kyber.logs.store import Period
     from kyber.problem import Problem
@@ -284,14 +284,14 @@ def _scanned(
     """
     from kyber.logs.scan import scan as run
 
-    prepare = _enrichment(here)
+    known = enrichment(here)
     if here is not None and asked.stored:
-        return _kept(here, _of_period(here, asked, rules, now, progress, prepare), now, only_news=False)
+        return _kept(here, _of_period(here, asked, rules, now, progress, known), now, only_news=False)
     if here is not None and not asked.paths:
-        return _of_what_is_new(here, jobs, rules, now, progress, prepare)
+        return _of_what_is_new(here, jobs, rules, now, progress, known)
     if not any(job.inputs or job.journal is not None for job in jobs):
         raise NothingReadError("nothing to read: no file was found")
-    result = run(jobs, rules, now, progress, prepare)
+    result = run(jobs, rules, now, progress, known)
     return _kept(here, result, now, only_news=False) if here is not None and asked.save else result
 
 
@@ -301,7 +301,7 @@ def _of_period(
     rules: "RuleSet",
     now: datetime,
     progress: "Callable[[Progress], None]",
-    prepare: "Prepare",
+    known: "Enrichment",
 ) -> "ScanResult":
     from contextlib import closing
 
@@ -312,7 +312,7 @@ def _of_period(
     if not ParquetStore.exists(here.state):
         raise NothingReadError("nothing is stored yet: `kyber scan` or `kyber logs collect` stores what sources hold")
     with closing(ParquetStore(here.state)) as store:
-        return scan_stored(store, rules, now, here.settings.zone, period=period, progress=progress, prepare=prepare)
+        return scan_stored(store, rules, now, here.settings.zone, period=period, progress=progress, known=known)
 
 
 def _of_what_is_new(
@@ -321,7 +321,7 @@ def _of_what_is_new(
     rules: "RuleSet",
     now: datetime,
     progress: "Callable[[Progress], None]",
-    prepare: "Prepare",
+    known: "Enrichment",
 ) -> "ScanResult":
     """Collect, and scan whole the UTC days of which something was stored since the last scan."""
     from dataclasses import replace
@@ -334,7 +334,7 @@ def _of_what_is_new(
         collected = collect(jobs, store, now, progress)
         after, upto = store.index.state(SCANNED), store.index.state(COMMIT)
         days = store.index.days(after)
-        result = scan_stored(store, rules, now, here.settings.zone, days=days, progress=progress, prepare=prepare)
+        result = scan_stored(store, rules, now, here.settings.zone, days=days, progress=progress, known=known)
         result = _kept(here, result, now, only_news=True)
         with store.index.transaction():
             store.index.set_state(SCANNED, upto)
@@ -377,14 +377,11 @@ def _kept(here: "Workspace", result: "ScanResult", now: datetime, *, only_news: 
     )
 
 
-def _enrichment(here: "Workspace | None") -> "Prepare":
-    """What the workspace's tables add to events."""
-    from kyber.logs.enrich import enriched, load
+def enrichment(here: "Workspace | None") -> "Enrichment":
+    """What the workspace's tables add to events and findings; what is wrong with them is told by `kyber check`."""
+    from kyber.logs.enrich import Enrichment, load
 
-    if here is None:
-        return lambda _: None
-    known, _ = load(here.root, here.settings.geoip)  # what is wrong with the tables is told by `kyber check`
-    return (lambda batch: enriched(batch, known)) if known.columns else (lambda _: None)
+    return load(here.root, here.settings.geoip)[0] if here is not None else Enrichment()
 
 
 def _at_or_above(limit: Limit) -> frozenset[str]:

@@ -4,7 +4,7 @@ A column holds each distinct value once and one code per event, so that a rule l
 Columns are made when they are first asked for: what no rule and no output needs is never encoded.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from functools import cache, cached_property
@@ -144,16 +144,6 @@ class Fields(Protocol):
         ...
 
 
-class Sieve(Protocol):
-    """Finds records that hold something looked for, and perhaps others. `key` names what it looks for."""
-
-    key: bytes
-
-    def rows(self, joined: bytes, ends: NDArray[np.int64]) -> Rows:
-        """Which records are left, of such as stand one after the other and end where it says."""
-        ...
-
-
 class Records(Protocol):
     """The raw records of some events, beside the rows: what was read, and where."""
 
@@ -177,8 +167,13 @@ class Records(Protocol):
         """When each event happened, where that is known already; see `EventBatch.times`."""
         ...
 
-    def near(self, rows: Places, sieve: "Sieve") -> "Rows":
-        """Which of some rows' raw records a sieve leaves."""
+    @property
+    def memory(self) -> "MutableMapping[bytes, bytes] | None":
+        """Where answers about these records are kept for the next time, by what names the question; None: nowhere."""
+        ...
+
+    def joined(self, rows: Places) -> "tuple[bytes, NDArray[np.int64]]":
+        """The raw records of some rows one after the other, and where each of them ends."""
         ...
 
     def origin(self, row: int) -> Origin: ...
@@ -220,9 +215,13 @@ class _Read:
     def times(self) -> None:
         return None
 
-    def near(self, rows: Places, sieve: Sieve) -> Rows:
+    @property
+    def memory(self) -> None:
+        return None
+
+    def joined(self, rows: Places) -> tuple[bytes, NDArray[np.int64]]:
         raw = [self.parsed.raw[row] for row in rows.tolist()]
-        return sieve.rows(b"".join(raw), np.cumsum(np.fromiter(map(len, raw), dtype=np.int64, count=len(raw))))
+        return b"".join(raw), np.cumsum(np.fromiter(map(len, raw), dtype=np.int64, count=len(raw)))
 
     def origin(self, _: int) -> Origin:
         return self.of
@@ -337,12 +336,12 @@ class EventBatch:
     def _first(self, names: tuple[str, ...], held: Rows | None) -> Column | None:
         found: list[Column] = []
         for name in names:
-            if name in self.derived and (made := self.derived[name](self)) is not None:
-                found.append(made)
             for drawn in (*self.table.columns.get(name, ()), Drawn(name)):
                 column = self._drawn(drawn, held)
                 if column is not None:
                     found.append(column)
+            if name in self.derived and (made := self.derived[name](self)) is not None:
+                found.append(made)
         return _first_present(found)
 
     def _drawn(self, drawn: Drawn, rows: Rows | None = None) -> Column | None:

@@ -1,27 +1,27 @@
 """Collecting: sources in, their new records stored, each counted; what was read once is not read again.
 
-A file is known by what it holds, not by its name (`recognised`): so rotation by renaming, by copying and truncating,
-and by compressing are all followed, and what a rotated file held beyond the cursor is still read. Where it is not
-certain that bytes were read before, they are read again: the store recognises what it has.
+A file is known by what it holds, not by its name (`recognise`): so rotation by renaming, by copying and truncating, and
+by compressing are all followed, and what a rotated file held beyond the cursor is still read. Where it is not certain
+that bytes were read before, they are read again: the store recognises what it has.
 """
 
 import os
-import re
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from itertools import chain
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from kyber.finding import InputAccount
 from kyber.logs import journal
 from kyber.logs.batch import Chunk, EventBatch, Origin, Parsed
 from kyber.logs.formats import Context, Format, Parser
 from kyber.logs.formats.known import FORMATS, detect
+from kyber.logs.formats.text import TEXT
 from kyber.logs.inputs import Input
 from kyber.logs.parse import (
     JOURNAL,
@@ -35,6 +35,7 @@ from kyber.logs.parse import (
     journal_origin,
     logsource_of,
 )
+from kyber.logs.recognise import Known, holds, member_of, real, time_of
 from kyber.logs.records import CHUNK, FRAMINGS, delimited, lines
 from kyber.logs.schema import table
 from kyber.logs.store.index import Cursor, Read
@@ -53,11 +54,12 @@ COARSE: Final = 2_000_000
 TAIL: Final = 16
 """Records before the cursor by which a file is known again."""
 MAX_TAIL: Final = 2**16
-"""Bytes of them, at most."""
+"""Bytes of them, at most, unless the last one alone is longer."""
+ATTEMPTS: Final = 3
+"""How often a file is read that is cut short meanwhile, before that is left to the next time."""
 
 _RESUMED: Final = {"lines": lines, "csv": delimited}
 """The framings in which reading can go on where it stopped. Others are read whole when the file has changed."""
-_ROTATED: Final = re.compile(r"(?:[.\-_]?[0-9][0-9.\-_T:]{0,40}|[.\-_]old|[.\-_]bak)?(?:\.(?:gz|xz|zst|zstd|bz2))?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,70 +114,90 @@ class _Collecting:
     duplicate: int = 0
 
     def source(self, job: Job) -> None:
-        cursors = self.store.index.cursors(job.source)
+        """Store what is new in one source.
+
+        Rotated files that are not listed are read if they are known, or were written since the source was last looked
+        at to the end. Before the first time, that is since the oldest of the listed files was written.
+        """
+        index, state = self.store.index, f"looked {job.source}"
+        cursors, looked = index.cursors(job.source), index.state(state)
+        files = [one.path for one in job.inputs if one.path is not None]
+        known = Known([one for one in cursors if one.path != JOURNAL], files, map(Path, job.paths))
+        if not looked:
+            oldest = min((one.modified for one in job.inputs), default=self.now)
+            with index.transaction():
+                index.set_state(state, min(round(oldest.timestamp() * 1_000_000), self.moment))
         seen: set[int] = set()
-        looked = max((one.seen for one in cursors), default=None)
-        listed = {given.path for given in job.inputs if given.path is not None}
-        rotated = list(_rotated(listed, {Path(one.path) for one in cursors if one.path != JOURNAL}))
-        present = _present([*listed, *(given.path for given in rotated if given.path is not None)])
-        for given in (*rotated, *job.inputs):
-            old = given in rotated and (looked is None or given.modified.timestamp() * 1_000_000 <= looked - COARSE)
-            for _ in range(3):
-                try:
-                    self._file(given, job, cursors, present, seen, known_only=old)
-                    break
-                except _TruncatedError:
-                    continue
-                except ReadingError as error:
-                    self.problems.append(Problem(Place(given.name), error.code, error.facts))
-                    break
-                except MemoryError:
-                    spent = out_of_memory()
-                    self.problems.append(Problem(Place(given.name), spent.code, spent.facts))
-                    break
-            if given not in rotated:
-                self.done += given.size
+        whole = True
+        # Rotated files come first: whoever bears their former names now is told from them by that.
+        for given in known.rotated:
+            old = self._is_old(given, looked)
+            if not old or known.expects(given):
+                whole = self._attempt(given, job, known, seen, known_only=old) and whole
+        for given in sorted(job.inputs, key=lambda one: (not known.is_rotated(one), one.modified)):
+            whole = self._attempt(given, job, known, seen) and whole
+            self.done += given.size
         if job.journal is not None:
             try:
                 self._journal(job, job.journal, cursors)
             except ReadingError as error:
                 self.problems.append(Problem(Place(JOURNAL), error.code, error.facts))
-        self.store.touch(seen, self.moment)
+        with index.transaction():
+            index.touch(seen, self.moment)
+            if whole:
+                index.set_state(state, self.moment)
 
-    def _file(
-        self,
-        given: Input,
-        job: Job,
-        cursors: list[Cursor],
-        present: Mapping[tuple[int, int], Path],
-        seen: set[int],
-        *,
-        known_only: bool,
-    ) -> None:
-        """Read what is new in one file. `known_only`: only if something of it was read before."""
-        same = _unchanged(given, cursors)
+    def _is_old(self, given: Input, looked: int) -> bool:
+        """Whether a rotated file was there, as it is, when the source was last looked at. A clock that went back tells
+        nothing."""
+        if not looked:
+            return True
+        return looked <= self.moment and round(given.modified.timestamp() * 1_000_000) <= looked - COARSE
+
+    def _attempt(self, given: Input, job: Job, known: Known, seen: set[int], *, known_only: bool = False) -> bool:
+        """Read what is new in one file; whether that is done. What stands in the way is a problem."""
+        for _ in range(ATTEMPTS):
+            try:
+                return self._file(given, job, known, seen, known_only=known_only)
+            except _TruncatedError:
+                continue
+            except ReadingError as error:
+                if error.code == "F02" and given.path is not None and not os.path.lexists(given.path):
+                    return False  # renamed or deleted since it was listed
+                self.problems.append(Problem(Place(given.name), error.code, error.facts))
+                return True
+            except MemoryError:
+                spent = out_of_memory()
+                self.problems.append(Problem(Place(given.name), spent.code, spent.facts))
+                return False
+        return False
+
+    def _file(self, given: Input, job: Job, known: Known, seen: set[int], *, known_only: bool) -> bool:
+        """Read what is new in one file; whether it is one that was there when the source was listed.
+
+        `known_only`: only if something of it was read before.
+        """
+        same = known.unchanged(given)
         if same is not None:
             self.unchanged += 1
             seen.add(same.id)
-            return
+            if same.path != str(real(given)):
+                known.put(self.store.keep(replace(same, path=str(real(given)), seen=self.moment)))
+            return True
         stream = Stream(given)
         try:
             state = stream.state
+            listed = known.is_there(state)
             if not stream.sample:
                 self.unchanged += 1
-                return
-            alone = self.now - _time_of(state) if stream.file is not None else QUIET
-            form, resumed = self._form(stream, job, cursors)
-            if resumed is None and form.framing in ("json", "envelope") and alone < QUIET:
-                self.unchanged += 1  # the value at its end may still be being written
-                return
-            stream, cursor, before = (
-                recognised(stream, cursors, present) if resumed else (stream, None, _heads(stream, cursors))
-            )
-            if cursor is None and known_only:
-                return
-            cursor = _cursor_for(stream, state, cursor, before, job.source, form)
-            reader = _File(self, job, stream, form, cursor, alone=alone if resumed is not None else QUIET)
+                return listed
+            candidates = known.candidates(stream)
+            form = _form(stream, job, candidates)
+            stream, found, tail = _recognised(stream, form, candidates, known.own(state, given))
+            if found is None and known_only:
+                return listed
+            cursor = self._begun(stream, state, job, form, known, found)
+            reader = _File(self, job, stream, form, cursor, tail, alone=self.now - time_of(state))
             try:
                 kept = reader.read()
             finally:
@@ -184,21 +206,65 @@ class _Collecting:
                     self.problems.extend(doubts(given.name, reader.tally))
                 if reader.cursor.id:
                     seen.add(reader.cursor.id)
-                    cursors[:] = [reader.cursor, *(one for one in cursors if one.id != reader.cursor.id)]
+                    known.put(reader.cursor)
             self.unchanged += not kept
+            return listed
         finally:
             stream.close()
 
-    def _form(
-        self, stream: Stream, job: Job, cursors: Sequence[Cursor]
-    ) -> tuple[Format, Callable[..., Iterator[Chunk]] | None]:
-        """What an input is, as it was told when its reading began; and how reading goes on in it, where it can."""
-        known = next((one for one in _heads(stream, cursors) if one.format in FORMATS), None)
-        if job.format is not None:
-            form = FORMATS[job.format]
-        else:
-            form = FORMATS[known.format] if known is not None else detect(stream.sample)
-        return form, _RESUMED.get(form.framing)
+    def _begun(
+        self, stream: Stream, state: os.stat_result, job: Job, form: Format, known: Known, found: Cursor | None
+    ) -> Cursor:
+        """The cursor of a file as reading begins: the one that was found, one beside that of a file of which it is a
+        copy, or a new one.
+
+        A new file that begins as others do has another fingerprint, so that their equal lines are not taken for one;
+        unless it is an earlier copy of one of them.
+        """
+        given, own = stream.input, known.own(state, stream.input)
+        head = stream.sample[:FINGERPRINT]
+        cursor = replace(
+            found if found is not None else Cursor(source=job.source, path=""),
+            path=str(real(given)),
+            member=member_of(given),
+            device=state.st_dev,
+            inode=state.st_ino,
+            size=state.st_size,
+            modified=state.st_mtime_ns,
+            format=form.name,
+            done=False,
+        )
+        if found is not None:
+            cursor = replace(cursor, id=found.id if found == own or known.gone(found) else 0)
+            if found.records or form.framing not in _RESUMED or len(head) == found.head_size:
+                return cursor
+        fingerprint = fingerprint_of(stream, form)
+        alike = [one for one in known.alike(stream.sample) if one.id != cursor.id]
+        if alike and not form.own_identity:
+            original = self._original(given, job, form, known.copied(stream))
+            number = f"{self.store.index.state('commit')} {alike[0].id}"
+            fingerprint = original or sha256(head + b"\0" + number.encode()).digest()
+        return replace(cursor, head=sha256(head).digest(), head_size=len(head), fingerprint=fingerprint)
+
+    def _original(self, given: Input, job: Job, form: Format, cursors: Sequence[Cursor]) -> bytes | None:
+        """The fingerprint of the file of which this one is an earlier copy: all that it holds was read there."""
+        left = list(dict.fromkeys(one.fingerprint for one in cursors))
+        if not left or form.framing not in _RESUMED:
+            return left[0] if left else None
+        stream = Stream(given)
+        try:
+            parser = form.parser(_context(stream, job))
+            for chunk in _RESUMED[form.framing](stream, CHUNK):
+                parsed = parser.feed(_without_last(chunk) if chunk.open else chunk)
+                origins = (Origin(job.source, given.name, one, job.zone) for one in left)
+                left = [one.fingerprint for one in origins if self.store.has(parsed, one)]
+                if not left:
+                    return None
+        except ReadingError:  # what comes before it is enough
+            pass
+        finally:
+            stream.close()
+        return left[0]
 
     def _journal(self, job: Job, units: Sequence[str], cursors: Sequence[Cursor]) -> None:
         """Read what is new in the journal of this machine."""
@@ -248,6 +314,7 @@ class _Collecting:
                 repaired=parsed.repaired,
             ),
             self.moment,
+            by_line=form.framing in _RESUMED,
         )
         tally.add(parsed)
         tally.notes["F23"] += batch.unindexed
@@ -258,29 +325,33 @@ class _Collecting:
 
 
 class _File:
-    """The reading of one file from its cursor on."""
+    """The reading of one file from its cursor on. `tail`: what was read just before it. `alone`: how long nobody has
+    written to the file."""
 
     def __init__(
-        self, run: _Collecting, job: Job, stream: Stream, form: Format, cursor: Cursor, *, alone: timedelta
+        self,
+        run: _Collecting,
+        job: Job,
+        stream: Stream,
+        form: Format,
+        cursor: Cursor,
+        tail: bytes,
+        *,
+        alone: timedelta,
     ) -> None:
         self.run, self.job, self.stream, self.form, self.cursor = run, job, stream, form, cursor
         self.alone = alone
         self.tally = Tally()
         self.origin = Origin(job.source, stream.input.name, cursor.fingerprint, job.zone)
-        self.recent: deque[tuple[int, bytes, int]] = deque(maxlen=TAIL)  # offset, record, and where the next begins
+        self.recent: deque[tuple[int, bytes, int]] = deque(maxlen=TAIL)  # offset, what was there, where the next begins
+        if tail:
+            self.recent.append((cursor.tail_from, tail, cursor.offset))
         self.numbers: deque[tuple[int, Sequence[int]]] = deque()  # of chunks with records held back: first, offsets
 
     def read(self) -> bool:
         """Read to the end, storing chunk by chunk; whether there was anything. Raises ReadingError, StoreError."""
         resumed = _RESUMED.get(self.form.framing)
-        context = Context(
-            reference=self.stream.input.modified,
-            zone=self.job.zone,
-            sample=self.stream.sample,
-            columns=self.job.columns,
-            starts=self.job.starts,
-        )
-        parser = self.form.parser(context)
+        parser = self.form.parser(_context(self.stream, self.job))
         start, number = self.cursor.offset, self.cursor.records + 1
         chunks = (
             resumed(self.stream, CHUNK, number, start)
@@ -297,13 +368,15 @@ class _File:
                 any_ = True
                 end = chunk.end if chunk.end is not None else end
                 self.tally.cut += len(chunk.cut)
-                self._remember(chunk)
+                if resumed is not None:
+                    self._remember(chunk)
                 parsed = parser.feed(chunk)
                 if not self.stream.unchanged:
                     raise _TruncatedError
                 self._keep(parsed, self._at(parser.pending, end, chunk), len(chunk.cut))
         except ReadingError:
-            self._finish(parser, end, done=False)
+            if self.alone >= QUIET:  # otherwise the rest may be on its way
+                self._finish(parser, end, done=False)
             raise
         if parser.pending is None or self.alone >= SETTLED:
             self._finish(parser, end, done=whole)
@@ -338,10 +411,9 @@ class _File:
         following = chain(chunk.offsets[1:], (chunk.end,))
         held = list(zip(chunk.offsets, chunk.records, following, range(len(chunk.records)), strict=False))[-TAIL:]
         for offset, record, after, index in held:
-            if after is None or index in chunk.cut:
-                self.recent.clear()
-            else:
-                self.recent.append((offset, record, after))
+            if after is not None:
+                ended = after > offset + len(record) and index not in chunk.cut
+                self.recent.append((offset, record + b"\n" if ended else record, after))
 
     def _at(self, pending: int | None, end: int, chunk: Chunk) -> Cursor:
         """The cursor from which nothing would be lost: at the first record held back, else after the last one."""
@@ -356,189 +428,56 @@ class _File:
 
     def _moved(self, offset: int, records: int) -> Cursor:
         if self.form.framing not in _RESUMED:
-            return replace(self.cursor, seen=self.run.moment)
-        tail = [one for one in self.recent if one[2] <= offset]
+            return replace(self.cursor, records=records, seen=self.run.moment)
         moved = replace(self.cursor, offset=offset, records=records, seen=self.run.moment)
         if offset == self.cursor.offset:
             return moved
-        if not tail or tail[-1][2] != offset:
-            return replace(moved, tail_from=offset, tail=b"")
-        size = 0
-        held: list[tuple[int, bytes, int]] = []
-        for one in reversed(tail):
-            size += one[2] - one[0]
-            if held and size > MAX_TAIL:
+        tail, start = b"", offset
+        for begin, text, after in reversed(self.recent):
+            if after > offset:
+                continue
+            if after != start or (tail and (begin + len(text) != after or len(tail) + len(text) > MAX_TAIL)):
                 break
-            held.append(one)
-        text = b"".join(record + b"\n" * (after - offset_ - len(record)) for offset_, record, after in reversed(held))
-        return replace(moved, tail_from=held[-1][0], tail=sha256(text).digest())
+            tail, start = text + tail, begin
+            if begin + len(text) != after:  # a record that was cut
+                break
+        return replace(moved, tail_from=start, tail_size=len(tail), tail=sha256(tail).digest() if tail else b"")
 
 
-def recognised(
-    stream: Stream, cursors: Sequence[Cursor], present: Mapping[tuple[int, int], Path]
-) -> tuple[Stream, Cursor | None, list[Cursor]]:
-    """The cursor at which reading a file goes on, with the stream there; and the cursors of files that begin alike.
+def _context(stream: Stream, job: Job) -> Context:
+    return Context(
+        reference=stream.input.modified, zone=job.zone, sample=stream.sample, columns=job.columns, starts=job.starts
+    )
 
-    A file goes on at a cursor if what lies before the cursor is in it: it is that file, or a copy of it. A file that
-    took the name of another one that is still there is no copy.
-    """
-    alike = _heads(stream, cursors)
-    state = stream.state
-    identity = (state.st_dev, state.st_ino)
-    own = [one for one in alike if (one.device, one.inode) == identity and _may_be(one, stream.input)]
-    others = [one for one in alike if one not in own]
-    for cursor in (*own, *sorted(others, key=lambda one: -one.offset)):
-        place = present.get((cursor.device, cursor.inode))
-        if cursor not in own and place is not None and _named(stream.input) == cursor.path != str(place):
-            continue
-        if _holds(stream, cursor, same=cursor in own):
-            return stream, cursor, alike
+
+def _form(stream: Stream, job: Job, candidates: Sequence[Cursor]) -> Format:
+    """What an input is: what is said of it, or was told when its reading began. What was only known as text, or not
+    read at all yet, may be told better by now."""
+    if job.format is not None:
+        return FORMATS[job.format]
+    cursor = next((one for one in candidates if one.format in FORMATS), None)
+    if cursor is None:
+        return detect(stream.sample)
+    form = FORMATS[cursor.format]
+    if form.framing in _RESUMED and (not cursor.records or (form is TEXT and cursor.offset < len(stream.sample))):
+        better = detect(stream.sample)
+        return better if better.framing in _RESUMED or not cursor.records else form
+    return form
+
+
+def _recognised(
+    stream: Stream, form: Format, candidates: Sequence[Cursor], own: Cursor | None
+) -> tuple[Stream, Cursor | None, bytes]:
+    """The stream, the cursor at which it goes on and stands then, if any, and what stood before it."""
+    if form.framing not in _RESUMED:
+        return stream, own if form.own_identity and own is not None else next(iter(candidates), None), b""
+    for cursor in candidates:
+        tail = holds(stream, cursor, own=cursor == own)
+        if tail is not None:
+            return stream, cursor, tail
         stream.close()
         stream = Stream(stream.input)
-    return stream, None, alike
-
-
-def _heads(stream: Stream, cursors: Sequence[Cursor]) -> list[Cursor]:
-    """The cursors of files that begin as this one does; those with the longest common beginning first."""
-    sample = stream.sample[:FINGERPRINT]
-    digests = {size: sha256(sample[:size]).digest() for size in {one.head_size for one in cursors}}
-    found = [one for one in cursors if 0 < one.head_size <= len(sample) and digests[one.head_size] == one.head]
-    return sorted(found, key=lambda one: -one.head_size)
-
-
-def _holds(stream: Stream, cursor: Cursor, *, same: bool) -> bool:
-    """Whether what lies before a cursor is in a stream, which stands at the cursor then."""
-    if not cursor.tail:
-        return (same or not cursor.offset) and stream.skip(cursor.offset)
-    try:
-        if not stream.skip(cursor.tail_from):
-            return False
-        size, tail = cursor.offset - cursor.tail_from, b""
-        while len(tail) < size and (data := stream.read(size - len(tail))):
-            tail += data
-    except ReadingError:
-        return False
-    return len(tail) == size and sha256(tail).digest() == cursor.tail
-
-
-def _cursor_for(
-    stream: Stream, state: os.stat_result, found: Cursor | None, alike: Sequence[Cursor], source: str, form: Format
-) -> Cursor:
-    """The cursor of a file as reading begins: its own, one beside that of the file it is a copy of, or a new one.
-
-    A file that begins like another and took its place is a new file though their lines may be equal: its fingerprint is
-    another. Elsewhere it may be an older copy, and shares the fingerprint, so that equal lines are recognised.
-    """
-    now_there: dict[str, Any] = {
-        "path": _named(stream.input),
-        "device": state.st_dev,
-        "inode": state.st_ino,
-        "size": state.st_size,
-        "modified": state.st_mtime_ns,
-        "done": False,
-    }
-    if found is not None:
-        own = (found.device, found.inode) == (state.st_dev, state.st_ino) and _may_be(found, stream.input)
-        return replace(found, id=found.id if own else 0, **now_there)
-    head = stream.sample[:FINGERPRINT]
-    fingerprint = fingerprint_of(stream, form)
-    if alike and not form.own_identity:
-        replaced = [
-            one
-            for one in alike
-            if form.framing in _RESUMED
-            and (one.path == _named(stream.input) or (one.device, one.inode) == (state.st_dev, state.st_ino))
-        ]
-        fingerprint = (
-            sha256(head + b"\0" + str(max(one.id for one in replaced)).encode()).digest()
-            if replaced
-            else alike[0].fingerprint
-        )
-    return Cursor(
-        source=source,
-        head=sha256(head).digest(),
-        head_size=len(head),
-        fingerprint=fingerprint,
-        format=form.name,
-        **now_there,
-    )
-
-
-def _unchanged(given: Input, cursors: Sequence[Cursor]) -> Cursor | None:
-    """The cursor of a file that is as it was when all of it had been read."""
-    if given.path is None:
-        return None
-    try:
-        state = given.path.stat()
-    except OSError:
-        return None
-    now_there = (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns)
-    return next(
-        (
-            one
-            for one in cursors
-            if one.done and (one.device, one.inode, one.size, one.modified) == now_there and _may_be(one, given)
-        ),
-        None,
-    )
-
-
-def _named(given: Input) -> str:
-    """A file by its path, a member of an archive by its name, too."""
-    return given.name if given.member is not None else str(given.path)
-
-
-def _may_be(cursor: Cursor, given: Input) -> bool:
-    """Whether a cursor with a file's device and inode is that file's: the members of an archive share them."""
-    return given.member is None or cursor.path == given.name
-
-
-def _rotated(listed: set[Path], known: set[Path]) -> Iterator[Input]:
-    """The files beside the listed and known ones that log rotation may have made of them, the oldest first."""
-    names: dict[Path, set[str]] = {}
-    for path in listed | known:
-        names.setdefault(path.parent, set()).add(path.name)
-    found = []
-    for folder, bases in names.items():
-        try:
-            entries = list(os.scandir(folder))
-        except OSError:
-            continue
-        for entry in entries:
-            if any(_is_rotated(entry.name, base) for base in bases):
-                try:
-                    if not entry.is_file(follow_symlinks=False) or (path := Path(entry.path)) in listed:
-                        continue
-                    state = entry.stat(follow_symlinks=False)
-                except OSError:
-                    continue
-                found.append(Input(str(path), path, state.st_size, _time_of(state)))
-    return iter(sorted(found, key=lambda one: (one.modified, one.name)))
-
-
-def _is_rotated(name: str, base: str) -> bool:
-    """Whether a name is a base with a number, a date or the sign of a compression; also before the base's ending."""
-    if name == base:
-        return True
-    if name.startswith(base) and _ROTATED.fullmatch(name, len(base)):
-        return True
-    stem, dot, ending = base.rpartition(".")
-    if not dot or not name.startswith(stem):
-        return False
-    middle, found, after = name[len(stem) :].rpartition(f".{ending}")
-    return bool(found) and bool(_ROTATED.fullmatch(middle)) and bool(_ROTATED.fullmatch(after))
-
-
-def _present(paths: Sequence[Path]) -> dict[tuple[int, int], Path]:
-    """Which files are there, by device and inode."""
-    found = {}
-    for path in paths:
-        try:
-            state = path.stat()
-        except OSError:
-            continue
-        found[state.st_dev, state.st_ino] = path
-    return found
+    return stream, None, b""
 
 
 def _without_last(chunk: Chunk) -> Chunk:
@@ -547,10 +486,3 @@ def _without_last(chunk: Chunk) -> Chunk:
     return Chunk(
         chunk.records[:last], chunk.offsets[:last], chunk.first, chunk.cut - {last}, chunk.offsets[last], False
     )
-
-
-def _time_of(state: os.stat_result) -> datetime:
-    try:
-        return datetime.fromtimestamp(state.st_mtime, UTC)
-    except (ValueError, OverflowError, OSError):
-        return datetime.min.replace(tzinfo=UTC)

@@ -31,7 +31,8 @@ class Job:
     """What to read and as what: `format` and `logsource` override what the input itself tells.
 
     `columns` says what columns of delimited text are to be called; `starts` is what the first line of a record matches.
-    `journal`: the units of this machine's journal that are read, too; none of them: all.
+    `journal`: the units of this machine's journal that are read, too; none of them: all. `paths` are those that the
+    inputs were found by: where a log is not there, what was rotated may be.
     """
 
     source: str
@@ -42,6 +43,7 @@ class Job:
     columns: Mapping[str, str] = field(default_factory=dict)
     starts: str | None = None
     journal: Sequence[str] | None = None
+    paths: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from kyber.finding import Blind, Evidence, Finding, InputAccount, Sample, ScanResult
 from kyber.logs.batch import EventBatch
+from kyber.logs.enrich import Enrichment, enriched, facts_of
 from kyber.logs.formats.known import FORMATS, detect
 from kyber.logs.parse import JOURNAL, JOURNALD, Job, Progress, Tally, account, batches, doubts, journal_batches
 from kyber.logs.schema import table
@@ -43,8 +44,7 @@ MAX_GROUPS = 10_000
 """Findings of one rule that are told apart; what comes after is gathered in one more, and said."""
 
 
-Prepare = Callable[[EventBatch], object]
-"""What is done to each batch before rules see it, such as adding columns that are worked out from others."""
+NOTHING_KNOWN = Enrichment()
 
 
 def scan(
@@ -52,10 +52,13 @@ def scan(
     rules: RuleSet,
     now: datetime,
     progress: Callable[[Progress], None] = lambda _: None,
-    prepare: Prepare = lambda _: None,
+    known: Enrichment = NOTHING_KNOWN,
 ) -> ScanResult:
-    """Run the rules over everything that the jobs read. `now` (aware) dates the scan and resolves nothing else."""
-    run = _Run(rules, prepare)
+    """Run the rules over everything that the jobs read. `now` (aware) dates the scan and resolves nothing else.
+
+    `known`: what the organisation's tables add to events and findings.
+    """
+    run = _Run(rules, known)
     total = sum(one.size for job in jobs for one in job.inputs)
     done = events = 0
     for job in jobs:
@@ -98,13 +101,13 @@ def scan_stored(
     period: Period = ALL,
     days: Sequence[str] | None = None,
     progress: Callable[[Progress], None] = lambda _: None,
-    prepare: Prepare = lambda _: None,
+    known: Enrichment = NOTHING_KNOWN,
 ) -> ScanResult:
     """Run the rules over stored events: those of some UTC days, or of a period. Raises StoreError.
 
     A finding is of a UTC day, so that its count is whole where its day is: `period` should begin and end with days.
     """
-    run = _Run(rules, prepare)
+    run = _Run(rules, known)
     chosen = store.chosen(period, days=days)
     total = sum(one.size for one in chosen)
     done = events = 0
@@ -121,7 +124,7 @@ def scan_stored(
             tally.events += info.rows
             tally.span(batch)
             progress(Progress(done, total, events, info.source))
-    store.remember(run.matcher.sieve_keys)
+    store.remember()
     for source, tally in tallies.items():
         run.accounts.append(account(source, STORED, tally, sizes[source], sizes[source]))
     return run.result(now, str(zone))
@@ -130,9 +133,9 @@ def scan_stored(
 class _Run:
     """One scan: batches in, one after the other, and in the end its result."""
 
-    def __init__(self, rules: RuleSet, prepare: Prepare) -> None:
+    def __init__(self, rules: RuleSet, known: Enrichment) -> None:
         self.started = monotonic()
-        self.rules, self.prepare = rules, prepare
+        self.rules, self.known = rules, known
         self.matcher = Matcher(plan(rules.rules))
         self.findings = _Findings()
         self.problems: list[Problem] = list(rules.problems)
@@ -140,7 +143,7 @@ class _Run:
 
     def batch(self, batch: EventBatch, period: Period = ALL) -> None:
         """Match one batch; events outside the period do not count."""
-        self.prepare(batch)
+        enriched(batch, self.known)
         for match in self.matcher.matches(batch):
             rows = match.rows
             if period.bounded:
@@ -171,7 +174,7 @@ class _Run:
         """All that the scan has to say."""
         unable = [Blind(one.ref, one.level, one.reason, one.facts) for one in self.rules.unable]
         blind = tuple(self.matcher.blind())
-        found = self.findings.done()
+        found = tuple(replace(one, facts=facts_of(one, self.known)) for one in self.findings.done())
         self.problems.extend(self.findings.crowded())
         fired = {one.rule.id for one in found}
         return ScanResult(

@@ -65,6 +65,7 @@ class Stream:
         self.input = given
         self.produced = 0
         self._ahead = b""
+        self._over = b""  # decoded, and not given yet
         self._failure: ReadingError | None = None
         self._decoder: codecs.IncrementalDecoder | None = None
         try:
@@ -142,6 +143,9 @@ class Stream:
         """About `size` bytes, decompressed and as UTF-8 where the input was UTF-16; empty at the end."""
         if self._decoder is None:
             return self._pull(size)
+        if self._over:
+            over, self._over = self._over, b""
+            return over
         while data := self._pull(size):
             if decoded := self._decoder.decode(data):
                 return decoded.encode()
@@ -162,8 +166,17 @@ class Stream:
             self.produced += step
             return step == size
         while size > 0 and (data := self.read(min(size, PIECE))):
+            self._over = data[size:]
             size -= len(data)
         return size <= 0
+
+    def take(self, size: int) -> bytes:
+        """So many bytes as `read` gives them; fewer at the end. Raises ReadingError as `read` does."""
+        got = b""
+        while len(got) < size and (data := self.read(size - len(got))):
+            got += data
+        self._over = got[size:]
+        return got[:size]
 
     @property
     def state(self) -> os.stat_result:

@@ -109,6 +109,7 @@ def _parts(whole: Whole, words: Words) -> Iterator[RenderableType]:
         words("findings.list.status"): words(f"findings.status.{whole.judged.status}"),
         words("findings.show.family"): words(f"findings.family.{found.family}"),
         **found.group,
+        **found.facts,
         words("findings.label.events"): words.number(found.count),
         words("findings.label.period"): f"{period} UTC" if period else words("findings.no-times"),
         words("findings.page.sources"): ", ".join(found.sources),

@@ -72,6 +72,7 @@ COLUMNS: Final = (
     "kyber.tags",
     "event.id",
     "kyber.sources",
+    "kyber.facts",
     "kyber.status",
 )
 """The header of the CSV form."""
@@ -164,6 +165,7 @@ def record(finding: Finding, judged: Judgement | None = None) -> dict[str, Any]:
         "references": list(finding.references),
         "next": dict(finding.next),
         **({"sources": list(finding.sources)} if finding.sources else {}),
+        **({"facts": dict(finding.facts)} if finding.facts else {}),
         **({"judged": _judgement(judged)} if judged else {}),
     }
 
@@ -210,6 +212,7 @@ def _row(finding: Finding, result: ScanResult) -> dict[str, str]:
         "kyber.tags": ", ".join(finding.tags),
         "event.id": finding.id,
         "kyber.sources": ", ".join(finding.sources),
+        "kyber.facts": " | ".join(f"{name}={value}" for name, value in finding.facts.items()),
         "kyber.status": judged.status.value if judged else "",
     }
 
@@ -269,6 +272,7 @@ def _document(finding: Finding, result: ScanResult) -> dict[str, Any]:
                 "false_positives": list(finding.false_positives),
                 "references": list(finding.references),
                 "sources": list(finding.sources),
+                "facts": _pairs(finding.facts),
                 "judged": _judgement(judged) if judged else {},
             },
         }
@@ -302,6 +306,7 @@ def _event(finding: Finding, result: ScanResult) -> dict[str, Any]:
             "record": finding.sample.record,
             "finding_id": finding.id,
             "log_sources": list(finding.sources),
+            "facts": " | ".join(f"{name}={value}" for name, value in finding.facts.items()),
             "status": judged.status.value if judged else "",
         }
     )

@@ -196,6 +196,8 @@ class _Parts:
         group = Text(" · ").join(Text(value) for value in finding.group.values() if value)
         period = span(finding.first, finding.last) or words("findings.no-time")
         _add(line, group or Text(words("findings.no-group"), "dim"), f"× {words.number(finding.count)}", period)
+        if finding.facts:
+            _add(line, Text(", ".join(f"{name} = {value}" for name, value in finding.facts.items()), "dim"), "", "")
         return line
 
     def _evidence(self, evidence: Sequence[Evidence]) -> Iterator[RenderableType]:

@@ -211,6 +211,17 @@ def test_what_cannot_be_read_is_told_once_to_who_owns_it(mailing: Path, inbox: I
     assert "sources/broken.yaml" in text_of(inbox, EERO)
 
 
+def test_a_source_that_fell_silent_is_told_of_once_to_its_owner(mailing: Path, inbox: Inbox) -> None:
+    file = mailing / "sources" / "backup.yaml"
+    file.write_text(file.read_text(encoding="utf-8").replace("expected_every: 2 d", "expected_every: 1 s"), "utf-8")
+    assert "silent" not in kyber("digest", "--owner", "it-operations", "--workspace", mailing).stdout
+    assert kyber("scan", "--workspace", mailing).exit_code == 0
+    for _ in range(2):
+        assert kyber("digest", "--send", "--workspace", mailing).exit_code == 0
+    assert len(inbox.mails[SANNA]) == 1
+    assert "(backup): the last event is from" in text_of(inbox, SANNA)
+
+
 def test_lines_of_the_memory_that_cannot_be_read_are_told_of(mailing: Path) -> None:
     (mailing / ".kyber" / FILE).write_text("{}\n", encoding="utf-8")
     result = kyber("digest", "--send", "--workspace", mailing)

@@ -171,10 +171,27 @@ def test_a_folder_without_rules_ends_with_two_and_broken_rules_are_told(folder: 
     assert f"{folder / 'rules' / 'x.yml'}:3: error R03" in result.stderr
 
 
-def test_without_paths_and_without_a_workspace_there_is_nothing_to_scan(folder: Path) -> None:
-    result = kyber("scan")
-    assert (result.exit_code, result.stdout) == (2, "")
-    assert "kyber init" in result.stderr
+def test_without_paths_and_without_a_workspace_this_hosts_logs_are_scanned(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logs = folder / "var" / "log"
+    (logs / "journal").mkdir(parents=True)
+    (logs / "journal" / "system.journal").write_bytes(b"LPKSHHRH")
+    (logs / "wtmp").write_bytes(bytes(384))
+    (logs / "auth.log").write_bytes(AUTH.read_bytes())
+    monkeypatch.setattr("kyber.cli.reading.HOST_LOGS", str(logs))
+    monkeypatch.setattr("kyber.logs.journal.available", lambda: False)
+    result = kyber("scan", "--json", "--strict")
+    assert result.exit_code == 0
+    assert {one["sample"]["file"] for one in records(result)} == {str(logs / "auth.log")}
+
+
+def test_a_period_or_saving_needs_a_workspace_and_a_period_no_path(folder: Path, county: Path) -> None:
+    for options in (("--since", "1d"), ("--between", "2026-01-01", "2026-01-02"), ("a.log", "--save")):
+        assert kyber("scan", *options).exit_code == 2, options
+    assert kyber("scan", "a.log", "--since", "1d", "--workspace", county).exit_code == 2
+    assert kyber("scan", "--since", "soon", "--workspace", county).exit_code == 2
+    assert kyber("scan", "--since", "1d", "--workspace", county).exit_code == 3
 
 
 def test_only_paths_that_are_not_there_end_with_three(folder: Path) -> None:
@@ -391,12 +408,32 @@ def test_a_file_whose_name_is_not_text_is_read_and_shown_in_every_form(folder: P
 
 
 def test_a_bare_scan_in_the_example_finds_what_it_promises(county: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for where in (county, county / "logs" / "emr"):
-        monkeypatch.chdir(where)
-        result = kyber("scan", "--json")
-        assert result.exit_code == 0
-        assert {one["rule"]["name"] for one in records(result)} == FOUND_IN_EXAMPLE
+    monkeypatch.chdir(county / "logs" / "emr")
+    result = kyber("scan", "--json")
+    assert result.exit_code == 0
+    assert {one["rule"]["name"] for one in records(result)} == FOUND_IN_EXAMPLE
     assert kyber("scan", "--strict").exit_code == 0
+
+
+def test_a_second_scan_shows_what_is_new_and_one_of_a_period_everything(
+    county: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(county)
+    first = records(kyber("scan", "--json", "--fail-on", "high"))
+    again = kyber("scan", "--json", "--fail-on", "high")
+    assert (again.exit_code, again.stdout) == (0, "")
+    assert "kyber findings list" in kyber("scan").stdout
+    whole = records(kyber("scan", "--since", "2026-10-01", "--json"))
+    assert {one["id"] for one in whole} == {one["id"] for one in first}
+    with (county / "logs" / "linux" / "auth.log").open("a", encoding="utf-8") as log:
+        log.write("2026-11-03T23:59:58+02:00 hyppy1 sudo: uusi : user NOT in sudoers ; TTY=pts/1 ; PWD=/ ; USER=root ; ")
+        log.write("COMMAND=/usr/bin/id\n2026-11-03T23:59:59+02:00 hyppy1 systemd[1]: Started x.service.\n")
+    news = records(kyber("scan", "--json", "--fail-on", "low"))
+    assert [one["group"]["user.name"] for one in news] == ["uusi"]
+    assert len(records(kyber("findings", "list", "--json"))) == len(first) + 1
+    # More lines of the last record might still come.
+    status = {one["source"]: one for one in records(kyber("logs", "status", "--json"))}["linux-jump-host"]
+    assert (status["stored"], status["pending_bytes"] > 0) == (30, True)
 
 
 def test_a_workspace_can_be_named(county: Path, folder: Path) -> None:
@@ -453,7 +490,7 @@ def test_lists_fill_placeholders_and_a_broken_list_is_told(county: Path, folder:
     names = {one["rule"]["name"] for one in records(kyber("scan", "--workspace", county, "--json"))}
     assert names == FOUND_IN_EXAMPLE - {"own_service_account_interactive"}
     lists.write_text("service_accounts: [", encoding="utf-8")
-    result = kyber("scan", "--workspace", county, "--json")
+    result = kyber("scan", "--workspace", county, "--since", "2026-10-01", "--json")
     assert "accounts.yaml:2: error K91" in result.stderr
     assert "could not look" in result.stderr
 

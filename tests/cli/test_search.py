@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +23,11 @@ from kyber.privacy import MASK
 from tests.cli.run import kyber
 from tests.cli.test_scan import AUTH, CODE, SAMPLES
 
+ROW: Final = re.compile(r"^\| `(.+?)` \|.*\| ([\d,]+) \|$", re.MULTILINE)
+LANGUAGE: Final = ROW.findall(
+    (SAMPLES.parent / "docs" / "search.md").read_text(encoding="utf-8").partition("## Fields")[0]
+)
+"""The queries of the document, and how many events each is told to find."""
 LINE: Final = "2026-03-02T10:14:07+02:00 www1 app[1]: {}\n"
 NOW: Final = datetime(2026, 3, 9, tzinfo=UTC)
 
@@ -180,6 +186,15 @@ def test_sql_asks_the_events_that_match() -> None:
     assert "--limit shows more" in shown.stdout
 
 
+@pytest.mark.parametrize(("query", "told"), LANGUAGE)
+def test_the_queries_of_the_document_find_what_it_says(query: str, told: str) -> None:
+    assert kyber("search", query.replace("\\|", "|"), "--path", SAMPLES, "--count").stdout == f"{told}\n"
+
+
+def test_the_document_shows_the_language_by_examples() -> None:
+    assert len(LANGUAGE) > 12
+
+
 # --- what is said of an answer ---------------------------------------------------------------------------------------
 
 
@@ -301,7 +316,7 @@ def test_who_reveals_identity_codes_is_recorded_first(log: Path, county: Path) -
 
 def test_without_a_store_it_says_what_to_do(county: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     result = kyber("search", "root", "--workspace", county)
-    assert result.exit_code == 2
+    assert result.exit_code == 3
     assert "nothing is stored yet: run `kyber logs collect`" in result.stderr
     monkeypatch.chdir(tmp_path)
     assert "there is nothing to search" in kyber("search", "root").stderr
@@ -345,6 +360,14 @@ def test_sources_and_periods_narrow_what_is_stored(county: Path) -> None:
     unknown = kyber("search", "--source", "moon", "--workspace", county)
     assert unknown.exit_code == 2
     assert "there is no log source 'moon'" in unknown.stderr
+
+
+def test_what_the_workspace_knows_of_hosts_can_be_asked_for(county: Path) -> None:
+    (county / "enrichment").mkdir(exist_ok=True)
+    (county / "enrichment" / "search.yaml").write_text("assets: [{host: www1, criticality: high}]\n", encoding="utf-8")
+    arguments = ("search", "-p", AUTH, "--workspace", county, "--by", "host.name", "--json")
+    groups = records(kyber(*arguments, "host.criticality:high"))
+    assert [one["fields"] for one in groups] == [{"host.name": "www1"}]
 
 
 def test_an_answer_is_in_the_language_of_the_workspace(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from kyber.render.answers import BAR, bars, csv_lines, grid, lines, parquet, story, worded
+from kyber.render.answers import BAR, Kind, bars, csv_lines, grid, lines, parquet, story, worded
 
 HELSINKI = ZoneInfo("Europe/Helsinki")
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
@@ -61,7 +61,13 @@ def test_no_cell_is_a_formula_or_a_second_row() -> None:
 
 def test_parquet_keeps_kinds_and_nulls() -> None:
     out = io.BytesIO()
-    columns = (("t", "time"), ("n", "integer"), ("x", "number"), ("b", "truth"), ("s", "text"))
+    columns: Sequence[tuple[str, Kind]] = (
+        ("t", "time"),
+        ("n", "integer"),
+        ("x", "number"),
+        ("b", "truth"),
+        ("s", "text"),
+    )
     parquet(
         columns,
         iter([(NOON, 1, 2, True, ["a", 1]), (None,) * 5, (NOON.replace(tzinfo=None), 2, 0.5, False, "\ud800")]),
@@ -102,8 +108,9 @@ def test_bars_are_as_long_as_their_share_and_what_there_is_is_seen(counts: list[
         bar = rest[-1] if count else ""
         assert len(bar) <= BAR
         assert bool(bar) == bool(count)
-    if counts and max(counts):
-        assert len(drawn[counts.index(max(counts))][-1]) == BAR
+    most = max(counts, default=0)
+    if most:
+        assert len(drawn[counts.index(most)][-1]) == BAR
 
 
 @pytest.mark.parametrize(("day", "told"), [(True, "2026-03-04  1"), (False, "2026-03-04 12:00:00  1")])

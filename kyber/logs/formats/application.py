@@ -17,6 +17,7 @@ import orjson
 from kyber.logs.formats import Context, Format
 from kyber.logs.formats.headers import Clock, read_header
 from kyber.logs.formats.line import Event, LineParser
+from kyber.logs.formats.multiline import joined, of_trace
 from kyber.logs.formats.names import TIMES, named
 from kyber.logs.formats.services import of_json, read_service
 
@@ -190,13 +191,13 @@ APPLICATION: Final = Format(
     name="application",
     title="A service's own log: time, level, logger and message, or JSON whose messages tell who signs in",
     detect=detect_application,
-    parser=ApplicationParser,
+    parser=joined(ApplicationParser, of_trace),
     table="services",
 )
 LOGFMT: Final = Format(
     name="logfmt",
     title="key=value pairs with quotes (logfmt)",
     detect=detect_logfmt,
-    parser=ApplicationParser,
+    parser=joined(ApplicationParser, of_trace),
     table="services",
 )

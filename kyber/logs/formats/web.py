@@ -11,6 +11,7 @@ Codes: F14 a time that does not exist, F44 what is not even text.
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -25,15 +26,18 @@ from kyber.logs.formats.web_request import set_host, set_number, set_request, se
 ZONE_ASSUMED: Final = "F21"
 NOT_UNDERSTOOD: Final = "F42"
 LINES_SAMPLED: Final = 200
+REMEMBERED: Final = 16_384
+LONGEST_REMEMBERED: Final = 256
+"""Characters of a client or a request that is remembered from line to line."""
 MOST_EXTRA: Final = 64
 """Fields after those of the combined format that are told apart."""
 
 _CLF_TIME: Final = r"[0-9]{2}/[A-Z][a-z]{2}/[0-9]{4}:[0-9]{2}:[0-9]{2}:[0-9]{2} [+-][0-9]{4}"
-_QUOTED: Final = r'"((?:[^"\\]|\\.)*+)"'
+_QUOTED: Final = r'"([^"\\]*+(?:\\.[^"\\]*+)*+)"'
 _ACCESS = re.compile(
     r"(?!(?:<[0-9]{1,3}>)?(?:[A-Z][a-z]{2} [ 0-9][0-9] [0-9]{2}:|[0-9]{4}-[0-9]{2}-[0-9]{2}T))"  # a syslog header
     # Who. A user's name may hold what looks like a time: the server wrote the last one before the request.
-    r'(\S{1,512} \S{1,512} (?:[^"\\]|\\.|""){1,4096})'
+    r'(\S{1,512} \S{1,512} [^"\\]{0,512}(?:(?:\\.|"")[^"\\]{0,512}){0,512})'
     rf" \[({_CLF_TIME})\] {_QUOTED} ([0-9]{{3}}|-)(?: ([0-9]{{1,20}}|-)(?= |\Z))?"
     rf"(?: {_QUOTED} {_QUOTED}(?= |\Z))?(.*)",
     re.DOTALL,
@@ -111,9 +115,9 @@ def _access(found: re.Match[str]) -> Fields:
     """The fields of a line of an access log, but for its time."""
     who, _, request, status, size, referrer, agent, rest = found.groups()
     fields: Fields = {"event.dataset": "web.access", "event.category": "web"}
-    _set_client(fields, who)
-    set_request(fields, unescaped(request))
-    set_status(fields, status)
+    fields.update(_client(who) if len(who) <= LONGEST_REMEMBERED else _client.__wrapped__(who))
+    fields.update(_request(request) if len(request) <= LONGEST_REMEMBERED else _request.__wrapped__(request))
+    fields.update(_status(status))
     set_number(fields, "http.response.body.bytes", size or "")
     if referrer and referrer != "-":
         fields["http.request.referrer"] = unescaped(referrer)
@@ -124,8 +128,24 @@ def _access(found: re.Match[str]) -> Fields:
     return fields
 
 
-def _set_client(fields: Fields, who: str) -> None:
+@lru_cache(maxsize=REMEMBERED)
+def _request(line: str) -> Fields:
+    fields: Fields = {}
+    set_request(fields, unescaped(line))
+    return fields
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _status(digits: str) -> Fields:
+    fields: Fields = {}
+    set_status(fields, digits)
+    return fields
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _client(who: str) -> Fields:
     """The virtual host if it is there, the client, its identity and its user: a name of a user may hold spaces."""
+    fields: Fields = {}
     words = who.split(" ")
     if len(words) > 3 and _is_host(words[0], words[1]):
         set_host(fields, words.pop(0))
@@ -144,6 +164,7 @@ def _set_client(fields: Fields, who: str) -> None:
         fields["web.extra"] = user[:-2].split(" ", MOST_EXTRA)
     elif user not in ("", "-", '""'):
         fields["user.name"] = unescaped(user)
+    return fields
 
 
 def _is_host(first: str, second: str) -> bool:
@@ -155,7 +176,8 @@ def _is_host(first: str, second: str) -> bool:
 
 def _set_extra(fields: Fields, rest: str) -> None:
     """What a server was told to write after the combined format: addresses it was forwarded for, its time, and more."""
-    extra: list[object] = []
+    before = fields.get("web.extra")
+    extra: list[object] = [*before] if isinstance(before, list) else []
     for found in _EXTRA.finditer(rest):
         quoted, bracketed, bare = found.groups()
         value = unescaped(quoted) if quoted is not None else bracketed if bracketed is not None else bare

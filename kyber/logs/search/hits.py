@@ -1,6 +1,6 @@
 """Rows that match -> events to show, in the order that was asked for. Only what is shown is held in memory."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from heapq import nlargest, nsmallest
 from itertools import chain, islice
@@ -37,6 +37,24 @@ class Hit:
     record: int
     fields: Mapping[str, Value]
     raw: str = ""
+
+    def changed(self, change: Callable[[str], str]) -> "Hit":
+        """The same event with every text in it changed."""
+        return Hit(
+            id=self.id,
+            time=self.time,
+            source=change(self.source),
+            file=change(self.file),
+            record=self.record,
+            fields={change(name): _changed(value, change) for name, value in self.fields.items()},
+            raw=change(self.raw),
+        )
+
+
+def _changed(value: Value, change: Callable[[str], str]) -> Value:
+    if isinstance(value, tuple):
+        return tuple(change(part) if isinstance(part, str) else part for part in value)
+    return change(value) if isinstance(value, str) else value
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from hashlib import sha256
 from time import monotonic
 
 import ahocorasick_rs
@@ -214,7 +213,6 @@ class Sieve:
 
     def __init__(self, needles: Sequence[bytes]) -> None:
         self.automaton = ahocorasick_rs.BytesAhoCorasick([*needles, *_ESCAPES])
-        self.key = sha256(b"\0".join(needles)).digest()
 
     @classmethod
     def of(cls, keywords: Iterable[Predicate]) -> "Sieve | None":
@@ -231,7 +229,7 @@ class Sieve:
         return cls(sorted(needles)) if needles else None
 
     def rows(self, joined: bytes, ends: NDArray[np.int64]) -> Rows:
-        """Which records hold a needle, or something that may hide one; see `batch.Sieve`."""
+        """Which records hold a needle, or something that may hide one; see `batch.Records.joined`."""
         near = np.zeros(len(ends), dtype=bool)
         found = self.automaton.find_matches_as_indexes(joined.lower())
         # What begins in one record and ends in the next is in neither, but may have hidden what is.

@@ -4,11 +4,13 @@ Each distinct value of a column is judged once against all predicates that any r
 necessary predicates hit no value of the batch costs no more than that; only the others look at rows, by their codes.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from kyber.finding import Blind
@@ -38,22 +40,30 @@ class Matcher:
             name: FieldMatcher({number: plan.questions[number].predicate for number in numbers}, patience)
             for name, numbers in plan.asked.items()
         }
+        self.undecided = {
+            name: found
+            for name, numbers in plan.asked.items()
+            if (
+                found := frozenset(
+                    one for one in numbers if isinstance(plan.questions[one].predicate, FieldRef | TimePart)
+                )
+            )
+        }
+        """By field, the questions that its values alone do not answer."""
         self.seen: dict[LogSource, set[str]] = {}
         self._wanted: dict[str, frozenset[str]] = {}
-        self.sieves = {
-            logsource: Sieve.of(
-                plan.questions[number].predicate
-                for planned in rules
-                for number in numbers_in(planned.tree)
-                if not plan.questions[number].field
-            )
+        self.keywords = {
+            logsource: _Keywords(plan, asked)
             for logsource, rules in plan.routes.items()
+            if (
+                asked := {
+                    number
+                    for planned in rules
+                    for number in numbers_in(planned.tree)
+                    if not plan.questions[number].field
+                }
+            )
         }
-
-    @property
-    def sieve_keys(self) -> frozenset[bytes]:
-        """What names the sieves of this plan's keywords."""
-        return frozenset(one.key for one in self.sieves.values() if one is not None)
 
     def matches(self, batch: EventBatch) -> Iterator[Match]:
         """The rules that match something in the batch."""
@@ -168,11 +178,6 @@ class _Answers:
             self._verdicts[name] = found
         return self._verdicts[name]
 
-    def undecided(self, name: str) -> frozenset[int]:
-        """The questions about a field that its values alone do not answer."""
-        numbers = self.matcher.plan.asked.get(name, ())
-        return frozenset(one for one in numbers if isinstance(self.questions[one].predicate, FieldRef | TimePart))
-
     def table(self, number: int, column: Column) -> Rows | None:
         """Code -> answer, the last place for absence; None where it is no everywhere."""
         question = self.questions[number]
@@ -200,7 +205,7 @@ class _Route:
 
     def __init__(self, answers: _Answers, logsource: LogSource, rows: NDArray[np.int64]) -> None:
         self.answers, self.rows = answers, rows
-        self.sieve = answers.matcher.sieves[logsource]
+        self.logsource = logsource
         self.fields = answers.matcher.plan.fields[logsource]
         self.whole = len(rows) == answers.batch.rows
         self._codes: dict[str, Codes | None] = {}
@@ -228,7 +233,7 @@ class _Route:
         answers, found = self.answers, set(self.keywords() if "" in self.fields else ())
         for name in self.fields - {""}:
             if answers.column(name) is not None:
-                found |= answers.verdicts(name).keys() | answers.undecided(name)
+                found |= answers.verdicts(name).keys() | answers.matcher.undecided.get(name, frozenset())
         return frozenset(found)
 
     def answer(self, tree: Tree) -> Answer:
@@ -291,20 +296,61 @@ class _Route:
     def keywords(self) -> dict[int, Rows]:
         """Keyword question -> its answer in each row: whether any value of the event answers yes."""
         if self._keywords is None:
-            found: dict[int, Rows] = {}
-            batch = self.answers.batch
-            places = np.arange(len(self.rows))
-            if batch.verbatim and self.sieve is not None:
-                places = np.flatnonzero(batch.read.near(self.rows, self.sieve))
-            if len(places):
-                for _, cells, column in batch.cells(self.rows[places]):
-                    for number, indexes in self.answers.matcher.fields[""].verdicts(column.values).items():
-                        table = np.zeros(len(column.values), dtype=bool)
-                        table[indexes] = True
-                        answer = found.setdefault(number, np.zeros(batch.rows, dtype=bool))
-                        answer[cells[table[column.codes]]] = True
-            self._keywords = {number: answer[self.rows] for number, answer in found.items()}
+            asked, memory = self.answers.matcher.keywords.get(self.logsource), self.answers.batch.read.memory
+            if asked is None:
+                self._keywords = {}
+            elif memory is None:
+                self._keywords = self._looked_for(asked)
+            else:
+                self._keywords = self._remembered(asked, memory)
         return self._keywords
+
+    def _remembered(self, asked: "_Keywords", memory: MutableMapping[bytes, bytes]) -> dict[int, Rows]:
+        """What was found in these rows the last time; else what is found now, which is remembered."""
+        key = sha256(asked.key + self.rows.tobytes()).digest()
+        known = memory.get(key)
+        if known is None:
+            late = len(self.answers.matcher.fields[""].timeouts)
+            found = self._looked_for(asked)
+            if len(self.answers.matcher.fields[""].timeouts) == late:
+                places = {asked.numbers.index(number): np.flatnonzero(rows).tolist() for number, rows in found.items()}
+                memory[key] = orjson.dumps([[place, rows] for place, rows in places.items() if rows])
+            return found
+        answers = {}
+        for place, rows in orjson.loads(known):
+            answers[asked.numbers[place]] = answer = np.zeros(len(self.rows), dtype=bool)
+            answer[rows] = True
+        return answers
+
+    def _looked_for(self, asked: "_Keywords") -> dict[int, Rows]:
+        found: dict[int, Rows] = {}
+        batch = self.answers.batch
+        places = np.arange(len(self.rows))
+        if batch.verbatim and asked.sieve is not None:
+            places = np.flatnonzero(asked.sieve.rows(*batch.read.joined(self.rows)))
+        if len(places):
+            for _, cells, column in batch.cells(self.rows[places]):
+                for number, indexes in self.answers.matcher.fields[""].verdicts(column.values).items():
+                    table = np.zeros(len(column.values), dtype=bool)
+                    table[indexes] = True
+                    answer = found.setdefault(number, np.zeros(batch.rows, dtype=bool))
+                    answer[cells[table[column.codes]]] = True
+        return {number: answer[self.rows] for number, answer in found.items() if number in asked.known}
+
+
+MEANING = b"1:"
+"""Changes when the same keywords come to mean something else, so that nothing remembered of them is believed."""
+
+
+class _Keywords:
+    """The keyword questions that the rules of one logsource ask."""
+
+    def __init__(self, plan: Plan, numbers: set[int]) -> None:
+        self.known = frozenset(numbers)
+        self.numbers = sorted(numbers, key=lambda number: repr(plan.questions[number].predicate))
+        self.sieve = Sieve.of(plan.questions[number].predicate for number in self.numbers)
+        named = (repr(plan.questions[number].predicate).encode() for number in self.numbers)
+        self.key = sha256(MEANING + b"\0".join(named)).digest()
 
 
 def routed(logsource: LogSource, batch: EventBatch) -> Rows | None:

@@ -11,7 +11,7 @@ from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 from typing import Final
 
-from kyber.errors import KyberError
+from kyber.errors import UsageError
 
 VERSION: Final = 1
 EVENTS, REJECTED = "events", "rejected"
@@ -30,10 +30,11 @@ create table spans (
 );
 create index spans_of on spans (fingerprint);
 create table cursors (
-    id integer primary key, source text not null, path text not null, device integer not null, inode integer not null,
-    head blob not null, head_size integer not null, fingerprint blob not null, format text not null,
-    offset integer not null, records integer not null, tail_from integer not null, tail blob not null,
-    size integer not null, modified integer not null, seen integer not null, done integer not null, mark text not null
+    id integer primary key autoincrement, source text not null, path text not null, member text not null,
+    device integer not null, inode integer not null, head blob not null, head_size integer not null,
+    fingerprint blob not null, format text not null, offset integer not null, records integer not null,
+    tail_from integer not null, tail_size integer not null, tail blob not null, size integer not null,
+    modified integer not null, seen integer not null, done integer not null, mark text not null
 );
 create index cursors_of on cursors (source);
 create table reads (
@@ -43,15 +44,15 @@ create table reads (
     duplicate integer not null, cut integer not null, repaired integer not null
 );
 create index reads_of on reads (source);
-create table sieved (
-    segment integer not null references segments on delete cascade, needles blob not null, rows blob not null,
-    primary key (segment, needles)
+create table answers (
+    segment integer not null references segments on delete cascade, question blob not null, answer blob not null,
+    primary key (segment, question)
 );
 create table state (name text primary key, value integer not null);
 """
 
 
-class StoreError(KyberError):
+class StoreError(UsageError):
     """The store cannot be opened or written; the message says why and what to do."""
 
 
@@ -96,15 +97,17 @@ class Cursor:
     """Where the reading of one file stopped, and how the file is known again.
 
     `offset` is the first byte (decompressed) not yet read and `records` how many records came before it. The file is
-    known by the SHA-256 of its first `head_size` bytes (`head`) and of the bytes from `tail_from` to `offset` (`tail`;
-    empty where they are not known), and by its device and inode; its name plays no part. `fingerprint` is fixed when
-    reading begins. `size` and `modified` (nanoseconds) are those of the last look, `seen` when that was (microseconds);
-    `done`: nothing was left to read. `mark` is where a journal goes on.
+    known by the SHA-256 of its first `head_size` bytes (`head`) and of the `tail_size` bytes from `tail_from` (`tail`;
+    0: not known), which come before the offset, and by its device and inode; `path` (real, without symbolic links) is
+    where it was last, `member` the part of an archive. `fingerprint` is fixed when reading begins. `size` and
+    `modified` (nanoseconds) are those of the last look, `seen` when that was (microseconds); `done`: nothing was left
+    to read. `mark` is where a journal goes on.
     """
 
     id: int = 0
     source: str
     path: str
+    member: str = ""
     device: int = 0
     inode: int = 0
     head: bytes = b""
@@ -114,6 +117,7 @@ class Cursor:
     offset: int = 0
     records: int = 0
     tail_from: int = 0
+    tail_size: int = 0
     tail: bytes = b""
     size: int = 0
     modified: int = 0
@@ -359,17 +363,16 @@ class Index:
         query = "select distinct day from segments where kind = ? and high > ? order by day"
         return [day for (day,) in self._db.execute(query, (EVENTS, after))]
 
-    def sieved(self, segment: int, needles: bytes) -> bytes | None:
-        """What a sieve found in a segment, where that is known."""
-        query = "select rows from sieved where segment = ? and needles = ?"
-        row = self._db.execute(query, (segment, needles)).fetchone()
+    def answer(self, segment: int, question: bytes) -> bytes | None:
+        """What was found in a segment the last time that a question was asked, where that is known."""
+        query = "select answer from answers where segment = ? and question = ?"
+        row = self._db.execute(query, (segment, question)).fetchone()
         return row[0] if row else None
 
-    def keep_sieved(self, found: Mapping[tuple[int, bytes], bytes], current: Iterable[bytes]) -> None:
-        """Remember what sieves found, and forget what others than the current ones did."""
-        listed = list(current)
-        self._db.execute(f"delete from sieved where needles not in ({', '.join('?' * len(listed))})", listed)  # noqa: S608
+    def keep_answers(self, found: Mapping[tuple[int, bytes], bytes]) -> None:
+        """Remember these answers, and forget all others about their segments."""
+        self._db.executemany("delete from answers where segment = ?", [(one,) for one in {key[0] for key in found}])
         self._db.executemany(
-            "insert or replace into sieved select ?, ?, ? where exists (select 1 from segments where id = ?)",
-            [(segment, needles, rows, segment) for (segment, needles), rows in found.items()],
+            "insert into answers select ?, ?, ? where exists (select 1 from segments where id = ?)",
+            [(segment, question, answer, segment) for (segment, question), answer in found.items()],
         )

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from kyber.errors import KyberError
+from kyber.errors import NothingReadError
 
 try:
     import fcntl
@@ -21,7 +21,7 @@ MAX_HOLDER = 1_024
 """Bytes of what a holder says of itself."""
 
 
-class LockedError(KyberError):
+class LockedError(NothingReadError):
     """Somebody else holds the lock; `holder` is what they said of themselves."""
 
     def __init__(self, holder: str) -> None:

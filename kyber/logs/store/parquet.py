@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from functools import cached_property
 from hashlib import file_digest
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +20,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from kyber.logs.batch import EventBatch, Origin, Places, Reject, event_id
+from kyber.logs.batch import EventBatch, Origin, Parsed, Places, Reject, event_id
 from kyber.logs.store import ALL, Period
 from kyber.logs.store import segment as segments
 from kyber.logs.store.index import EVENTS, REJECTED, Cursor, Index, Read, SegmentInfo, Span, StoreError, Totals
@@ -35,6 +36,8 @@ FEW: Final = 4
 """Small segments of one source, day and nature from which on they are merged."""
 SMALL: Final = segments.ROWS // 2
 """Events below which a segment is small."""
+MERGED: Final = 2**26
+"""Bytes of the columns of one segment after merging, uncompressed: what bounds the memory that merging takes."""
 _FOLDER, _INDEX, _LOCK, _READING = "events", "index.sqlite", "collect.lock", "reading.lock"
 _PART: Final = ".part"
 
@@ -67,7 +70,7 @@ class ParquetStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.index = Index(folder / _INDEX)
-        self.sieved: dict[tuple[int, bytes], bytes] = {}
+        self.answers: dict[tuple[int, bytes], bytes] = {}
 
     @staticmethod
     def exists(folder: Path) -> bool:
@@ -104,13 +107,18 @@ class ParquetStore:
 
     def batch(self, info: SegmentInfo) -> EventBatch:
         """The events of one segment. Raises StoreError where it is not there or damaged."""
-        return self._opened(info).batch(_Memory(self, info.id))
+        opened = self._opened(info)
+        try:
+            return opened.batch(_Memory(self, info.id))
+        except KeyError as error:
+            raise StoreError(f"{self.folder / info.path} needs the field table {error}, which is not there") from None
 
-    def remember(self, keys: Iterable[bytes]) -> None:
-        """Keep what the sieves of these keys found in segments, for the next time; where that cannot be, never mind."""
+    def remember(self) -> None:
+        """Keep the answers about segments that were used since the last time, and forget their others; where that
+        cannot be, never mind."""
         with suppress(StoreError), self.index.transaction():
-            self.index.keep_sieved(self.sieved, keys)
-        self.sieved = {}
+            self.index.keep_answers(self.answers)
+        self.answers = {}
 
     def _opened(self, info: SegmentInfo) -> Segment:
         try:
@@ -131,18 +139,21 @@ class ParquetStore:
 
 
 class _Memory(dict[bytes, bytes]):
-    """What sieves found in one segment: looked up in the index, and new findings noted for it."""
+    """Answers about one segment: looked up in the index, and all that are used noted for the next time."""
 
     def __init__(self, store: ParquetStore, segment: int) -> None:
         super().__init__()
         self._store, self._segment = store, segment
 
     def get(self, key: bytes, default: Any = None) -> Any:
-        found = self._store.index.sieved(self._segment, key)
-        return default if found is None else found
+        found = self._store.index.answer(self._segment, key)
+        if found is None:
+            return default
+        self._store.answers[self._segment, key] = found
+        return found
 
-    def __setitem__(self, key: bytes, rows: bytes) -> None:
-        self._store.sieved[self._segment, key] = rows
+    def __setitem__(self, key: bytes, answer: bytes) -> None:
+        self._store.answers[self._segment, key] = answer
 
 
 @contextmanager
@@ -181,24 +192,33 @@ class WritableStore(ParquetStore):
                         file.parent.rmdir()
 
     def append(
-        self, batch: EventBatch | None, rejects: Sequence[Reject], origin: Origin, cursor: Cursor, read: Read, now: int
+        self,
+        batch: EventBatch | None,
+        rejects: Sequence[Reject],
+        origin: Origin,
+        cursor: Cursor,
+        read: Read,
+        now: int,
+        *,
+        by_line: bool = False,
     ) -> Appended:
         """Store a batch's events and rejected records, move the cursor, and write the ledger's line: all or nothing.
 
-        Events and records that are stored already are recognised by their ids and not stored again. Raises StoreError.
+        Events and records that are stored already are recognised by their ids and not stored again; `by_line`: also by
+        their lines, which may have been put together otherwise before. Raises StoreError.
         """
         commit = self.index.state("commit") + 1
         made: list[tuple[SegmentInfo, list[Span]]] = []
         events = stored = 0
         try:
             if batch is not None and batch.rows:
-                rows, ids = self._new_events(batch)
+                rows, ids = self._new_events(batch, by_line=by_line)
                 events, stored = batch.rows, len(rows)
                 for day, chosen in _by_day(batch, rows, now):
                     for start in range(0, len(chosen), segments.ROWS):
                         part = chosen[start : start + segments.ROWS]
                         made.append(self._written(batch, part, ids, day, commit, now))
-            fresh = self._new_rejects(rejects, origin)
+            fresh = self._new_rejects(rejects, origin, by_line=by_line)
             if fresh:
                 made.append(self._rejected(fresh, origin, commit, now))
             with self.index.transaction():
@@ -228,29 +248,33 @@ class WritableStore(ParquetStore):
         with self.index.transaction():
             return self.index.keep(cursor)
 
-    def _new_events(self, batch: EventBatch) -> tuple[Places, Sequence[str]]:
+    def has(self, parsed: Parsed, origin: Origin) -> bool:
+        """Whether all lines that were parsed are stored already, as read from an input of that fingerprint."""
+        found = [*zip(parsed.offsets, parsed.raw, strict=True), *((one.offset, one.raw) for one in parsed.rejects)]
+        stored = _Stored(self, origin, [offset for offset, _ in found])
+        return all(stored.has(offset, raw) for offset, raw in found)
+
+    def _new_events(self, batch: EventBatch, *, by_line: bool) -> tuple[Places, Sequence[str]]:
         """The rows that are not stored yet, each once, and the ids of all rows."""
         ids = [batch.event_id(row) for row in range(batch.rows)]
-        known: set[str] = set()
-        low, high = min(batch.offsets), max(batch.offsets)
-        for info in self.index.overlapping(EVENTS, batch.source, batch.origin(0).fingerprint, low, high):
-            known.update(segments.ids(self.folder / info.path))
+        stored = _Stored(self, batch.origin(0), batch.offsets)
+        known = set(stored.ids(EVENTS))
         rows = []
         for row, identity in enumerate(ids):
-            if identity not in known:
+            if identity not in known and not (by_line and stored.has(batch.offsets[row], batch.raw[row])):
                 known.add(identity)
                 rows.append(row)
         return np.array(rows, dtype=np.int64), ids
 
-    def _new_rejects(self, rejects: Sequence[Reject], origin: Origin) -> list[tuple[str, Reject]]:
-        if not rejects:
-            return []
-        known: set[str] = set()
-        low, high = min(one.offset for one in rejects), max(one.offset for one in rejects)
-        for info in self.index.overlapping(REJECTED, origin.source, origin.fingerprint, low, high):
-            known.update(segments.ids(self.folder / info.path))
+    def _new_rejects(self, rejects: Sequence[Reject], origin: Origin, *, by_line: bool) -> list[tuple[str, Reject]]:
+        stored = _Stored(self, origin, [one.offset for one in rejects])
+        known = set(stored.ids(REJECTED))
         found = {event_id(origin, one.offset, one.raw): one for one in rejects}
-        return [(identity, one) for identity, one in found.items() if identity not in known]
+        return [
+            (identity, one)
+            for identity, one in found.items()
+            if identity not in known and not (by_line and stored.has(one.offset, one.raw))
+        ]
 
     def _written(
         self, batch: EventBatch, rows: Places, ids: Sequence[str], day: str, commit: int, now: int
@@ -333,7 +357,8 @@ class WritableStore(ParquetStore):
                 groups.setdefault((info.source, info.day, info.nature), []).append(info)
         fewer = 0
         for small in groups.values():
-            for together in _together(small):
+            weighed = [(info, self._opened(info).weight) for info in small] if len(small) >= FEW else []
+            for together in _together(weighed):
                 self._merge(together)
                 fewer += len(together) - 1
         if fewer:
@@ -383,6 +408,34 @@ class WritableStore(ParquetStore):
         return gone
 
 
+class _Stored:
+    """What is stored of an input where it may be at one of some offsets."""
+
+    def __init__(self, store: ParquetStore, origin: Origin, offsets: Sequence[int]) -> None:
+        self._folder, self._fingerprint = store.folder, origin.fingerprint
+        self._infos = {
+            kind: store.index.overlapping(kind, origin.source, origin.fingerprint, min(offsets), max(offsets))
+            if offsets
+            else []
+            for kind in (EVENTS, REJECTED)
+        }
+
+    def ids(self, kind: str) -> Iterator[str]:
+        """The ids of what is stored; also others."""
+        for info in self._infos[kind]:
+            yield from segments.ids(self._folder / info.path)
+
+    @cached_property
+    def _lines(self) -> frozenset[tuple[int, bytes]]:
+        infos = (*self._infos[EVENTS], *self._infos[REJECTED])
+        return frozenset(line for info in infos for line in segments.lines(self._folder / info.path, self._fingerprint))
+
+    def has(self, offset: int, raw: bytes) -> bool:
+        """Whether all lines of a record are stored, be it in several records or in one with others."""
+        lines = list(segments.lines_of(offset, raw))
+        return bool(lines) and self._lines.issuperset(lines)
+
+
 def _by_day(batch: EventBatch, rows: Places, now: int) -> Iterator[tuple[str, Places]]:
     """The rows of each UTC day; what has no time, or one that cannot be, is undated."""
     times = batch.times[rows]
@@ -391,17 +444,17 @@ def _by_day(batch: EventBatch, rows: Places, now: int) -> Iterator[tuple[str, Pl
         yield _day(day * DAY) if day >= 0 else UNDATED, rows[days == day]
 
 
-def _together(small: Sequence[SegmentInfo]) -> Iterator[list[SegmentInfo]]:
-    """Which small segments become one: as many as fit, where there are more than a few."""
-    if len(small) < FEW:
-        return
+def _together(small: Sequence[tuple[SegmentInfo, int]]) -> Iterator[list[SegmentInfo]]:
+    """Which small segments, each with its bytes, become one: as many as fit."""
     held: list[SegmentInfo] = []
-    for info in sorted(small, key=lambda one: one.rows):
-        if held and sum(one.rows for one in held) + info.rows > segments.ROWS:
+    rows = size = 0
+    for info, weight in sorted(small, key=lambda one: (one[1], one[0].id)):
+        if held and (rows + info.rows > segments.ROWS or size + weight > MERGED):
             if len(held) > 1:
                 yield held
-            held = []
+            held, rows, size = [], 0, 0
         held.append(info)
+        rows, size = rows + info.rows, size + weight
     if len(held) > 1:
         yield held
 

@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from kyber.logs.batch import ABSENT, Codes, Column, EventBatch, LogSource, Origin, Places, Reject, Rows, Sieve
+from kyber.logs.batch import ABSENT, Codes, Column, EventBatch, LogSource, Origin, Places, Reject, Rows
 from kyber.logs.schema import table
 from kyber.logs.values import NO_TIME, Value
 
@@ -189,6 +189,22 @@ def ids(file: Path) -> list[str]:
     return [one.hex() for one in pq.read_table(file, columns=[ID]).column(ID).to_pylist()]
 
 
+def lines(file: Path, fingerprint: bytes) -> Iterator[tuple[int, bytes]]:
+    """The lines of what a segment holds of one input, each with where it began. Raises OSError."""
+    read = pq.read_table(file, columns=[FINGERPRINT, OFFSET, RAW])
+    for found, offset, raw in zip(*(read.column(name).to_pylist() for name in (FINGERPRINT, OFFSET, RAW)), strict=True):
+        if found == fingerprint:
+            yield from lines_of(offset, raw)
+
+
+def lines_of(offset: int, raw: bytes) -> Iterator[tuple[int, bytes]]:
+    """The lines of a record that are not blank, each with where it began."""
+    for line in raw.split(b"\n"):
+        if line.strip():
+            yield offset, line
+        offset += len(line) + 1
+
+
 def write(made: pa.Table, file: Path) -> None:
     """Write a segment. Raises OSError. Statistics of raw records would repeat them in the file's footer."""
     names = made.column_names
@@ -218,13 +234,19 @@ class Segment:
         self.zone = UTC if self.nature.zone == "UTC" else ZoneInfo(self.nature.zone)
         self.rows = int(self.file.metadata.num_rows)
 
+    @property
+    def weight(self) -> int:
+        """Bytes of all columns, before they are compressed."""
+        groups = (self.file.metadata.row_group(group) for group in range(self.file.num_row_groups))
+        return sum(int(one.total_byte_size) for one in groups)
+
     def batch(self, memory: MutableMapping[bytes, bytes] | None = None) -> EventBatch:
         """The events; their columns are read when they are asked for.
 
-        `memory` holds the rows that sieves left (int32, ascending) under the sieves' keys, and takes more of them.
+        `memory` holds answers about these events by what names the question, and takes more of them.
         """
         nature = self.nature
-        fields, records = _Fields(self), _Records(self, {} if memory is None else memory)
+        fields, records = _Fields(self), _Records(self, memory)
         return EventBatch.of(fields, self.rows, records, nature.logsource, table(nature.table), nature.verbatim)
 
     def array(self, name: str) -> Any:
@@ -295,9 +317,9 @@ def _value(text: str) -> Value:
 class _Records:
     """The raw records of one segment, each column of them read when it is asked for."""
 
-    def __init__(self, segment: Segment, memory: MutableMapping[bytes, bytes]) -> None:
+    def __init__(self, segment: Segment, memory: MutableMapping[bytes, bytes] | None) -> None:
         self._segment, self.source, self.zone = segment, segment.nature.source, segment.zone
-        self._memory = memory
+        self.memory = memory
 
     @cached_property
     def raw(self) -> Sequence[bytes]:
@@ -338,18 +360,13 @@ class _Records:
     def _fingerprints(self) -> Column:
         return decoded(self._segment.array(FINGERPRINT), is_json=False)
 
-    def near(self, rows: Places, sieve: Sieve) -> Rows:
-        known = self._memory.get(sieve.key)
-        if known is None:
-            array = self._segment.array(RAW)
-            _, places, data = array.buffers()
-            ends = np.frombuffer(places, dtype=np.int64)[array.offset : array.offset + len(array) + 1]
-            found = sieve.rows(bytes(data[int(ends[0]) : int(ends[-1])]), ends[1:] - ends[0])
-            known = self._memory[sieve.key] = np.flatnonzero(found).astype(np.int32).tobytes()
-        left = np.zeros(self._segment.rows, dtype=bool)
-        left[np.frombuffer(known, dtype=np.int32)] = True
-        chosen: Rows = left[rows]
-        return chosen
+    def joined(self, rows: Places) -> tuple[bytes, NDArray[np.int64]]:
+        array = self._segment.array(RAW)
+        if len(rows) < len(array):
+            array = array.take(pa.array(rows))
+        _, places, data = array.buffers()
+        ends = np.frombuffer(places, dtype=np.int64)[array.offset : array.offset + len(array) + 1]
+        return bytes(data[int(ends[0]) : int(ends[-1])]), ends[1:] - ends[0]
 
     def origin(self, row: int) -> Origin:
         fingerprint: Any = self._fingerprints.at(row)
@@ -369,9 +386,12 @@ class _Raw(Sequence[bytes]):
         return len(self._array)
 
     def __getitem__(self, row: Any) -> Any:
-        return (
-            self._array.slice(row.start, row.stop).to_pylist() if isinstance(row, slice) else self._array[row].as_py()
-        )
+        if not isinstance(row, slice):
+            return self._array[row].as_py()
+        start, stop, step = row.indices(len(self))
+        if step == 1:
+            return self._array.slice(start, max(stop - start, 0)).to_pylist()
+        return [self._array[place].as_py() for place in range(start, stop, step)]
 
 
 def merged(segments: Sequence[Segment]) -> pa.Table:

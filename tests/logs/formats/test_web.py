@@ -100,6 +100,7 @@ def test_a_line_in_the_combined_format_is_taken_apart() -> None:
         (f'192.0.2.7 - liisa virtanen {TIME} "GET / HTTP/1.1" 200 5', {"user.name": "liisa virtanen"}),
         (f'192.0.2.7 - "" {TIME} "GET / HTTP/1.1" 401 5', {"source.ip": "192.0.2.7", "event.outcome": "failure"}),
         (f'192.0.2.7 - req-7 - {TIME} "GET / HTTP/1.1" 200 5', {"web.extra": ["req-7"]}),
+        (f'192.0.2.7 - req-7 - {TIME} "GET / HTTP/1.1" 200 5 "-" "-" x', {"web.extra": ["req-7", "x"]}),
         (
             f'198.51.100.9, 192.0.2.7 - - {TIME} "GET / HTTP/1.1" 200 5',
             {"source.ip": "192.0.2.7", "web.forwarded_for": ["198.51.100.9", "192.0.2.7"]},

@@ -138,3 +138,13 @@ def events(draw: st.DrawFn) -> dict[str, Any]:
 
 
 cases = st.tuples(trees, st.lists(events(), min_size=1, max_size=8))
+
+# Two fields and few values, asked again and again of what is left of many events.
+letters = st.sampled_from(["a", "b", "c", "ab"])
+few = st.recursive(
+    st.builds(lambda field, word: Ask(field, Text((word,))), st.sampled_from(["", "A", "b"]), letters),
+    joined,
+    max_leaves=10,
+)
+alike = st.lists(st.builds(lambda one, two: {"A": one, "b": two}, letters, letters), min_size=4, max_size=16)
+narrow_cases = st.tuples(few, alike)

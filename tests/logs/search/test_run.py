@@ -16,7 +16,7 @@ from kyber.logs.search.run import Searcher
 from kyber.logs.search.when import Clock
 from kyber.logs.store import Period
 from tests.logs.search.slow import holds
-from tests.logs.search.strategies import cases
+from tests.logs.search.strategies import cases, narrow_cases
 from tests.logs.sigma.test_match import ZONE, batch_of
 
 CLOCK = Clock(datetime(2024, 3, 2, 10, 30, tzinfo=UTC), ZONE)
@@ -53,6 +53,23 @@ def test_search_finds_exactly_what_the_slow_evaluator_finds_in_one_batch_or_in_t
         assume(False)  # a range in which nothing lies
     wanted = [place for place, event in enumerate(events) if holds(tree, event, ZONE)]
     assert in_parts(query, events, min(at, len(events)), json) == wanted
+
+
+@settings(max_examples=300, deadline=None)
+@given(case=narrow_cases, json=st.booleans())
+def test_what_is_asked_again_of_fewer_and_of_more_events_is_answered_for_each(
+    case: tuple[Syntax, list[dict[str, Any]]], json: bool
+) -> None:
+    tree, events = case
+    wanted = [place for place, event in enumerate(events) if holds(tree, event, ZONE)]
+    assert Searcher(read(written(tree), CLOCK)).rows(batch_of(events, json=json)).tolist() == wanted
+
+
+@pytest.mark.parametrize("first", [1, 4])
+def test_a_field_that_was_asked_of_some_events_is_asked_of_the_others_later(first: int) -> None:
+    events = [{"A": "a", "b": "x"}] * first + [{"A": "c", "b": "y"}] * (5 - first)
+    assert found("(b:x AND A:a) OR A:c", *events) == [0, 1, 2, 3, 4]
+    assert found("(b:x AND A:c) OR A:c", *events) == list(range(first, 5))
 
 
 @settings(max_examples=80, deadline=None)
