@@ -4,15 +4,19 @@ Prints events/s, MB/s (decompressed), peak memory, start-up, and the ratio of th
 alone reads, decompresses and splits the input and parses each record (JSON by orjson; other formats by their parser),
 and keeps nothing. Start-up (rules read, and planned, as a scan of nothing shows) is printed apart and is in neither
 figure. Every measurement is a process of its own, so that none warms another; their order alternates.
+
+`python -m bench store` measures the embedded store: see `bench.store`.
 """
 
 import argparse
 import json
 import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from bench import store
+from bench.measure import Figures, measured, ratio, show
 
 STAGES = ("parse", "scan")
 WRITTEN = 20_000
@@ -20,14 +24,17 @@ WRITTEN = 20_000
 
 def main() -> None:
     """Measure, and print one table."""
+    if sys.argv[1:2] == ["store"]:
+        store.main(sys.argv[2:])
+        return
     options = _options()
     with tempfile.TemporaryDirectory() as folder:
         given = options.input or _generated(Path(folder) / "events.jsonl")
-        runs: dict[str, list[dict[str, float]]] = {stage: [] for stage in STAGES}
+        runs: dict[str, list[Figures]] = {stage: [] for stage in STAGES}
         for _ in range(options.runs):
             for stage in STAGES:
-                runs[stage].append(_measured(stage, given, options.rules))
-        help_seconds = [_measured("help", given, options.rules)["seconds"] for _ in range(options.runs)]
+                runs[stage].append(measured("bench.stage", stage, given, options.rules))
+        help_seconds = [measured("bench.stage", "help", given, options.rules)["seconds"] for _ in range(options.runs)]
     parse, scan = (min(runs[stage], key=lambda one: one["cpu"]) for stage in STAGES)
     ratios = [scanned["cpu"] / parsed["cpu"] for parsed, scanned in zip(runs["parse"], runs["scan"], strict=True)]
     walls = [
@@ -38,15 +45,13 @@ def main() -> None:
         ("rules", f"{scan['rules']:,.0f} run, {scan['findings']:,.0f} findings"),
         ("parsing alone", _speed(parse)),
         ("scan", _speed(scan)),
-        ("scan : parsing, CPU", _ratio(ratios)),
-        ("scan : parsing, wall", _ratio(walls)),
+        ("scan : parsing, CPU", ratio(ratios)),
+        ("scan : parsing, wall", ratio(walls)),
         ("start-up: rules", f"{scan['reading']:.2f} s to read, {scan['planning']:.2f} s to plan; outside the ratio"),
         ("start-up: kyber --help", f"{statistics.median(help_seconds):.2f} s"),
         ("peak memory of the scan", f"{scan['memory'] / 1e6:,.0f} MB (parsing alone {parse['memory'] / 1e6:,.0f} MB)"),
     ]
-    width = max(len(name) for name, _ in rows)
-    for name, text in rows:
-        print(f"{name:<{width}}  {text}")
+    show(rows)
 
 
 def _options() -> argparse.Namespace:
@@ -57,23 +62,11 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _speed(run: dict[str, float]) -> str:
+def _speed(run: Figures) -> str:
     return (
         f"{run['cpu']:.2f} s CPU, {run['seconds']:.2f} s wall, "
         f"{run['events'] / run['seconds']:,.0f} events/s, {run['bytes'] / 1e6 / run['seconds']:,.0f} MB/s"
     )
-
-
-def _ratio(found: list[float]) -> str:
-    return f"{statistics.median(found):.2f} (median of {len(found)}; {min(found):.2f} to {max(found):.2f})"
-
-
-def _measured(stage: str, given: str, rules: str) -> dict[str, float]:
-    """One stage in a process of its own: its figures as it prints them."""
-    command = [sys.executable, "-m", "bench.stage", stage, given, rules]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return found
 
 
 def _generated(file: Path) -> str:

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from kyber.logs.formats import Context
 from kyber.logs.formats.known import detect
 from kyber.logs.inputs import inputs
-from kyber.logs.records import FRAMINGS
 from kyber.logs.parse import Job
+from kyber.logs.records import FRAMINGS
 from kyber.logs.scan import scan
 from kyber.logs.sigma.rule import read_rules
 from kyber.logs.stream import Stream

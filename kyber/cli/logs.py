@@ -23,6 +23,9 @@ Sources = Annotated[
     list[str] | None,
     typer.Argument(metavar="SOURCE...", help="Log sources by their ids; else all.", show_default=False),
 ]
+SHOWN = 200
+"""Characters of a rejected record that are shown."""
+LEDGER = ("records", "held", "blank", "rejected", "stored", "duplicate")
 Json = Annotated[bool, typer.Option("--json", help="JSON lines instead of a table.")]
 
 app = typer.Typer(
@@ -165,7 +168,13 @@ def collect(
 
 
 @app.command()
-def status(json: Json = False, workspace: Where = None) -> None:
+def status(
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show the whole ledger: where each record that was read went.")
+    ] = False,
+    json: Json = False,
+    workspace: Where = None,
+) -> None:
     """Show, for each source, what was read, where each record went, and what is kept.
 
     records = in events + blank + rejected; events = stored + seen before (duplicates, which are not stored twice).
@@ -198,7 +207,7 @@ def status(json: Json = False, workspace: Where = None) -> None:
         for name in names:
             say(json_line(_status(known[name], pending.get(name, 0), name in silent)))
         return
-    _show_status([known[name] for name in names], pending, silent, here)
+    _show_status([known[name] for name in names], pending, silent, here, verbose)
 
 
 def _status(one: "Totals", pending: int, silent: bool) -> dict[str, Any]:
@@ -213,7 +222,9 @@ def _status(one: "Totals", pending: int, silent: bool) -> dict[str, Any]:
     return {**found, "pending_bytes": pending, "silent": silent}
 
 
-def _show_status(found: "list[Totals]", pending: dict[str, int], silent: set[str], here: "Workspace") -> None:
+def _show_status(
+    found: "list[Totals]", pending: dict[str, int], silent: set[str], here: "Workspace", verbose: bool
+) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -228,23 +239,32 @@ def _show_status(found: "list[Totals]", pending: dict[str, int], silent: set[str
         known = None if time is None else as_datetime(time)
         return "–" if known is None else known.astimezone(here.settings.zone).strftime("%Y-%m-%d %H:%M")
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column(words("logs.column.source"), no_wrap=True)
-    for name in ("records", "held", "blank", "rejected", "stored", "again", "pending"):
+    longest = max((len(one.source) for one in found), default=0)
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column(words("logs.column.source"), min_width=min(longest, 32), overflow="fold")
+    for name in ("kept", "size", "pending", "rejected"):
         table.add_column(words(f"logs.column.{name}"), justify="right")
-    for name in ("kept", "last", "read"):
-        table.add_column(words(f"logs.column.{name}"))
+    table.add_column(words("logs.column.last"))
+    ledger: list[Text] = []
     for one in found:
-        counts = (one.records, one.held, one.blank, one.rejected, one.stored, one.duplicate)
+        quiet = one.source in silent
         table.add_row(
             Text(plain(one.source), "bold"),
-            *(words.number(count) for count in counts),
-            size(pending.get(one.source, 0), words) if pending.get(one.source) else "–",
-            f"{words.number(one.kept)}, {size(one.bytes, words)}",
-            Text(f"{moment(one.last)} {words('logs.silent')}", "yellow") if one.source in silent else moment(one.last),
-            moment(one.last_read),
+            words.number(one.kept),
+            size(one.bytes, words),
+            size(pending[one.source], words) if pending.get(one.source) else "–",
+            Text(words.number(one.rejected), "yellow" if one.rejected else ""),
+            Text(
+                f"{moment(one.last)} {words('logs.silent')}" if quiet else moment(one.last), "yellow" if quiet else ""
+            ),
         )
-    Console().print(table)
+        if verbose:
+            counts = {name: words.number(getattr(one, name)) for name in LEDGER}
+            ledger.append(Text(f"{plain(one.source)}: {words('logs.ledger', read=moment(one.last_read), **counts)}"))
+    console = Console()
+    console.print(table)
+    for line in ledger:
+        console.print(line)
 
 
 @app.command()
@@ -332,10 +352,6 @@ def retain(
         say(words("logs.no-retention", source=plain(source)), error=True)
     if problems:
         raise typer.Exit(ExitCode.FOUND)
-
-
-SHOWN = 200
-"""Characters of a rejected record that are shown."""
 
 
 def _here(workspace: Path | None) -> "Workspace":

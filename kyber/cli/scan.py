@@ -292,7 +292,7 @@ def _scanned(
     if not any(job.inputs or job.journal is not None for job in jobs):
         raise NothingReadError("nothing to read: no file was found")
     result = run(jobs, rules, now, progress, known)
-    return _kept(here, result, now, only_news=False) if here is not None and asked.save else result
+    return _kept(here, result, now, only_news=False, whole=False) if here is not None and asked.save else result
 
 
 def _of_period(
@@ -349,16 +349,23 @@ def _of_what_is_new(
     )
 
 
-def _kept(here: "Workspace", result: "ScanResult", now: datetime, *, only_news: bool) -> "ScanResult":
-    """The result with its findings kept and judged; of the ones that are no news, only their number, if so asked."""
+def _kept(
+    here: "Workspace", result: "ScanResult", now: datetime, *, only_news: bool, whole: bool = True
+) -> "ScanResult":
+    """The result with its findings kept and judged; of the ones that are no news, only their number, if so asked.
+
+    `whole`: the scan saw all there is of its days; otherwise it takes nothing from findings that have more events.
+    """
     from dataclasses import replace
 
     from kyber import kept, triage
     from kyber.finding import Status
 
+    ids = [one.id for one in result.findings]
     with kept.open(here.state) as store:
-        saved = store.save(result.findings, now)
-        found = store.of(one.id for one in result.findings)
+        counts = {} if whole else {one.finding.id: one.finding.count for one in store.of(ids)}
+        saved = store.save([one for one in result.findings if one.count > counts.get(one.id, 0)], now)
+        found = store.of(ids)
     decisions, problems = triage.load_triage(here.root)
     today = now.astimezone(here.settings.zone).date()
     judged = triage.judged(found, triage.by_finding(decisions), today)

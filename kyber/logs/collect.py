@@ -196,8 +196,15 @@ class _Collecting:
             stream, found, tail = _recognised(stream, form, candidates, known.own(state, given))
             if found is None and known_only:
                 return listed
-            cursor = self._begun(stream, state, job, form, known, found)
-            reader = _File(self, job, stream, form, cursor, tail, alone=self.now - time_of(state))
+            alone = self.now - time_of(state)
+            original = None
+            if found is None and form.framing in _RESUMED:
+                original = self._original(given, job, form, known.copied(stream))
+                if original is not None and alone < QUIET:
+                    self.unchanged += 1  # a copy of what was read, which is still being made
+                    return listed
+            cursor = self._begun(stream, state, job, form, known, found, original)
+            reader = _File(self, job, stream, form, cursor, tail, alone=alone)
             try:
                 kept = reader.read()
             finally:
@@ -213,13 +220,20 @@ class _Collecting:
             stream.close()
 
     def _begun(
-        self, stream: Stream, state: os.stat_result, job: Job, form: Format, known: Known, found: Cursor | None
+        self,
+        stream: Stream,
+        state: os.stat_result,
+        job: Job,
+        form: Format,
+        known: Known,
+        found: Cursor | None,
+        original: bytes | None,
     ) -> Cursor:
         """The cursor of a file as reading begins: the one that was found, one beside that of a file of which it is a
         copy, or a new one.
 
         A new file that begins as others do has another fingerprint, so that their equal lines are not taken for one;
-        unless it is an earlier copy of one of them.
+        unless it is an earlier copy of one of them: then it has that one's (`original`).
         """
         given, own = stream.input, known.own(state, stream.input)
         head = stream.sample[:FINGERPRINT]
@@ -241,16 +255,15 @@ class _Collecting:
         fingerprint = fingerprint_of(stream, form)
         alike = [one for one in known.alike(stream.sample) if one.id != cursor.id]
         if alike and not form.own_identity:
-            original = self._original(given, job, form, known.copied(stream))
             number = f"{self.store.index.state('commit')} {alike[0].id}"
             fingerprint = original or sha256(head + b"\0" + number.encode()).digest()
         return replace(cursor, head=sha256(head).digest(), head_size=len(head), fingerprint=fingerprint)
 
     def _original(self, given: Input, job: Job, form: Format, cursors: Sequence[Cursor]) -> bytes | None:
         """The fingerprint of the file of which this one is an earlier copy: all that it holds was read there."""
-        left = list(dict.fromkeys(one.fingerprint for one in cursors))
-        if not left or form.framing not in _RESUMED:
-            return left[0] if left else None
+        left = list(dict.fromkeys(one.fingerprint for one in cursors if one.records))
+        if not left:
+            return None
         stream = Stream(given)
         try:
             parser = form.parser(_context(stream, job))

@@ -145,8 +145,14 @@ class Known:
     def copied(self, stream: Stream) -> list[Cursor]:
         """The cursors of files of which a file may be a copy, by how it begins and by its name."""
         path, own, member = real(stream.input), self.own(stream.state, stream.input), member_of(stream.input)
-        alike = self.alike(stream.sample)
-        return [one for one in alike if one != own and one.member == member and self._may_be_copy(path, one)]
+        alike = [one for one in self.alike(stream.sample) if one != own and one.member == member]
+        packed = [one for one in alike if self._is_packed(path, one)]
+        return packed or [one for one in alike if self._may_be_copy(path, one)]
+
+    def _is_packed(self, path: Path, cursor: Cursor) -> bool:
+        """Whether a file is, by its name, what the file of a cursor is being compressed to."""
+        now = self._where(cursor)
+        return now is not None and path.parent == now.parent and path.name.removeprefix(now.name) in _PACKED
 
     def gone(self, cursor: Cursor) -> bool:
         """Whether the file that a cursor was made for is no longer there, or is another one now."""
@@ -164,8 +170,7 @@ class Known:
         if path.name == last.name:
             return False
         if now is not None:
-            packed = path.name.removeprefix(now.name) in _PACKED
-            return packed or (_is_rotated(path.name, {now.name}) and not self._is_rotated(now))
+            return _is_rotated(path.name, {now.name}) and not self._is_rotated(now)
         common = self._bases(path) & self._bases(last)
         if common:
             return common != {path.name}
@@ -175,7 +180,7 @@ class Known:
         """Whether a file may be the one that was copied: its copy, which has a rotated name, was read first, and it is
         rotated by copying, for it lives on under its name, or was not written to since it was copied."""
         copy = self._where(cursor)
-        if copy is None or not _is_rotated(copy.name, {path.name}):
+        if copy is None or copy.suffix in _PACKED or not _is_rotated(copy.name, {path.name}):
             return False
         if own is None:
             return state.st_mtime_ns <= cursor.modified

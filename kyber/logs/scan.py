@@ -108,12 +108,12 @@ def scan_stored(
     A finding is of a UTC day, so that its count is whole where its day is: `period` should begin and end with days.
     """
     run = _Run(rules, known)
-    chosen = store.chosen(period, days=days)
-    total = sum(one.size for one in chosen)
     done = events = 0
     tallies: dict[str, Tally] = {}
     sizes: Counter[str] = Counter()
     with store.reading():
+        chosen = store.chosen(period, days=days)
+        total = sum(one.size for one in chosen)
         for info in chosen:
             batch = store.batch(info)
             run.batch(batch, period)

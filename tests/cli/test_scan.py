@@ -426,8 +426,8 @@ def test_a_second_scan_shows_what_is_new_and_one_of_a_period_everything(
     whole = records(kyber("scan", "--since", "2026-10-01", "--json"))
     assert {one["id"] for one in whole} == {one["id"] for one in first}
     with (county / "logs" / "linux" / "auth.log").open("a", encoding="utf-8") as log:
-        log.write("2026-11-03T23:59:58+02:00 hyppy1 sudo: uusi : user NOT in sudoers ; TTY=pts/1 ; PWD=/ ; USER=root ; ")
-        log.write("COMMAND=/usr/bin/id\n2026-11-03T23:59:59+02:00 hyppy1 systemd[1]: Started x.service.\n")
+        log.write("2026-11-03T23:59:58+02:00 hyppy1 sudo: uusi : user NOT in sudoers ; TTY=pts/1 ; PWD=/ ; ")
+        log.write("USER=root ; COMMAND=/usr/bin/id\n2026-11-03T23:59:59+02:00 hyppy1 systemd[1]: Started x.service.\n")
     news = records(kyber("scan", "--json", "--fail-on", "low"))
     assert [one["group"]["user.name"] for one in news] == ["uusi"]
     assert len(records(kyber("findings", "list", "--json"))) == len(first) + 1

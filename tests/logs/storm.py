@@ -10,10 +10,8 @@ middle of its rotation). A line that `copytruncate` cut off before anything was 
 may be stored or not. Two files are never told apart, and so never made, where what was read of the one stands in the
 other byte for byte at the same place though it was written anew:
 
-- A file that is written anew in place (truncated, or deleted and its inode given to another one) goes beyond what it
-  has in common with its past (a header) in one write.
+- A file is copied and truncated, or deleted, when more of it was collected than what others may begin with.
 - A line that stands unfinished in a copy is not finished in the original before that is truncated.
-- A log is copied and truncated for the first time when something of it was collected.
 
 What stands in every log of a kind (headers, lines without a time, written again and again) is not left out: each of
 those lines is counted.
@@ -285,6 +283,8 @@ class Storm:
 
     def rotate(self, log: Log) -> None:
         """Rename the log; a new file is there at once, or when the program is told to."""
+        if not self.counts["collects"]:  # what was rotated before the first time is not asked for
+            return
         if log.method != "rename" or log.half or not any(one.path == log.path for one in log.files):
             return
         file = next(one for one in log.files if one.path == log.path)
@@ -314,8 +314,7 @@ class Storm:
     def copy(self, log: Log) -> None:
         """The first half of copytruncate."""
         file = log.writes
-        known = any(line.must for line in log.every)
-        if log.method != "copytruncate" or log.copied or log.half or file is None or not file.lines or not known:
+        if log.method != "copytruncate" or log.copied or log.half or file is None or not self._is_known(log, file):
             return
         place = self._shift(log)
         data, lines = file.path.read_bytes(), list(file.lines)
@@ -331,6 +330,10 @@ class Storm:
                 self.truncate(log)
 
         self._perhaps_half(log, place, data, finish, also=file.open is None)
+
+    def _is_known(self, log: Log, file: File) -> bool:
+        """Whether more was collected of a file than what others may begin with."""
+        return any(line.must for line in file.lines[len(log.header) :])
 
     def _perhaps_half(self, log: Log, place: Path, data: bytes, finish: Callable[[], None], *, also: bool) -> None:
         if also and self.random.random() < 0.3:
@@ -348,7 +351,7 @@ class Storm:
     def truncate(self, log: Log) -> None:
         """The second half of copytruncate; at times the file is soon longer than it was."""
         file = log.writes
-        if log.copied is None or file is None:
+        if log.copied is None or file is None or not self._is_known(log, file):
             return
         size = file.path.stat().st_size
         os.truncate(file.path, 0)
@@ -377,9 +380,6 @@ class Storm:
                 os.utime(place, ns=(file.modified * 1_000, file.modified * 1_000))
             else:
                 self._written(file)
-            if file.open is not None:
-                file.open.whole = True
-
         self._perhaps_half(log, place, data, finish, also=True)
 
     def delete(self, log: Log) -> None:
@@ -440,8 +440,9 @@ class Storm:
         """No line is left that is unfinished so long that a collector may take it for whole, or not."""
         for log in self.logs:
             for file in log.files:
-                if file.open is not None and not file.packed:
-                    self._finish(log, file)
+                if file.open is not None:
+                    if not file.packed:
+                        self._finish(log, file)
                     if file.open is not None:
                         self._written(file)
 
@@ -567,7 +568,7 @@ class Storm:
                     text = line.text[:LONGEST]
                     if text.strip() and line.whole and text != HEADER:
                         may[text] += 1
-                        must[text] += line.must
+                        must[text] += line.must and bool(text.strip(b"\0 "))  # to some formats, no more than a hole
         return must, may
 
     def _fail(self, why: str) -> None:

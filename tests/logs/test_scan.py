@@ -25,8 +25,8 @@ from kyber.finding import Evidence, Finding, ScanResult
 from kyber.logs import parse as path
 from kyber.logs.batch import LogSource
 from kyber.logs.inputs import inputs
-from kyber.logs.records import FRAMINGS
 from kyber.logs.parse import Job, Progress
+from kyber.logs.records import FRAMINGS
 from kyber.logs.scan import LONGEST, scan
 from kyber.logs.sigma.rule import RuleSet, read_rules
 from kyber.privacy import MASK

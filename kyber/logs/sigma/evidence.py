@@ -8,7 +8,7 @@ from kyber.finding import Evidence
 from kyber.logs.batch import EventBatch
 from kyber.logs.sigma.plan import Question
 from kyber.logs.sigma.predicate import And, FieldRef, Leaf, Node, Not, Predicate, TimePart, TooLong
-from kyber.logs.values import Value, shown
+from kyber.logs.values import Value, parts, shown
 
 MOST_EVIDENCE = 8
 """Columns that are named for one keyword."""
@@ -44,8 +44,9 @@ def holds(node: Node, batch: EventBatch, row: int) -> bool:
 def _held(leaf: Leaf, batch: EventBatch, row: int) -> Iterator[tuple[str, Value]]:
     """The columns and values for which a leaf holds in one event; ('', None) where it holds by absence."""
     if not leaf.field:
-        for name, _, cells in batch.cells(np.array([row])):
-            yield from ((name, value) for value in cells.values if _asked(leaf.predicate, value, batch, row))
+        for name, value in sorted(_values(batch, row), key=lambda one: one[0]):
+            if _asked(leaf.predicate, value, batch, row):
+                yield name, value
         return
     for name in batch.table.where_is(leaf.field):
         column = batch.column(name)
@@ -55,6 +56,13 @@ def _held(leaf: Leaf, batch: EventBatch, row: int) -> Iterator[tuple[str, Value]
             return
     if Question(leaf.field, leaf.predicate).absent:
         yield "", None
+
+
+def _values(batch: EventBatch, row: int) -> Iterator[tuple[str, Value]]:
+    """Each native column that an event has, with its value; one that stands in it twice with both, as an array."""
+    for name, _, column in batch.cells(np.array([row])):
+        found = [column.values[code] for code in column.codes.tolist()]
+        yield name, found[0] if len(found) == 1 else tuple(part for value in found for part in parts(value))
 
 
 def _asked(predicate: Predicate, value: Value, batch: EventBatch, row: int) -> bool:

@@ -4,24 +4,29 @@ One SQLite database. A batch of events and the cursor after it become true in th
 process that is killed repeats work and loses none.
 """
 
+import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from kyber.errors import UsageError
 
 VERSION: Final = 1
 EVENTS, REJECTED = "events", "rejected"
+UNDATED: Final = "undated"
+"""The day of events without a time, or with one that cannot be."""
+WAIT_SECONDS: Final = 30
+"""How long to wait for another process that is writing to the database."""
 
 _SCHEMA: Final = """
 create table segments (
-    id integer primary key, path text not null unique, kind text not null, source text not null, day text not null,
-    nature blob not null, rows integer not null, records integer not null, first integer, last integer,
-    undated integer not null, low integer not null, high integer not null, collected integer not null,
-    size integer not null, hash text not null
+    id integer primary key autoincrement, path text not null unique, kind text not null, source text not null,
+    day text not null, nature blob not null, rows integer not null, records integer not null,
+    first integer, last integer, undated integer not null, low integer not null, high integer not null,
+    collected integer not null, size integer not null, hash text not null
 );
 create index segments_of on segments (kind, day, source);
 create table spans (
@@ -153,7 +158,7 @@ class Read:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
-    """The ledger of one source added up, and what is stored of it now."""
+    """The ledger of one source added up, and what is stored of it now: `first` and `last` are times that can be."""
 
     source: str
     records: int = 0
@@ -179,26 +184,39 @@ _READ: Final = tuple(field.name for field in fields(Read))
 _SUMS: Final = ("records", "events", "stored", "held", "blank", "rejected", "duplicate", "cut", "repaired")
 
 
+def _stored(value: object) -> object:
+    """A value as SQLite takes it: the name of a file need not be text."""
+    if isinstance(value, str) and not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return os.fsencode(value)
+    return value
+
+
 class Index:
     """The database of one store. Raises StoreError where it cannot be opened or is of another version."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
         try:
-            self._db = sqlite3.connect(file, isolation_level=None, timeout=30)
-            self._db.execute("pragma journal_mode = wal")
-            self._db.execute("pragma synchronous = full")
-            self._db.execute("pragma foreign_keys = on")
+            self._db = sqlite3.connect(file, isolation_level=None, timeout=WAIT_SECONDS)
+        except sqlite3.Error as error:
+            raise self._cannot_be_used(error) from None
+        try:
+            for pragma in ("journal_mode = wal", "synchronous = full", "foreign_keys = on"):
+                self._run(f"pragma {pragma}")
             with self.transaction():
-                (version,) = self._db.execute("pragma user_version").fetchone()
+                ((version,),) = self._run("pragma user_version")
                 if not version:
                     for statement in _SCHEMA.split(";"):
-                        self._db.execute(statement)
-                    self._db.execute(f"pragma user_version = {VERSION}")
+                        self._run(statement)
+                    self._run(f"pragma user_version = {VERSION}")
                 elif version != VERSION:
                     raise StoreError(f"{file} was written by another version of kyber ({version}, not {VERSION})")
-        except sqlite3.Error as error:
-            raise StoreError(f"{file} cannot be used: {error}") from None
+        except BaseException:
+            self._db.close()
+            raise
 
     def close(self) -> None:
         self._db.close()
@@ -206,32 +224,59 @@ class Index:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing, and on the disk when the block ends. Raises StoreError where it cannot be written."""
+        self._run("begin immediate")
         try:
-            self._db.execute("begin immediate")
-            try:
-                yield
-            except BaseException:
-                self._db.execute("rollback")
-                raise
-            self._db.execute("commit")
+            yield
+            self._run("commit")
+        except BaseException:
+            if self._db.in_transaction:
+                with suppress(sqlite3.Error):
+                    self._db.execute("rollback")
+            raise
+
+    def _run(self, query: str, values: Iterable[object] = ()) -> list[Any]:
+        """What a query gives. Raises StoreError."""
+        try:
+            return self._db.execute(query, [_stored(value) for value in values]).fetchall()
         except sqlite3.Error as error:
-            raise StoreError(f"{self.file} cannot be written: {error}") from None
+            raise self._cannot_be_used(error) from None
+
+    def _run_many(self, query: str, values: Iterable[Sequence[object]]) -> None:
+        try:
+            self._db.executemany(query, values)
+        except sqlite3.Error as error:
+            raise self._cannot_be_used(error) from None
+
+    def _insert(self, query: str, values: Iterable[object]) -> int:
+        """The id of what was inserted. Raises StoreError."""
+        try:
+            return self._db.execute(query, [_stored(value) for value in values]).lastrowid or 0
+        except sqlite3.Error as error:
+            raise self._cannot_be_used(error) from None
+
+    def _cannot_be_used(self, error: sqlite3.Error) -> StoreError:
+        if isinstance(error, sqlite3.OperationalError) or not isinstance(error, sqlite3.DatabaseError):
+            return StoreError(f"{self.file} cannot be used: {error}")
+        return StoreError(
+            f"{self.file} is damaged ({error}): bring {self.file.parent} back from a backup, or move it away and "
+            "collect anew"
+        )
 
     # --- segments ---
 
     def add(self, segment: SegmentInfo, spans: Iterable[Span]) -> None:
         names = _SEGMENT[1:]
-        cursor = self._db.execute(
+        made = self._insert(
             f"insert into segments ({', '.join(names)}) values ({', '.join('?' * len(names))})",  # noqa: S608 - own names
             [getattr(segment, name) for name in names],
         )
-        self._db.executemany(
+        self._run_many(
             "insert into spans values (?, ?, ?, ?)",
-            [(cursor.lastrowid, one.fingerprint, one.low, one.high) for one in spans],
+            [(made, one.fingerprint, one.low, one.high) for one in spans],
         )
 
     def drop(self, ids: Iterable[int]) -> None:
-        self._db.executemany("delete from segments where id = ?", [(one,) for one in ids])
+        self._run_many("delete from segments where id = ?", [(one,) for one in ids])
 
     def segments(
         self,
@@ -257,20 +302,20 @@ class Index:
                 where.append(f"{name} in ({', '.join('?' * len(listed))})")
                 values.extend(listed)
         query = f"select {', '.join(_SEGMENT)} from segments where {' and '.join(where)} order by day, source, id"  # noqa: S608 - own names
-        return [self._segment(row) for row in self._db.execute(query, values)]
+        return [self._segment(row) for row in self._run(query, values)]
 
     def overlapping(self, kind: str, source: str, fingerprint: bytes, low: int, high: int) -> list[SegmentInfo]:
         """The segments of a source that may hold records of an input between two offsets."""
         query = f"""select {", ".join(f"segments.{name}" for name in _SEGMENT)} from spans
             join segments on segments.id = spans.segment
             where spans.fingerprint = ? and spans.low <= ? and spans.high >= ? and source = ? and kind = ?"""  # noqa: S608
-        return [self._segment(row) for row in self._db.execute(query, (fingerprint, high, low, source, kind))]
+        return [self._segment(row) for row in self._run(query, (fingerprint, high, low, source, kind))]
 
     def spans(self, ids: Iterable[int]) -> list[Span]:
         """What some segments hold of each input, put together."""
         found: dict[bytes, Span] = {}
         for identity in ids:
-            for fingerprint, low, high in self._db.execute(
+            for fingerprint, low, high in self._run(
                 "select fingerprint, low, high from spans where segment = ?", (identity,)
             ):
                 known = found.get(fingerprint, Span(fingerprint, low, high))
@@ -279,7 +324,7 @@ class Index:
 
     def paths(self) -> set[str]:
         """Every segment's file."""
-        return {path for (path,) in self._db.execute("select path from segments")}
+        return {path for (path,) in self._run("select path from segments")}
 
     @staticmethod
     def _segment(row: tuple[object, ...]) -> SegmentInfo:
@@ -290,37 +335,40 @@ class Index:
     def cursors(self, source: str) -> list[Cursor]:
         """The cursors of a source, the latest seen first."""
         query = f"select {', '.join(_CURSOR)} from cursors where source = ? order by seen desc, id desc"  # noqa: S608
-        found = [Cursor(**dict(zip(_CURSOR, row, strict=True))) for row in self._db.execute(query, (source,))]
-        return [replace(one, done=bool(one.done)) for one in found]
+        found = [Cursor(**dict(zip(_CURSOR, row, strict=True))) for row in self._run(query, (source,))]
+        return [
+            replace(one, path=os.fsdecode(one.path), member=os.fsdecode(one.member), done=bool(one.done))
+            for one in found
+        ]
 
     def pending(self, source: str) -> int:
         """Bytes of a source's files that were there at the last look and have not been read; compressed ones do not
         tell."""
         query = "select sum(size - offset) from cursors where source = ? and not done and size > offset and mark = ''"
-        row = self._db.execute(query, (source,)).fetchone()
-        return int(row[0] or 0)
+        ((size,),) = self._run(query, (source,))
+        return int(size or 0)
 
     def keep(self, cursor: Cursor) -> Cursor:
         """Write a cursor, a new one (id 0) under an id of its own; as it is then."""
         names = _CURSOR[0 if cursor.id else 1 :]
         values = [getattr(cursor, name) for name in names]
-        made = self._db.execute(
+        made = self._insert(
             f"insert or replace into cursors ({', '.join(names)}) values ({', '.join('?' * len(names))})",  # noqa: S608
             values,
         )
-        return cursor if cursor.id else replace(cursor, id=made.lastrowid or 0)
+        return cursor if cursor.id else replace(cursor, id=made)
 
     def touch(self, ids: Iterable[int], now: int) -> None:
         """Note that the files of some cursors were seen."""
-        self._db.executemany("update cursors set seen = ? where id = ?", [(now, one) for one in ids])
+        self._run_many("update cursors set seen = ? where id = ?", [(now, one) for one in ids])
 
     def forget(self, before: int) -> None:
         """Let go of cursors whose files were last seen before a time."""
-        self._db.execute("delete from cursors where seen < ?", (before,))
+        self._run("delete from cursors where seen < ?", (before,))
 
     def note(self, read: Read) -> None:
         """Write a line of the ledger."""
-        self._db.execute(
+        self._run(
             f"insert into reads ({', '.join(_READ)}) values ({', '.join('?' * len(_READ))})",  # noqa: S608 - own names
             astuple(read),
         )
@@ -328,21 +376,22 @@ class Index:
     def reads(self, source: str | None = None) -> Iterator[Read]:
         """The lines of the ledger, in order."""
         query = f"select {', '.join(_READ)} from reads where ? is null or source = ? order by id"  # noqa: S608
-        for row in self._db.execute(query, (source, source)):
-            yield Read(**dict(zip(_READ, row, strict=True)))
+        for row in self._run(query, (source, source)):
+            found = Read(**dict(zip(_READ, row, strict=True)))
+            yield replace(found, file=os.fsdecode(found.file))
 
     def totals(self) -> dict[str, Totals]:
         """The ledger added up, by source."""
         sums = ", ".join(f"sum({name})" for name in _SUMS)
         found: dict[str, Totals] = {}
-        for source, last, *values in self._db.execute(
+        for source, last, *values in self._run(
             f"select source, max(at), {sums} from reads group by source"  # noqa: S608 - own names
         ):
             found[source] = Totals(source=source, last_read=last, **dict(zip(_SUMS, values, strict=True)))
-        for source, kept, size, count, first, last in self._db.execute(
-            "select source, sum(rows), sum(size), count(*), min(first), max(last) from segments"
-            " where kind = ? group by source",
-            (EVENTS,),
+        for source, kept, size, count, first, last in self._run(
+            "select source, sum(rows), sum(size), count(*), min(iif(day = ?, null, first)), "
+            "max(iif(day = ?, null, last)) from segments where kind = ? group by source",
+            (UNDATED, UNDATED, EVENTS),
         ):
             known = found.get(source, Totals(source=source))
             found[source] = replace(known, kept=kept, bytes=size, segments=count, first=first, last=last)
@@ -352,27 +401,27 @@ class Index:
 
     def state(self, name: str) -> int:
         """A number that the store remembers; 0 at first."""
-        row = self._db.execute("select value from state where name = ?", (name,)).fetchone()
-        return int(row[0]) if row else 0
+        found = self._run("select value from state where name = ?", (name,))
+        return int(found[0][0]) if found else 0
 
     def set_state(self, name: str, value: int) -> None:
-        self._db.execute("insert or replace into state values (?, ?)", (name, value))
+        self._run("insert or replace into state values (?, ?)", (name, value))
 
     def days(self, after: int) -> list[str]:
         """The days of which events were stored after a commit."""
         query = "select distinct day from segments where kind = ? and high > ? order by day"
-        return [day for (day,) in self._db.execute(query, (EVENTS, after))]
+        return [day for (day,) in self._run(query, (EVENTS, after))]
 
     def answer(self, segment: int, question: bytes) -> bytes | None:
         """What was found in a segment the last time that a question was asked, where that is known."""
         query = "select answer from answers where segment = ? and question = ?"
-        row = self._db.execute(query, (segment, question)).fetchone()
-        return row[0] if row else None
+        found = self._run(query, (segment, question))
+        return found[0][0] if found else None
 
     def keep_answers(self, found: Mapping[tuple[int, bytes], bytes]) -> None:
         """Remember these answers, and forget all others about their segments."""
-        self._db.executemany("delete from answers where segment = ?", [(one,) for one in {key[0] for key in found}])
-        self._db.executemany(
+        self._run_many("delete from answers where segment = ?", [(one,) for one in {key[0] for key in found}])
+        self._run_many(
             "insert into answers select ?, ?, ? where exists (select 1 from segments where id = ?)",
             [(segment, question, answer, segment) for (segment, question), answer in found.items()],
         )

@@ -8,7 +8,7 @@ next opened for writing.
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -23,13 +23,23 @@ import pyarrow as pa
 from kyber.logs.batch import EventBatch, Origin, Parsed, Places, Reject, event_id
 from kyber.logs.store import ALL, Period
 from kyber.logs.store import segment as segments
-from kyber.logs.store.index import EVENTS, REJECTED, Cursor, Index, Read, SegmentInfo, Span, StoreError, Totals
+from kyber.logs.store.index import (
+    EVENTS,
+    REJECTED,
+    UNDATED,
+    Cursor,
+    Index,
+    Read,
+    SegmentInfo,
+    Span,
+    StoreError,
+    Totals,
+)
 from kyber.logs.store.lock import alone, held, shared
 from kyber.logs.store.segment import Nature, Segment
 from kyber.logs.values import NO_TIME
 
 DAY: Final = 86_400_000_000
-UNDATED: Final = "undated"
 EARLIEST: Final = 631_152_000_000_000
 """1990-01-01: an earlier time is that of a clock which was never set, and tells no day."""
 FEW: Final = 4
@@ -68,7 +78,13 @@ class ParquetStore:
     """The store of one workspace, for reading. `writing` opens one that can be written."""
 
     def __init__(self, folder: Path) -> None:
+        """Raises StoreError, also where events lie there without the index that knows them."""
         self.folder = folder
+        if not _holds_something(folder / _INDEX) and any((folder / _FOLDER).glob("*/*/*.parquet")):
+            raise StoreError(
+                f"{folder / _INDEX} is not there, or empty, though there are events: bring it back from a backup, or "
+                f"move {folder / _FOLDER} away and collect anew"
+            )
         self.index = Index(folder / _INDEX)
         self.answers: dict[tuple[int, bytes], bytes] = {}
 
@@ -121,10 +137,7 @@ class ParquetStore:
         self.answers = {}
 
     def _opened(self, info: SegmentInfo) -> Segment:
-        try:
-            return Segment(self.folder / info.path)
-        except (OSError, ValueError, KeyError, pa.ArrowException) as error:
-            raise StoreError(f"{self.folder / info.path} cannot be read: {error}") from None
+        return Segment(self.folder / info.path)
 
     def totals(self) -> Mapping[str, Totals]:
         """The ledger, by source."""
@@ -136,6 +149,18 @@ class ParquetStore:
             for info in self.index.segments(REJECTED, sources=sources):
                 for row in segments.rows(self.folder / info.path):
                     yield {"source": info.source, **row}
+
+    def expired(self, before: Mapping[str, date]) -> list[Deleted]:
+        """What lies, per source, before a day: the segments that retention deletes."""
+        return [_deleted(info) for info in self._expired(before)]
+
+    def _expired(self, before: Mapping[str, date]) -> list[SegmentInfo]:
+        found = (*self.index.segments(EVENTS, sources=before), *self.index.segments(REJECTED, sources=before))
+        return [
+            info
+            for info in found
+            if (info.day if info.day != UNDATED else _day(info.collected)) < before[info.source].isoformat()
+        ]
 
 
 class _Memory(dict[bytes, bytes]):
@@ -162,28 +187,34 @@ def writing(folder: Path, holder: str) -> "Iterator[WritableStore]":
 
     Raises StoreError where the folder cannot be written.
     """
+    with ExitStack() as stack:
+        with _writing(folder):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            stack.enter_context(held(folder / _LOCK, holder))
+            store = stack.enter_context(closing(WritableStore(folder)))
+            store.sweep()
+        yield store
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """What stands in the way of writing is a StoreError that names the folder."""
     try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with held(folder / _LOCK, holder):
-            store = WritableStore(folder)
-            try:
-                store.sweep()
-                yield store
-            finally:
-                store.close()
-    except OSError as error:
-        raise StoreError(f"{folder} cannot be written: {error.strerror or error}") from None
+        yield
+    except (OSError, pa.ArrowException) as error:
+        why = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise StoreError(f"{folder} cannot be written: {why}") from None
 
 
 class WritableStore(ParquetStore):
     """The store of one workspace while it is locked for writing."""
 
     def sweep(self) -> None:
-        """Remove the files that the index does not know, unless somebody is reading."""
+        """Remove the files that the index does not know, unless somebody is reading. Raises StoreError."""
         top = self.folder / _FOLDER
         if not top.is_dir():
             return
-        with alone(self.folder / _READING) as nobody:
+        with _writing(self.folder), alone(self.folder / _READING) as nobody:
             known = self.index.paths() if nobody else set()
             for file in top.glob("*/*/*") if nobody else ():
                 if str(file.relative_to(self.folder)) not in known:
@@ -210,7 +241,7 @@ class WritableStore(ParquetStore):
         commit = self.index.state("commit") + 1
         made: list[tuple[SegmentInfo, list[Span]]] = []
         events = stored = 0
-        try:
+        with _writing(self.folder):
             if batch is not None and batch.rows:
                 rows, ids = self._new_events(batch, by_line=by_line)
                 events, stored = batch.rows, len(rows)
@@ -227,10 +258,6 @@ class WritableStore(ParquetStore):
                 kept = self.index.keep(cursor)
                 self.index.note(replace(read, at=now, events=events, stored=stored, duplicate=events - stored))
                 self.index.set_state("commit", commit)
-        except OSError as error:
-            raise StoreError(f"{self.folder} cannot be written: {error.strerror or error}") from None
-        except pa.ArrowException as error:
-            raise StoreError(f"{self.folder} cannot be written: {error}") from None
         return Appended(stored, events - stored, kept)
 
     def touch(self, ids: Iterable[int], now: int) -> None:
@@ -350,11 +377,15 @@ class WritableStore(ParquetStore):
         return str(file.relative_to(self.folder)), size, digest
 
     def compact(self) -> int:
-        """Merge the small segments of each source, day and nature; how many there are fewer."""
-        groups: dict[tuple[str, str, bytes], list[SegmentInfo]] = {}
+        """Merge the small segments of each source, day and nature; how many there are fewer. Raises StoreError.
+
+        Undated events go by the day on which they were collected, so that retention finds the old ones.
+        """
+        groups: dict[tuple[str, str, str, bytes], list[SegmentInfo]] = {}
         for info in self.index.segments():
             if info.rows < SMALL:
-                groups.setdefault((info.source, info.day, info.nature), []).append(info)
+                collected = _day(info.collected) if info.day == UNDATED else ""
+                groups.setdefault((info.source, info.day, collected, info.nature), []).append(info)
         fewer = 0
         for small in groups.values():
             weighed = [(info, self._opened(info).weight) for info in small] if len(small) >= FEW else []
@@ -371,37 +402,26 @@ class WritableStore(ParquetStore):
         first = infos[0]
         low, high = min(one.low for one in infos), max(one.high for one in infos)
         collected = max(one.collected for one in infos)
-        info = self._placed(made, opened[0].nature, EVENTS, first.day, low, high, collected)
+        with _writing(self.folder):
+            info = self._placed(made, opened[0].nature, EVENTS, first.day, low, high, collected)
         with self.index.transaction():
             self.index.add(info, self.index.spans(one.id for one in infos))
             self.index.drop(one.id for one in infos)
 
-    def expired(self, before: Mapping[str, date]) -> list[Deleted]:
-        """What lies, per source, before a day: the segments that retention deletes."""
-        return [_deleted(info) for info in self._expired(before)]
-
-    def _expired(self, before: Mapping[str, date]) -> list[SegmentInfo]:
-        found = (*self.index.segments(EVENTS, sources=before), *self.index.segments(REJECTED, sources=before))
-        return [
-            info
-            for info in found
-            if (info.day if info.day != UNDATED else _day(info.collected)) < before[info.source].isoformat()
-        ]
-
     def delete(self, before: Mapping[str, date], now: int) -> list[Deleted]:
-        """Delete what lies, per source, before a day. What was deleted is first written to `deleted.jsonl`."""
+        """Delete what lies, per source, before a day. What was deleted is first written to `deleted.jsonl`.
+
+        Raises StoreError.
+        """
         infos = self._expired(before)
         gone = [_deleted(info) for info in infos]
         if not infos:
             return gone
-        try:
-            with (self.folder / "deleted.jsonl").open("ab") as record:
-                for one in gone:
-                    record.write(orjson.dumps({"deleted": _moment(now), **_plain(one)}) + b"\n")
-                record.flush()
-                os.fsync(record.fileno())
-        except OSError as error:
-            raise StoreError(f"{self.folder} cannot be written: {error.strerror}") from None
+        with _writing(self.folder), (self.folder / "deleted.jsonl").open("ab") as record:
+            for one in gone:
+                record.write(orjson.dumps({"deleted": _moment(now), **_plain(one)}) + b"\n")
+            record.flush()
+            os.fsync(record.fileno())
         with self.index.transaction():
             self.index.drop(info.id for info in infos)
         self.sweep()
@@ -482,6 +502,10 @@ def _deleted(info: SegmentInfo) -> Deleted:
 def _plain(one: Deleted) -> dict[str, Any]:
     times = {name: None if (time := getattr(one, name)) is None else _moment(time) for name in ("first", "last")}
     return {"source": one.source, "kind": one.kind, "day": one.day, **times, "rows": one.rows, "sha256": one.hash}
+
+
+def _holds_something(file: Path) -> bool:
+    return file.is_file() and file.stat().st_size > 0
 
 
 def _sync(folder: Path) -> None:

@@ -13,6 +13,7 @@ says so. The metadata of the file says what the events are for rules.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC
 from functools import cached_property
@@ -28,6 +29,7 @@ from numpy.typing import NDArray
 
 from kyber.logs.batch import ABSENT, Codes, Column, EventBatch, LogSource, Origin, Places, Reject, Rows
 from kyber.logs.schema import table
+from kyber.logs.store.index import StoreError
 from kyber.logs.values import NO_TIME, Value
 
 VERSION: Final = 1
@@ -37,7 +39,8 @@ DICTIONARY: Final = 2**28
 """Bytes of a column's distinct values, up to which each of them stands once."""
 OWN: Final = "kyber."
 FIELD: Final = "kyber.field."
-"""What a native column's name begins with here if it begins with `kyber.` itself."""
+"""What a native column's name begins with here if it begins with `kyber.` itself; or if it is no text: then it follows
+as JSON."""
 TIME, ID, RAW = "kyber.time", "kyber.id", "kyber.raw"
 RECORD, OFFSET, HELD = "kyber.record", "kyber.offset", "kyber.held"
 FILE, FINGERPRINT, COMMIT = "kyber.file", "kyber.fingerprint", "kyber.commit"
@@ -93,7 +96,7 @@ def as_table(batch: EventBatch, rows: Places, ids: Sequence[str], commit: int) -
         RECORD: pa.array([batch.records[row] for row in rows.tolist()], pa.int64()),
         OFFSET: pa.array([batch.offsets[row] for row in rows.tolist()], pa.int64()),
         HELD: pa.array([held[row] for row in rows.tolist()] if held else [1] * len(rows), pa.int32()),
-        FILE: pa.array([one.file for one in origins], pa.string()).dictionary_encode(),
+        FILE: _names([one.file for one in origins]),
         FINGERPRINT: pa.array([one.fingerprint for one in origins], pa.binary()).dictionary_encode(),
         COMMIT: pa.array([commit] * len(rows), pa.int64()),
     }
@@ -109,7 +112,7 @@ def _assembled(nature: Nature, own: Mapping[str, pa.Array], columns: Iterable[tu
         made = _array(column, codes)
         if made is not None:
             array, metadata = made
-            fields.append(pa.field(FIELD + name if name.startswith(OWN) else name, array.type, metadata=metadata))
+            fields.append(pa.field(_stored(name), array.type, metadata=metadata))
             arrays.append(array)
     return pa.Table.from_arrays(arrays, schema=pa.schema(fields, metadata={_META: nature.dump()}))
 
@@ -128,21 +131,24 @@ def _array(column: Column, codes: Codes) -> tuple[pa.Array, Mapping[bytes, bytes
     indices = pa.array(dense, pa.int32(), mask=absent)
     kinds = set(map(type, values))
     if kinds == {str}:
-        return pa.DictionaryArray.from_arrays(indices, _texts(values)), None
+        try:
+            return pa.DictionaryArray.from_arrays(indices, pa.array(values, pa.string())), None
+        except UnicodeEncodeError:  # half a character, which JSON can write
+            pass
     if kinds == {int} and all(_INT64[0] <= value <= _INT64[1] for value in values):  # type: ignore[operator]
         return pa.array(values, pa.int64()).take(indices), None
     if kinds == {float}:
         return pa.array(values, pa.float64()).take(indices), None
     if kinds == {bool}:
         return pa.array(values, pa.bool_()).take(indices), None
-    return pa.DictionaryArray.from_arrays(indices, _texts([json.dumps(value) for value in values])), _JSON
+    return pa.DictionaryArray.from_arrays(
+        indices, pa.array([json.dumps(value) for value in values], pa.string())
+    ), _JSON
 
 
-def _texts(values: Sequence[Any]) -> pa.Array:
-    try:
-        return pa.array(values, pa.string())
-    except UnicodeEncodeError:  # half a character
-        return pa.array([value.encode("utf-8", "replace").decode() for value in values], pa.string())
+def _names(values: Sequence[str]) -> pa.Array:
+    """Names of files, which need not be text."""
+    return pa.array([value.encode("utf-8", "replace").decode() for value in values], pa.string()).dictionary_encode()
 
 
 def span(made: pa.Table) -> tuple[int | None, int | None, int]:
@@ -169,7 +175,7 @@ def rejected(rejects: Sequence[tuple[str, Reject]], origin: Origin, commit: int)
             RECORD: pa.array([one.record for one in found], pa.int64()),
             OFFSET: pa.array([one.offset for one in found], pa.int64()),
             HELD: pa.array([one.held for one in found], pa.int32()),
-            FILE: pa.array([origin.file] * len(found), pa.string()).dictionary_encode(),
+            FILE: _names([origin.file] * len(found)),
             FINGERPRINT: pa.array([origin.fingerprint] * len(found), pa.binary()).dictionary_encode(),
             COMMIT: pa.array([commit] * len(found), pa.int64()),
             REASON: pa.array([one.reason for one in found], pa.string()).dictionary_encode(),
@@ -178,20 +184,44 @@ def rejected(rejects: Sequence[tuple[str, Reject]], origin: Origin, commit: int)
     )
 
 
+@contextmanager
+def _reading(file: Path) -> Iterator[None]:
+    """What stands in the way of reading a segment is a StoreError that names it."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, pa.ArrowException) as error:
+        why = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise StoreError(f"{file} cannot be read ({why}): bring it back from a backup") from None
+
+
+def _read(file: Path, *names: str) -> pa.Table:
+    with _reading(file), pq.ParquetFile(file, page_checksum_verification=True) as opened:
+        return _columns(opened, names)
+
+
+def _columns(opened: pq.ParquetFile, names: Sequence[str]) -> pa.Table:
+    found = opened.read(columns=list(names), use_threads=False)
+    # The checksums of pages do not cover how many rows and values they hold.
+    if found.num_rows != opened.metadata.num_rows:
+        raise ValueError(f"{opened.metadata.num_rows} rows were written, and {found.num_rows} are there")
+    found.validate(full=True)
+    return found
+
+
 def rows(file: Path) -> Iterator[dict[str, Any]]:
-    """Rejected records as they were kept: file, record, offset, reason, facts, raw. Raises OSError."""
-    for row in pq.read_table(file, columns=[FILE, RECORD, OFFSET, REASON, FACTS, RAW]).to_pylist():
+    """Rejected records as they were kept: file, record, offset, reason, facts, raw. Raises StoreError."""
+    for row in _read(file, FILE, RECORD, OFFSET, REASON, FACTS, RAW).to_pylist():
         yield {name.removeprefix(OWN): json.loads(value) if name == FACTS else value for name, value in row.items()}
 
 
 def ids(file: Path) -> list[str]:
-    """The ids of the events or rejected records in a segment. Raises OSError."""
-    return [one.hex() for one in pq.read_table(file, columns=[ID]).column(ID).to_pylist()]
+    """The ids of the events or rejected records in a segment. Raises StoreError."""
+    return [one.hex() for one in _read(file, ID).column(ID).to_pylist()]
 
 
 def lines(file: Path, fingerprint: bytes) -> Iterator[tuple[int, bytes]]:
-    """The lines of what a segment holds of one input, each with where it began. Raises OSError."""
-    read = pq.read_table(file, columns=[FINGERPRINT, OFFSET, RAW])
+    """The lines of what a segment holds of one input, each with where it began. Raises StoreError."""
+    read = _read(file, FINGERPRINT, OFFSET, RAW)
     for found, offset, raw in zip(*(read.column(name).to_pylist() for name in (FINGERPRINT, OFFSET, RAW)), strict=True):
         if found == fingerprint:
             yield from lines_of(offset, raw)
@@ -213,6 +243,7 @@ def write(made: pa.Table, file: Path) -> None:
         file,
         row_group_size=max(made.num_rows, 1),
         compression="zstd",
+        write_page_checksum=True,
         dictionary_pagesize_limit=DICTIONARY,
         use_dictionary=[name for name in names if name not in (TIME, ID, RAW, RECORD, OFFSET)],
         write_statistics=[name for name in names if name != RAW],
@@ -220,19 +251,21 @@ def write(made: pa.Table, file: Path) -> None:
 
 
 class Segment:
-    """One segment opened for reading. Raises OSError or ValueError where the file is not there or is no segment."""
+    """One segment opened for reading. Raises StoreError where the file is not there, damaged, or no segment."""
 
-    def __init__(self, file: Path) -> None:
-        self.file = pq.ParquetFile(file)
-        schema = self.file.schema_arrow
-        metadata = schema.metadata or {}
-        if _META not in metadata:
-            raise ValueError("no segment of kyber")
-        self.nature = Nature.load(metadata[_META])
-        self.schema = schema
-        self.names = {_native(name): name for name in schema.names if not _is_own(name)}
-        self.zone = UTC if self.nature.zone == "UTC" else ZoneInfo(self.nature.zone)
-        self.rows = int(self.file.metadata.num_rows)
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with _reading(path):
+            self.file = pq.ParquetFile(path, page_checksum_verification=True)
+            schema = self.file.schema_arrow
+            metadata = schema.metadata or {}
+            if _META not in metadata:
+                raise ValueError("no segment of kyber")
+            self.nature = Nature.load(metadata[_META])
+            self.schema = schema
+            self.names = {_native(name): name for name in schema.names if not _is_own(name)}
+            self.zone = UTC if self.nature.zone == "UTC" else ZoneInfo(self.nature.zone)
+            self.rows = int(self.file.metadata.num_rows)
 
     @property
     def weight(self) -> int:
@@ -251,8 +284,14 @@ class Segment:
 
     def array(self, name: str) -> Any:
         """One column by its name in the file, as one Arrow array."""
-        found = self.file.read(columns=[name], use_threads=False).column(name)
-        return found.chunk(0) if found.num_chunks == 1 else found.combine_chunks()
+        with _reading(self.path):
+            found = _columns(self.file, [name]).column(name)
+            return found.chunk(0) if found.num_chunks == 1 else found.combine_chunks()
+
+    def own(self) -> pa.Table:
+        """The columns that are not the events' own."""
+        with _reading(self.path):
+            return _columns(self.file, [name for name in self.schema.names if _is_own(name)])
 
     def column(self, name: str) -> Column | None:
         """A native column; None where the segment has none of that name."""
@@ -267,8 +306,19 @@ def _is_own(name: str) -> bool:
     return name.startswith(OWN) and not name.startswith(FIELD)
 
 
+def _stored(name: str) -> str:
+    """The name of a native column here: its own, unless it begins with `kyber.`, or holds half a character."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return FIELD + json.dumps(name)
+    return FIELD + name if name.startswith(OWN) else name
+
+
 def _native(name: str) -> str:
-    return name.removeprefix(FIELD)
+    """The inverse of `_stored`."""
+    found: str = json.loads(name.removeprefix(FIELD)) if name.startswith(FIELD + '"') else name.removeprefix(FIELD)
+    return found
 
 
 class _Fields:
@@ -366,7 +416,7 @@ class _Records:
             array = array.take(pa.array(rows))
         _, places, data = array.buffers()
         ends = np.frombuffer(places, dtype=np.int64)[array.offset : array.offset + len(array) + 1]
-        return bytes(data[int(ends[0]) : int(ends[-1])]), ends[1:] - ends[0]
+        return bytes(data[int(ends[0]) : int(ends[-1])]) if data is not None else b"", ends[1:] - ends[0]
 
     def origin(self, row: int) -> Origin:
         fingerprint: Any = self._fingerprints.at(row)
@@ -396,8 +446,7 @@ class _Raw(Sequence[bytes]):
 
 def merged(segments: Sequence[Segment]) -> pa.Table:
     """The events of several segments of one nature as one table, by time; events without one come last."""
-    own = [one.file.read(columns=[name for name in one.schema.names if _is_own(name)]) for one in segments]
-    whole = pa.concat_tables(own).unify_dictionaries()
+    whole = pa.concat_tables([one.own() for one in segments]).unify_dictionaries()
     times = whole.column(TIME).cast(pa.int64()).fill_null(2**62).to_numpy()
     order = np.argsort(times, kind="stable")
     taken = whole.take(pa.array(order))
