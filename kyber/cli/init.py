@@ -15,7 +15,8 @@ from kyber.cli.files import write_below
 from kyber.errors import UsageError
 
 EXAMPLE: Final = Path(__file__).parent.parent / "example"
-SCHEMAS: Final = ".kyber/schemas"
+STATE: Final = ".kyber"
+SCHEMAS: Final = f"{STATE}/schemas"
 LOGS: Final = "logs"
 EXAMPLE_TIME: Final = datetime(2026, 11, 4, 6, tzinfo=UTC).timestamp()
 """When the example's logs were last written: after the last event in them."""
@@ -53,6 +54,7 @@ def init(
     if taken:
         raise UsageError(f"nothing was written, because these are there already: {', '.join(taken)}")
     write_below(folder, files, EMPTY_FOLDERS)
+    (folder / STATE).chmod(0o700)
     for name in files:
         if name.startswith(f"{LOGS}/"):  # a log without years is read by the time of its file
             os.utime(folder / name, (EXAMPLE_TIME, EXAMPLE_TIME))

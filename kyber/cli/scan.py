@@ -172,7 +172,7 @@ def scan(
     here = find(Path()) if workspace is None else at(root_of(workspace))
     form = Form.JSONL if json else form or (BY_ENDING.get(output.suffix.lower()) if output else None) or Form.TABLE
     words = words_for(here.settings.language if here else "en")
-    asked = _Asked(paths, timezone, input_format, logsource_of(logsource), since, between, save)
+    asked = _Asked(paths, timezone, input_format, logsource_of(logsource), since, between, save, not rules)
     asked.check(here)
     if reveal:
         may_reveal(here, purpose)
@@ -228,6 +228,7 @@ class _Asked:
     since: str | None
     between: tuple[str, str] | None
     save: bool
+    all_rules: bool
 
     @property
     def stored(self) -> bool:
@@ -288,7 +289,7 @@ def _scanned(
     if here is not None and asked.stored:
         return _kept(here, _of_period(here, asked, rules, now, progress, known), now, only_news=False)
     if here is not None and not asked.paths:
-        return _of_what_is_new(here, jobs, rules, now, progress, known)
+        return _of_what_is_new(here, asked, jobs, rules, now, progress, known)
     if not any(job.inputs or job.journal is not None for job in jobs):
         raise NothingReadError("nothing to read: no file was found")
     result = run(jobs, rules, now, progress, known)
@@ -317,6 +318,7 @@ def _of_period(
 
 def _of_what_is_new(
     here: "Workspace",
+    asked: _Asked,
     jobs: "Sequence[Job]",
     rules: "RuleSet",
     now: datetime,
@@ -336,8 +338,9 @@ def _of_what_is_new(
         days = store.index.days(after)
         result = scan_stored(store, rules, now, here.settings.zone, days=days, progress=progress, known=known)
         result = _kept(here, result, now, only_news=True)
-        with store.index.transaction():
-            store.index.set_state(SCANNED, upto)
+        if asked.all_rules:  # otherwise the other rules have yet to see these days
+            with store.index.transaction():
+                store.index.set_state(SCANNED, upto)
     if not any(job.inputs or job.journal is not None for job in jobs) and not days:
         raise NothingReadError("nothing to read: no file was found")
     return replace(

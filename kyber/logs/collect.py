@@ -8,7 +8,7 @@ that bytes were read before, they are read again: the store recognises what it h
 import os
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -199,10 +199,12 @@ class _Collecting:
             alone = self.now - time_of(state)
             original = None
             if found is None and form.framing in _RESUMED:
-                original = self._original(given, job, form, known.copied(stream))
-                if original is not None and alone < QUIET:
-                    self.unchanged += 1  # a copy of what was read, which is still being made
-                    return listed
+                left, read = self._originals(given, job, form, known)
+                if left and alone < QUIET and known.is_rotated(given):
+                    self.unchanged += 1  # a copy, so it seems, that is still being made
+                    return False
+                # Few records do not say much: others may begin with them. Then the original must have been cut, too.
+                original = next((one for one in left if read >= TAIL or known.was_cut(one)), None)
             cursor = self._begun(stream, state, job, form, known, found, original)
             reader = _File(self, job, stream, form, cursor, tail, alone=alone)
             try:
@@ -227,7 +229,7 @@ class _Collecting:
         form: Format,
         known: Known,
         found: Cursor | None,
-        original: bytes | None,
+        original: Cursor | None,
     ) -> Cursor:
         """The cursor of a file as reading begins: the one that was found, one beside that of a file of which it is a
         copy, or a new one.
@@ -256,28 +258,39 @@ class _Collecting:
         alike = [one for one in known.alike(stream.sample) if one.id != cursor.id]
         if alike and not form.own_identity:
             number = f"{self.store.index.state('commit')} {alike[0].id}"
-            fingerprint = original or sha256(head + b"\0" + number.encode()).digest()
+            anew = sha256(head + b"\0" + number.encode()).digest()
+            fingerprint = anew if original is None else original.fingerprint
         return replace(cursor, head=sha256(head).digest(), head_size=len(head), fingerprint=fingerprint)
 
-    def _original(self, given: Input, job: Job, form: Format, cursors: Sequence[Cursor]) -> bytes | None:
-        """The fingerprint of the file of which this one is an earlier copy: all that it holds was read there."""
-        left = list(dict.fromkeys(one.fingerprint for one in cursors if one.records))
-        if not left:
-            return None
+    def _originals(self, given: Input, job: Job, form: Format, known: Known) -> tuple[list[Cursor], int]:
+        """The cursors of files of which this one may be an earlier copy: all that it holds was read there; and how many
+        records that is."""
+        read = 0
         stream = Stream(given)
         try:
-            parser = form.parser(_context(stream, job))
-            for chunk in _RESUMED[form.framing](stream, CHUNK):
-                parsed = parser.feed(_without_last(chunk) if chunk.open else chunk)
-                origins = (Origin(job.source, given.name, one, job.zone) for one in left)
-                left = [one.fingerprint for one in origins if self.store.has(parsed, one)]
-                if not left:
-                    return None
-        except ReadingError:  # what comes before it is enough
-            pass
+            left = [one for one in known.copied(stream) if one.records]
+            parsed = self._parsed(stream, job, form)
+            while left and (some := next(parsed, None)) is not None:
+                read += some.records
+                left = [one for one in left if self.store.has(some, self._origin(given, job, one))]
         finally:
             stream.close()
-        return left[0]
+        return left, read
+
+    @staticmethod
+    def _parsed(stream: Stream, job: Job, form: Format) -> Iterator[Parsed]:
+        """All that stands in a file now, as it is read anew: up to its last whole line, or to where it breaks off."""
+        parser = form.parser(_context(stream, job))
+        try:
+            for chunk in _RESUMED[form.framing](stream, CHUNK):
+                yield parser.feed(_without_last(chunk) if chunk.open else chunk)
+        except ReadingError:
+            pass
+        yield parser.finish()
+
+    @staticmethod
+    def _origin(given: Input, job: Job, cursor: Cursor) -> Origin:
+        return Origin(job.source, given.name, cursor.fingerprint, job.zone)
 
     def _journal(self, job: Job, units: Sequence[str], cursors: Sequence[Cursor]) -> None:
         """Read what is new in the journal of this machine."""

@@ -158,6 +158,24 @@ class Known:
         """Whether the file that a cursor was made for is no longer there, or is another one now."""
         return self._where(cursor) is None
 
+    def was_cut(self, cursor: Cursor) -> bool:
+        """Whether the file that a cursor was made for lives on under its name, and no longer holds what it held: it is
+        rotated by copying and truncating."""
+        latest = self._cursors[self._latest[cursor.device, cursor.inode, cursor.member]]
+        if latest.id != cursor.id:
+            return latest.path == cursor.path
+        now = self._where(cursor)
+        if now is None:
+            return False
+        try:
+            stream = Stream(Input(str(now), now, 0, datetime.min.replace(tzinfo=UTC)))
+        except ReadingError:
+            return False
+        try:
+            return holds(stream, cursor, own=True) is None
+        finally:
+            stream.close()
+
     def _where(self, cursor: Cursor) -> Path | None:
         latest = self._latest.get((cursor.device, cursor.inode, cursor.member)) == cursor.id
         return self._present.get((cursor.device, cursor.inode)) if latest else None

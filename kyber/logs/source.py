@@ -137,7 +137,8 @@ def inputs_of(source: LogSource, root: Path, now: datetime) -> "tuple[list[Input
     if source.read is None or source.status is not SourceStatus.ACTIVE:
         return [], []
     base = glob.escape(str(root))
-    paths = [path if Path(path).is_absolute() else f"{base}{os.sep}{path}" for path in source.read.paths]
+    inside = "" if root == Path() else f"{base}{os.sep}"
+    paths = [path if Path(path).is_absolute() else f"{inside}{path}" for path in source.read.paths]
     return inputs(paths, now)
 
 

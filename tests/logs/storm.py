@@ -380,6 +380,7 @@ class Storm:
                 os.utime(place, ns=(file.modified * 1_000, file.modified * 1_000))
             else:
                 self._written(file)
+
         self._perhaps_half(log, place, data, finish, also=True)
 
     def delete(self, log: Log) -> None:
@@ -474,7 +475,7 @@ class Storm:
 
         def opened(given: Input) -> Stream:
             if self.random.random() < 0.15:
-                log = self.random.choice(self.logs)
+                log = self.random.choice([one for one in self.logs if not one.idle])
                 touched.add(log.name + str(log.folder))
                 step = self.random.choice((self.write, self.rotate, self.reopen, self.copy, self.compress, self.delete))
                 self.trace.append(f"  meanwhile {step.__name__} {log.folder.name}/{log.name}")

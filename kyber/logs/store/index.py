@@ -200,6 +200,8 @@ class Index:
     def __init__(self, file: Path) -> None:
         self.file = file
         try:
+            with suppress(OSError):  # what it says of logs is for its owner
+                os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
             self._db = sqlite3.connect(file, isolation_level=None, timeout=WAIT_SECONDS)
         except sqlite3.Error as error:
             raise self._cannot_be_used(error) from None

@@ -46,7 +46,7 @@ FEW: Final = 4
 """Small segments of one source, day and nature from which on they are merged."""
 SMALL: Final = segments.ROWS // 2
 """Events below which a segment is small."""
-MERGED: Final = 2**26
+MERGED: Final = 2**25
 """Bytes of the columns of one segment after merging, uncompressed: what bounds the memory that merging takes."""
 _FOLDER, _INDEX, _LOCK, _READING = "events", "index.sqlite", "collect.lock", "reading.lock"
 _PART: Final = ".part"
@@ -446,14 +446,26 @@ class _Stored:
             yield from segments.ids(self._folder / info.path)
 
     @cached_property
-    def _lines(self) -> frozenset[tuple[int, bytes]]:
-        infos = (*self._infos[EVENTS], *self._infos[REJECTED])
-        return frozenset(line for info in infos for line in segments.lines(self._folder / info.path, self._fingerprint))
+    def _lines(self) -> Mapping[int, set[bytes]]:
+        """Lines by where they began."""
+        found: dict[int, set[bytes]] = {}
+        for info in (*self._infos[EVENTS], *self._infos[REJECTED]):
+            for offset, line in segments.lines(self._folder / info.path, self._fingerprint):
+                found.setdefault(offset, set()).add(line)
+        return found
 
     def has(self, offset: int, raw: bytes) -> bool:
-        """Whether all lines of a record are stored, be it in several records or in one with others."""
+        """Whether all lines of a record are stored, be it in several records, or in one with others."""
         lines = list(segments.lines_of(offset, raw))
-        return bool(lines) and self._lines.issuperset(lines)
+        return bool(lines) and all(self._has_line(*line) for line in lines)
+
+    def _has_line(self, offset: int, line: bytes) -> bool:
+        """Also such as was stored in parts, because its end was long in coming."""
+        for found in sorted(self._lines.get(offset, ()), key=len):
+            rest = line[len(found) :]
+            if line.startswith(found) and (not rest.strip() or self._has_line(offset + len(found), rest)):
+                return True
+        return False
 
 
 def _by_day(batch: EventBatch, rows: Places, now: int) -> Iterator[tuple[str, Places]]:

@@ -31,12 +31,20 @@ ZONE = ZoneInfo("Europe/Helsinki")
 MADE = LogSource("made", None, "thing")
 CONTEXT = Context(reference=None, zone=UTC)  # type: ignore[arg-type]
 OWN = ["kyber.time", "kyber.id", "kyber.raw", "kyber.commit", "kyber.field.a", 'kyber.field."', "kyber.x", OTHERS]
-KEYS = st.sampled_from(["a", "A", "b", "a.b", "", ".", "ä", "\0", '"', "@timestamp", "host", "name", "message", *OWN])
-KEYS |= st.text(max_size=4)
-NUMBERS = st.integers() | st.sampled_from([0, 1, -1, 2**31, 2**63 - 1, -(2**63), 2**63, 2**64, 10**40])
-NUMBERS |= st.floats() | st.sampled_from([0.0, 1.0, -0.0, math.inf, -math.inf, math.nan, 1e300])
-SCALARS = st.none() | st.booleans() | NUMBERS
-SCALARS |= st.sampled_from(["", "a", "A", "1", "true", "null", "\0", "a\0", "NaN"]) | st.text(max_size=5)
+KEYS = st.one_of(
+    st.sampled_from(["a", "A", "b", "a.b", "", ".", "ä", "\0", '"', "@timestamp", "host", "name", "message", *OWN]),
+    st.text(max_size=4),
+)
+SCALARS: st.SearchStrategy[Any] = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=5),
+    st.sampled_from([0, 1, -1, 2**31, 2**63 - 1, -(2**63), 2**63, 2**64, 10**40]),
+    st.sampled_from([0.0, 1.0, -0.0, math.inf, -math.inf, math.nan, 1e300]),
+    st.sampled_from(["", "a", "A", "1", "true", "null", "\0", "a\0", "NaN"]),
+)
 TIMES = st.sampled_from(
     ["2026-03-04T05:06:07.123456Z", "2026-03-04 05:06", "1969-12-31T23:59:59Z", "soon", 1.5e9, None]
 )
@@ -168,18 +176,14 @@ def assert_whole(read: EventBatch, batch: EventBatch, rows: Sequence[int]) -> No
     for name, there, column in read.cells(places):
         assert len(column.codes) == len(there)
         found[name] = {row: typed(column.at(at)) for at, row in enumerate(there.tolist())}
-    assert found == {
-        name: {
-            row: typed(value)
-            for row in range(read.rows)
-            if (value := column.at(row)) is not None or column.codes[row] >= 0
+    for name in read.names:
+        assert found.pop(name) == {
+            row: held for row in range(read.rows) if (held := held_in(read.column(name), row)) != "absent"
         }
-        for name in read.names
-        if (column := read.column(name)) is not None
-    }
+    assert found == {}
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(some_batches(4))
 @example([batch_of([one]) for one in MIXED])
 @example([batch_of([{"a": math.nan}] * 2), batch_of([{"a": math.nan}, {"a": 2**70}])])
@@ -206,7 +210,7 @@ def test_merged_segments_give_back_all_that_each_of_them_held_in_order_of_time(b
 
 @pytest.mark.parametrize("half", ["\ud800", "x\udfff", "\udc00\ud800"])
 def test_half_a_character_is_kept_in_values_and_in_names(half: str, tmp_path: Path) -> None:
-    events = [{half: "x", "a": half, "b": (1, half)}, {half + "2": 1, "a": "whole"}, {}]
+    events: list[dict[str, Any]] = [{half: "x", "a": half, "b": (1, half)}, {half + "2": 1, "a": "whole"}, {}]
     parsed = Parsed(events=events, raw=[b"{}"] * 3, numbers=[1, 2, 3], offsets=[0, 3, 6])
     batch = EventBatch(parsed, Origin("one", "a", b"", ZONE), MADE, table("json"))
     first = written(batch, tmp_path)
@@ -232,7 +236,10 @@ def test_fields_beyond_the_most_that_are_told_apart_are_kept_together(tmp_path: 
 
 
 def test_columns_are_stored_as_what_they_are_so_that_other_programs_read_them(tmp_path: Path) -> None:
-    events = [{"t": "x", "i": 1, "f": 1.5, "b": True, "m": 1, "n": None, "big": 2**63, "kyber.id": "y"}, {"m": "1"}]
+    events: list[dict[str, Any]] = [
+        {"t": "x", "i": 1, "f": 1.5, "b": True, "m": 1, "n": None, "big": 2**63, "kyber.id": "y"},
+        {"m": "1"},
+    ]
     made = pq.read_table(written(batch_of(events), tmp_path).path)
     kinds = {name: str(made.schema.field(name).type) for name in ("t", "i", "f", "b")}
     text = "dictionary<values=string, indices=int32, ordered=0>"
@@ -311,9 +318,8 @@ def test_a_damaged_segment_is_told_of_and_never_read_as_another(data: st.DataObj
         try:
             found = everything(file)
         except StoreError as error:
-            assert str(file) in str(error)
-        else:
-            assert found == before
+            found = [str(error).startswith(f"{file} cannot be read")]
+        assert found in (before, [True])
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9, 0.999])
@@ -322,7 +328,7 @@ def test_a_segment_that_was_cut_short_is_told_of(share: float, tmp_path: Path) -
     file.write_bytes(file.read_bytes()[: int(file.stat().st_size * share)])
     for read in (everything, segment.ids, lambda one: list(segment.rows(one))):
         with pytest.raises(StoreError, match="bring it back"):
-            read(file)  # type: ignore[operator]
+            read(file)
 
 
 def test_what_is_no_segment_is_told_of(tmp_path: Path) -> None:
