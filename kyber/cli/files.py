@@ -130,3 +130,22 @@ def append(file: Path, line: str) -> None:
         end.write(line.rstrip("\n").encode() + b"\n")
         end.flush()
         os.fsync(end.fileno())
+
+
+OTHER_ENDINGS: Final = frozenset((".pdf", ".docx", ".xlsx", ".parquet", ".csv", ".html", ".json", ".jsonl", ".sarif"))
+"""Endings that name a form, though perhaps none that is to be had here."""
+
+
+def form_of(given: str | None, json: bool, output: Path | None, by_ending: Mapping[str, str]) -> str:
+    """The name of the form that is asked for: by an option, by how the file's name ends, or a table.
+
+    Raises UsageError for an ending that names another one.
+    """
+    if json:
+        return "jsonl"
+    if given is not None or output is None:
+        return given or "table"
+    ending = output.suffix.lower()
+    if ending in OTHER_ENDINGS - by_ending.keys():
+        raise UsageError(f"{output}: there is no form {ending} of this; there are {', '.join(by_ending)}, or --format")
+    return by_ending.get(ending, "table")

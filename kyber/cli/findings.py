@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from kyber.cli.console import Colour, paint, plain, root_of, say, tell_problems, today
-from kyber.cli.files import check_place, spare, standard_output, write_out
+from kyber.cli.files import check_place, form_of, spare, standard_output, write_out
 from kyber.cli.identity import who
 from kyber.cli.scan import BY_ENDING, Form, Limit
 from kyber.errors import UsageError
@@ -111,7 +111,7 @@ def list_(
 
     here, now = _here(workspace), datetime.now(UTC)
     words = words_for(here.settings.language)
-    form = Form.JSONL if json else form or (BY_ENDING.get(output.suffix.lower()) if output else None) or Form.TABLE
+    form = Form(form_of(form, json, output, BY_ENDING))
     if output is not None:
         check_place(output)
         spare(output, here)

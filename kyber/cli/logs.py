@@ -1,6 +1,6 @@
 """`kyber logs`: what kyber reads and keeps, and what it calls what it reads."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,11 +8,14 @@ import typer
 
 from kyber.cli.console import ExitCode, plain, root_of, say, tell_problems
 from kyber.cli.reading import holder, no_collector, shown_progress, source_jobs
-from kyber.errors import UsageError
+from kyber.errors import NothingReadError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from kyber.logs.schema import Drawn
     from kyber.logs.store.index import Totals
+    from kyber.logs.store.parquet import Deleted
     from kyber.workspace import Workspace
 
 Where = Annotated[
@@ -180,7 +183,6 @@ def status(
     records = in events + blank + rejected; events = stored + seen before (duplicates, which are not stored twice).
     """
     from contextlib import closing
-    from dataclasses import replace
 
     from kyber.duty import silences
     from kyber.logs.source import load_sources
@@ -200,7 +202,7 @@ def status(
     last = {name: None if (time := known[name].last) is None else as_datetime(time) for name in known}
     silent = {one.source for one in silences(registered, last, now)}
     for name in names:
-        known[name] = replace(known.get(name, Totals(source=name)))
+        known.setdefault(name, Totals(source=name))
     if json:
         from kyber.render.safe import json_line
 
@@ -217,8 +219,8 @@ def _status(one: "Totals", pending: int, silent: bool) -> dict[str, Any]:
 
     found = asdict(one)
     for name in ("last_read", "first", "last"):
-        time = found[name]
-        found[name] = None if time is None else str((as_datetime(time) or "") and as_datetime(time).isoformat())  # type: ignore[union-attr]
+        known = None if found[name] is None else as_datetime(found[name])
+        found[name] = None if known is None else known.isoformat()
     return {**found, "pending_bytes": pending, "silent": silent}
 
 
@@ -271,30 +273,34 @@ def _show_status(
 def rejected(sources: Sources = None, json: Json = False, workspace: Where = None) -> None:
     """Show the records that no format understood: they are kept whole, with the reason.
 
-    Personal identity codes are masked.
+    Personal identity codes are masked. Ends with 3 where nothing is stored yet.
     """
     from contextlib import closing
 
+    from kyber.logs.source import load_sources
     from kyber.logs.store.parquet import ParquetStore
     from kyber.privacy import mask
     from kyber.problem import Place, Problem
-    from kyber.render.safe import json_line
+    from kyber.render.safe import every_text, json_line
     from kyber.text import words_for
 
     here = _here(workspace)
     if not ParquetStore.exists(here.state):
-        raise UsageError("nothing is stored yet: `kyber scan` or `kyber logs collect` stores what sources hold")
+        raise NothingReadError("nothing is stored yet: `kyber scan` or `kyber logs collect` stores what sources hold")
     words = words_for(here.settings.language)
     with closing(ParquetStore(here.state)) as store:
-        for one in store.rejected(sources):
-            text = mask(one["raw"].decode(errors="replace"))
+        known = {one.id for one in load_sources(here.root)[0]} | set(store.totals())
+        if unknown := sorted(set(sources or ()) - known):
+            raise UsageError(f"there is no log source '{unknown[0]}'; there are {', '.join(sorted(known)) or 'none'}")
+        for found in store.rejected(sources or None):
+            one = every_text({**found, "raw": found["raw"].decode(errors="replace")}, mask)
             if json:
-                say(json_line({**one, "raw": text}))
+                say(json_line(one))
                 continue
             place = Place(one["file"], one["record"])
             message, _ = words.problem(Problem(place, one["reason"], {**one["facts"], "count": 1}))
             say(f"{plain(place)}: {one['reason']} {plain(message)}")
-            say(f"    {plain(text[:SHOWN])}{'…' if len(text) > SHOWN else ''}")
+            say(f"    {plain(one['raw'][:SHOWN])}{'…' if len(one['raw']) > SHOWN else ''}")
 
 
 @app.command()
@@ -306,52 +312,73 @@ def retain(
     """Delete what was kept long enough: events by `retention` of their source, findings and decisions by the settings.
 
     What is deleted of the logs is first recorded in `.kyber/deleted.jsonl`: source, period, number, SHA-256 of files.
+    Ends with 1 where a file that says how long to keep something cannot be read.
     """
-    from dataclasses import asdict
-
     from kyber import kept, triage
     from kyber.logs.source import load_sources
-    from kyber.logs.store.parquet import writing
+    from kyber.problem import Severity
     from kyber.render.safe import json_line
     from kyber.text import words_for
 
     now, here = datetime.now(UTC), _here(workspace)
+    words = words_for(here.settings.language)
     registered, problems = load_sources(here.root)
+    decisions, unread = triage.load_triage(here.root)
+    problems = (*problems, *unread)
     today = now.date()
     before = {one.id: one.retention.before(today) for one in registered if one.retention is not None}
     keep = here.settings.retention
-    with writing(here.state, holder("kyber logs retain", now)) as store:
-        kept_sources = sorted(set(store.totals()) - set(before))
-        gone = store.expired(before) if dry_run else store.delete(before, round(now.timestamp() * 1_000_000))
-    with kept.open(here.state) as findings:
-        old = findings.delete_before(_midnight(keep.findings.before(today)), dry_run=dry_run)
-    decisions, _ = triage.load_triage(here.root)
+    gone, without = _expired(here, before, now, dry_run)
+    old: tuple[str, ...] = ()
+    if (here.state / kept.FILE).exists():
+        with kept.open(here.state) as findings:
+            old = findings.delete_before(_midnight(keep.findings.before(today)), dry_run=dry_run)
     late = triage.expired(decisions, _midnight(keep.triage.before(today)))
     if not dry_run:
-        triage.delete(late)
+        try:
+            triage.delete(late)
+        except OSError as error:
+            raise UsageError(f"{error.filename} cannot be deleted: {error.strerror}") from None
+    tell_problems(problems, words)
+    for source in without:
+        say(words("logs.no-retention", source=plain(source)), error=True)
     if json:
         for one in gone:
-            say(json_line({"what": "logs", **asdict(one)}))
+            say(json_line({"what": "logs", **one.plain()}))
         for finding in old:
             say(json_line({"what": "finding", "id": finding}))
         for decided in late:
             say(json_line({"what": "decisions", "finding": decided.finding, "file": decided.at.file}))
-        return
-    words = words_for(here.settings.language)
-    done = "logs.would-delete" if dry_run else "logs.deleted"
-    by_source: dict[str, list[Any]] = {}
-    for one in gone:
-        by_source.setdefault(one.source, []).append(one)
-    for source, found in sorted(by_source.items()):
-        days = sorted({one.day for one in found})
-        n = sum(one.rows for one in found)
-        say(f"{plain(source)}: {words.many(done, n, first=days[0], last=days[-1])}")
-    say(words.many(f"{done}-findings", len(old)))
-    say(words.many(f"{done}-decisions", len(late)))
-    for source in kept_sources:
-        say(words("logs.no-retention", source=plain(source)), error=True)
-    if problems:
+    else:
+        done = "logs.would-delete" if dry_run else "logs.deleted"
+        by_source: dict[str, list[Deleted]] = {}
+        for one in gone:
+            by_source.setdefault(one.source, []).append(one)
+        for source, found in sorted(by_source.items()):
+            days = sorted({one.day for one in found})
+            n = sum(one.rows for one in found)
+            say(f"{plain(source)}: {words.many(done, n, first=days[0], last=days[-1])}")
+        say(words.many(f"{done}-findings", len(old)))
+        say(words.many(f"{done}-decisions", len(late)))
+    if any(one.severity is Severity.ERROR for one in problems):
         raise typer.Exit(ExitCode.FOUND)
+
+
+def _expired(
+    here: "Workspace", before: "Mapping[str, date]", now: datetime, dry_run: bool
+) -> "tuple[list[Deleted], list[str]]":
+    """What retention has deleted of the logs, or would delete, and the sources with events that it does not touch."""
+    from contextlib import closing
+
+    from kyber.logs.store.parquet import ParquetStore, writing
+
+    if not ParquetStore.exists(here.state) and not (here.state / "events").is_dir():
+        return [], []
+    if dry_run:
+        with closing(ParquetStore(here.state)) as store:
+            return store.expired(before), sorted(set(store.totals()) - set(before))
+    with writing(here.state, holder("kyber logs retain", now)) as store:
+        return store.delete(before, round(now.timestamp() * 1_000_000)), sorted(set(store.totals()) - set(before))
 
 
 def _here(workspace: Path | None) -> "Workspace":
@@ -360,5 +387,5 @@ def _here(workspace: Path | None) -> "Workspace":
     return at(root_of(workspace or Path()))
 
 
-def _midnight(day: Any) -> datetime:
+def _midnight(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=UTC)

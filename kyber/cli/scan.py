@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from kyber.cli.console import ExitCode, root_of, say, tell_problems
-from kyber.cli.files import check_place, spare, standard_output, write_out
+from kyber.cli.files import check_place, form_of, spare, standard_output, write_out
 from kyber.cli.readers import may_reveal, record_reading
 from kyber.cli.reading import (
     holder,
@@ -170,7 +170,7 @@ def scan(
 
     now = datetime.now(UTC)
     here = find(Path()) if workspace is None else at(root_of(workspace))
-    form = Form.JSONL if json else form or (BY_ENDING.get(output.suffix.lower()) if output else None) or Form.TABLE
+    form = Form(form_of(form, json, output, BY_ENDING))
     words = words_for(here.settings.language if here else "en")
     asked = _Asked(paths, timezone, input_format, logsource_of(logsource), since, between, save, not rules)
     asked.check(here)
@@ -195,7 +195,8 @@ def scan(
     found = {str(one.level) for one in result.findings}
     result = _limited(result, level, (*problems, *unlisted))
     unread = [problem for problem in result.problems if problem.severity is not Severity.NOTE]
-    if not any(one.events for one in result.inputs) and any(problem.code.startswith("F") for problem in unread):
+    nothing = not any(one.events for one in result.inputs) and not result.unchanged
+    if nothing and any(problem.code.startswith("F") for problem in unread):
         tell_problems(unread, words)
         raise NothingReadError("nothing could be read")
     if reveal and here:

@@ -9,7 +9,7 @@ import typer
 
 from kyber.cli.answer import Answer, Asked, Form, write
 from kyber.cli.console import plain, root_of, say, tell_problems
-from kyber.cli.files import check_place, spare, standard_output
+from kyber.cli.files import check_place, form_of, spare, standard_output
 from kyber.cli.readers import may_reveal, record_reading
 from kyber.cli.reading import known_format, no_collector, path_jobs, shown_progress, zone_of
 from kyber.cli.scan import enrichment
@@ -139,7 +139,7 @@ def search(
 
     now = datetime.now(UTC)
     here = find(Path()) if workspace is None else at(root_of(workspace))
-    form = Form.JSONL if json else form or (BY_ENDING.get(output.suffix.lower()) if output else None) or Form.TABLE
+    form = Form(form_of(form, json, output, BY_ENDING))
     words = words_for(here.settings.language if here else "en")
     clock = Clock(now, zone_of(timezone or (here.settings.timezone if here else "UTC")))
     _go_together(

@@ -252,11 +252,13 @@ class _Collecting:
         )
         if found is not None:
             cursor = replace(cursor, id=found.id if found == own or known.gone(found) else 0)
-            if found.records or form.framing not in _RESUMED or len(head) == found.head_size:
-                return cursor
         fingerprint = fingerprint_of(stream, form)
+        if form.own_identity:
+            return replace(cursor, head=sha256(head).digest(), head_size=len(head), fingerprint=fingerprint)
+        if found is not None and (found.records or form.framing not in _RESUMED or len(head) == found.head_size):
+            return cursor
         alike = [one for one in known.alike(stream.sample) if one.id != cursor.id]
-        if alike and not form.own_identity:
+        if alike:
             number = f"{self.store.index.state('commit')} {alike[0].id}"
             anew = sha256(head + b"\0" + number.encode()).digest()
             fingerprint = anew if original is None else original.fingerprint

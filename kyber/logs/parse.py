@@ -82,6 +82,8 @@ class Tally:
     def span(self, batch: EventBatch) -> None:
         """Widen the period by a batch's times."""
         known = batch.times[batch.times != NO_TIME]
+        if batch.table.name != "text":  # of which F42 says more
+            self.notes["F24"] += batch.rows - len(known)
         if len(known):
             low, high = int(known.min()), int(known.max())
             self.first = low if self.first == NO_TIME else min(self.first, low)
@@ -188,7 +190,8 @@ def doubts(name: str, tally: Tally) -> Iterator[Problem]:
         yield Problem(Place(name), code, {"count": count}, Severity.WARNING)
     for code, count in sorted(tally.notes.items()):
         if count:
-            severity = Severity.WARNING if code in NOT_UNDERSTOOD else Severity.NOTE
+            doubtful = code in NOT_UNDERSTOOD or (code == "F24" and count == tally.events)
+            severity = Severity.WARNING if doubtful else Severity.NOTE
             yield Problem(Place(name), code, {"count": count}, severity)
     if tally.cut:
         yield Problem(Place(name), "F22", {"count": tally.cut}, Severity.WARNING)

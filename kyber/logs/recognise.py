@@ -50,6 +50,7 @@ class Known:
             except OSError:
                 continue
             self._present[state.st_dev, state.st_ino] = path
+        self._renamed: dict[Cursor, bool] = {}
         self._index()
 
     def _index(self) -> None:
@@ -128,7 +129,7 @@ class Known:
 
     def candidates(self, stream: Stream) -> list[Cursor]:
         """The cursors at which the reading of a file may go on, of files that begin alike: its own first, then those
-        of files that it may be a copy of, or the original of, the furthest first."""
+        of files that it may be a copy of, or the original of: the furthest first, and the ones that are gone."""
         path, state, alike = real(stream.input), stream.state, self.alike(stream.sample)
         own = self.own(state, stream.input)
         copies = self.copied(stream)
@@ -138,7 +139,7 @@ class Known:
             for one in alike
             if one != own and (one in copies or (one.member == member and self._may_be_original(path, state, own, one)))
         ]
-        others.sort(key=lambda one: -one.offset)
+        others.sort(key=lambda one: (-one.offset, not self.gone(one), one.modified != state.st_mtime_ns))
         is_own = own is not None and own in alike and not self._went_back(path, Path(own.path))
         return [own, *others] if own is not None and is_own else others
 
@@ -165,20 +166,28 @@ class Known:
         if latest.id != cursor.id:
             return latest.path == cursor.path
         now = self._where(cursor)
-        if now is None:
-            return False
+        return now is not None and not self._holds(now, cursor)
+
+    def _where(self, cursor: Cursor) -> Path | None:
+        """Where the file that a cursor was made for is now; None where it is gone, be its inode given to another."""
+        latest = self._latest.get((cursor.device, cursor.inode, cursor.member)) == cursor.id
+        place = self._present.get((cursor.device, cursor.inode)) if latest else None
+        if place is None or cursor.member or str(place) == cursor.path:
+            return place
+        if cursor not in self._renamed:
+            self._renamed[cursor] = self._holds(place, cursor)
+        return place if self._renamed[cursor] else None
+
+    @staticmethod
+    def _holds(path: Path, cursor: Cursor) -> bool:
         try:
-            stream = Stream(Input(str(now), now, 0, datetime.min.replace(tzinfo=UTC)))
+            stream = Stream(Input(str(path), path, 0, datetime.min.replace(tzinfo=UTC)))
         except ReadingError:
             return False
         try:
-            return holds(stream, cursor, own=True) is None
+            return holds(stream, cursor, own=True) is not None
         finally:
             stream.close()
-
-    def _where(self, cursor: Cursor) -> Path | None:
-        latest = self._latest.get((cursor.device, cursor.inode, cursor.member)) == cursor.id
-        return self._present.get((cursor.device, cursor.inode)) if latest else None
 
     def _may_be_copy(self, path: Path, cursor: Cursor) -> bool:
         """Whether a file's name lets it be a copy of the one that a cursor was made for, or what became of it."""

@@ -238,14 +238,16 @@ class _Documents:
                 self._begin(place)
             else:
                 self.depth += 1
+        unended = False
         if not data:
+            unended = self.depth > 0
             self._give(len(block)) if self.depth else self._between(len(block))
         elif len(block) - self.at > CHUNK:  # a text without end
             self.at = len(block)
         if not self.depth and self.at - self.start > MAX_RECORD:
             self._between(self.at)
         self._forget()
-        chunk = Chunk(self.records, self.offsets, number, frozenset(self.cut))
+        chunk = Chunk(self.records, self.offsets, number, frozenset(self.cut), open=unended)
         self.records, self.offsets, self.cut = [], [], set()
         return chunk
 

@@ -12,6 +12,10 @@ NO_TIME = -(2**63)
 
 _NUMBER = re.compile(r"[+-]?\d{1,40}(\.\d{1,40})?([eE][+-]?\d{1,3})?", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_BY_DAY = re.compile(
+    r"(\d{1,2})\.(\d{1,2})\.(\d{4})(?:[ T]+(?:klo +)?(\d{1,2})[:.](\d{2})(?:[:.](\d{2})(?:[.,](\d{1,6}))?)?)?", re.ASCII
+)
+"""A date as it is written in Finland, Germany and elsewhere: the day first, with full stops."""
 _FRACTION = re.compile(r"(\.\d{6})\d+")
 
 
@@ -66,8 +70,8 @@ def number(value: Scalar) -> int | float | None:
 def moment(value: Value, zone: tzinfo) -> int:
     """A time as microseconds since the epoch, UTC, or NO_TIME.
 
-    Reads ISO 8601 (in `zone` where it has no offset), and epoch seconds, milli-, micro- and nanoseconds, told apart by
-    size.
+    Reads ISO 8601 and `d.m.yyyy h:mm` (in `zone` where they have no offset), and epoch seconds, milli-, micro- and
+    nanoseconds, told apart by size.
     """
     for part in parts(value):
         if isinstance(part, str) and not _NUMBER.fullmatch(part):
@@ -86,12 +90,21 @@ def _written(string: str, zone: tzinfo) -> int:
     if string.endswith(" UTC"):
         string = string[:-4] + "Z"
     try:
-        parsed = datetime.fromisoformat(_FRACTION.sub(r"\1", string))
+        parsed = _by_day(string) or datetime.fromisoformat(_FRACTION.sub(r"\1", string))
         if parsed.tzinfo is None:
             parsed = parsed.replace(tzinfo=zone)
         return _microseconds(parsed)
     except (ValueError, OverflowError):
         return NO_TIME
+
+
+def _by_day(string: str) -> datetime | None:
+    found = _BY_DAY.fullmatch(string)
+    if found is None:
+        return None
+    day, month, year, hour, minute, second, fraction = found.groups()
+    micros = int((fraction or "0").ljust(6, "0"))
+    return datetime(int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0), micros)
 
 
 def _counted(count: int | float | None) -> int:

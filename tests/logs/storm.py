@@ -10,6 +10,7 @@ middle of its rotation). A line that `copytruncate` cut off before anything was 
 may be stored or not. Two files are never told apart, and so never made, where what was read of the one stands in the
 other byte for byte at the same place though it was written anew:
 
+- A copy is made, and its original truncated, within a minute.
 - A file is copied and truncated, or deleted, when more of it was collected than what others may begin with.
 - A line that stands unfinished in a copy is not finished in the original before that is truncated.
 
@@ -394,7 +395,7 @@ class Storm:
 
     def wait(self, log: Log) -> None:
         """Nothing happens for a while."""
-        if all(one.half is None for one in self.logs):
+        if all(one.half is None and one.copied is None for one in self.logs):
             self.clock += self.random.choice((2, 30, 70, 600, 86_400)) * SECOND
 
     # -------------------------------------------------------------------------------------------------- the collector
@@ -404,6 +405,8 @@ class Storm:
         for log in self.logs:
             if log.half is not None:
                 os.utime(log.half[0], ns=(self.clock * 1_000, self.clock * 1_000))
+            if log.copied is not None and self.clock - log.copied.modified > 30 * SECOND:
+                self.truncate(log)
         self._tick()
         now = datetime.fromtimestamp(self.clock / SECOND, UTC)
         return [

@@ -1,4 +1,4 @@
-"""Stored events give the findings that their files give, however they were stored and whatever is remembered of them."""
+"""Stored events give the findings that their files give, however they were stored and whatever is remembered."""
 
 import json
 import random
@@ -137,11 +137,17 @@ EXTRAS = st.fixed_dictionaries(
 WORDS = [
     looking_for("needle", "4711"),
     looking_for("needle", "another word"),
-    {"detection": {"words": {"|all": ["kone*", "4711"]}, "not": {"user.name": "a"}, "condition": "words and not not"}},
+    {
+        "detection": {
+            "words": {"|all": ["kone*", "4711"]},
+            "other": {"user.name": "a"},
+            "condition": "words and not other",
+        }
+    },
 ]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=20)
 @given(
     given=st.lists(cases(), min_size=1, max_size=3),
     extras=st.lists(EXTRAS, min_size=18, max_size=18),
@@ -170,20 +176,11 @@ def test_findings_are_the_same_from_files_and_from_the_store_in_one_commit_in_ma
                 store_all(store, batches_)
                 assert told(of_store(store, rules)) == expected
                 assert told(of_store(store, rules)) == expected  # what is remembered by now
-                fewer = store.compact()
-                assert bool(fewer) == (max(map(len, by_day(store))) < len(batches_)) or not fewer
+                store.compact()
                 assert told(of_store(store, rules)) == expected
                 other = ruleset(*WORDS[:2], given[0][0])
                 assert told(of_store(store, other)) == told(of_files(other, *files))
                 assert told(of_store(store, rules)) == expected
-
-
-def by_day(store: WritableStore) -> list[list[str]]:
-    """The segments of each day."""
-    found: dict[str, list[str]] = {}
-    for one in store.chosen():
-        found.setdefault(one.day, []).append(one.path)
-    return list(found.values())
 
 
 EVENTS: Final[list[Event]] = [

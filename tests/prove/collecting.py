@@ -1,9 +1,11 @@
 """What is too large for CI of the proofs that collecting loses nothing."""
 
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 from tests.logs.killed import Killed
+from tests.logs.storm import Storm
 from tests.prove.page import Proof
 
 
@@ -31,5 +33,31 @@ def kill(kills: int = 100, seed: int = 20_261_122) -> Proof:
             "lines written": len(series.written),
             "lines stored": stored,
         },
+        wrong=wrong,
+    )
+
+
+def storm(steps: int = 10_000, each: int = 150, seed: int = 5_000) -> Proof:
+    """Random writing, rotation, crashes and collecting, against a model of what has to be stored."""
+    total: Counter[str] = Counter()
+    wrong = []
+    with tempfile.TemporaryDirectory() as folder:
+        while total["steps"] < steps and not wrong:
+            place = Path(folder) / str(seed)
+            place.mkdir()
+            try:
+                total += Storm(seed, place).run(each)
+            except AssertionError as error:
+                wrong.append(str(error).partition("\n")[0])
+            seed += 1
+    return Proof(
+        title="A storm of rotations",
+        claim=(
+            "Log files are written, renamed, copied and truncated, compressed and deleted at random, their inodes are "
+            "used again, lines stand unfinished, and the collector crashes at any of its steps. After each collecting "
+            "the lines stored are those written, each once. What nobody could tell apart is left out of the storm, as "
+            "`tests/logs/storm.py` says."
+        ),
+        counts=dict(total),
         wrong=wrong,
     )

@@ -37,7 +37,7 @@ from tests.logs.sigma.test_match import ZONE, batch_of, rows, rule_of
 from tests.logs.sigma.test_regression import MORE_THAN_SAID, read_batches
 from tests.logs.sigma.test_regression import cases as regression_cases
 from tests.prove.both import File, batches_of, both, document, sigmahq, windows
-from tests.prove.collecting import kill
+from tests.prove.collecting import kill, storm
 from tests.prove.crowdsec import services
 from tests.prove.page import Proof, table
 
@@ -437,4 +437,5 @@ PROOFS: Mapping[str, Callable[[], Proof]] = {
     "sample": sample,
     "services": services,
     "kill": kill,
+    "storm": storm,
 }

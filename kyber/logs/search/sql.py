@@ -80,7 +80,7 @@ def select(sql: str, found: Found, change: Callable[[str], str] = str) -> Answer
     try:
         import duckdb
     except ImportError:
-        raise UsageError("--sql needs DuckDB, which is not installed: pip install 'kyber[sql]'") from None
+        raise UsageError("--sql needs DuckDB, which is not installed: pip install duckdb") from None
     if len(sql) > MAX_SQL:
         raise QueryError(f"the SQL is longer than {MAX_SQL} characters")
     with _told(duckdb, ()):

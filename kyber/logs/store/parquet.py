@@ -73,6 +73,18 @@ class Deleted:
     rows: int
     hash: str
 
+    def plain(self) -> dict[str, Any]:
+        """As it stands in a line of `deleted.jsonl`."""
+        times = {name: None if (time := getattr(self, name)) is None else _moment(time) for name in ("first", "last")}
+        return {
+            "source": self.source,
+            "kind": self.kind,
+            "day": self.day,
+            **times,
+            "rows": self.rows,
+            "sha256": self.hash,
+        }
+
 
 class ParquetStore:
     """The store of one workspace, for reading. `writing` opens one that can be written."""
@@ -278,13 +290,13 @@ class WritableStore(ParquetStore):
     def has(self, parsed: Parsed, origin: Origin) -> bool:
         """Whether all lines that were parsed are stored already, as read from an input of that fingerprint."""
         found = [*zip(parsed.offsets, parsed.raw, strict=True), *((one.offset, one.raw) for one in parsed.rejects)]
-        stored = _Stored(self, origin, [offset for offset, _ in found])
+        stored = _Stored(self, origin, [offset for offset, _ in found], [raw for _, raw in found])
         return all(stored.has(offset, raw) for offset, raw in found)
 
     def _new_events(self, batch: EventBatch, *, by_line: bool) -> tuple[Places, Sequence[str]]:
         """The rows that are not stored yet, each once, and the ids of all rows."""
         ids = [batch.event_id(row) for row in range(batch.rows)]
-        stored = _Stored(self, batch.origin(0), batch.offsets)
+        stored = _Stored(self, batch.origin(0), batch.offsets, batch.raw)
         known = set(stored.ids(EVENTS))
         rows = []
         for row, identity in enumerate(ids):
@@ -294,7 +306,7 @@ class WritableStore(ParquetStore):
         return np.array(rows, dtype=np.int64), ids
 
     def _new_rejects(self, rejects: Sequence[Reject], origin: Origin, *, by_line: bool) -> list[tuple[str, Reject]]:
-        stored = _Stored(self, origin, [one.offset for one in rejects])
+        stored = _Stored(self, origin, [one.offset for one in rejects], [one.raw for one in rejects])
         known = set(stored.ids(REJECTED))
         found = {event_id(origin, one.offset, one.raw): one for one in rejects}
         return [
@@ -309,7 +321,7 @@ class WritableStore(ParquetStore):
         made = segments.as_table(batch, rows, [ids[row] for row in rows.tolist()], commit)
         info = self._placed(made, Nature.of(batch), EVENTS, day, commit, commit, now)
         offsets = [batch.offsets[row] for row in rows.tolist()]
-        return info, [Span(batch.origin(0).fingerprint, min(offsets), max(offsets))]
+        return info, [_span(batch.origin(0), offsets, [batch.raw[row] for row in rows.tolist()])]
 
     def _rejected(
         self, rejects: Sequence[tuple[str, Reject]], origin: Origin, commit: int, now: int
@@ -317,7 +329,6 @@ class WritableStore(ParquetStore):
         made = segments.rejected(rejects, origin, commit)
         day = _day(now)
         file, size, digest = self._saved(made, origin.source, day)
-        offsets = [one.offset for _, one in rejects]
         return SegmentInfo(
             path=file,
             kind=REJECTED,
@@ -334,7 +345,7 @@ class WritableStore(ParquetStore):
             collected=now,
             size=size,
             hash=digest,
-        ), [Span(origin.fingerprint, min(offsets), max(offsets))]
+        ), [_span(origin, [one.offset for _, one in rejects], [one.raw for _, one in rejects])]
 
     def _placed(
         self, made: pa.Table, nature: Nature, kind: str, day: str, low: int, high: int, now: int
@@ -419,7 +430,7 @@ class WritableStore(ParquetStore):
             return gone
         with _writing(self.folder), (self.folder / "deleted.jsonl").open("ab") as record:
             for one in gone:
-                record.write(orjson.dumps({"deleted": _moment(now), **_plain(one)}) + b"\n")
+                record.write(orjson.dumps({"deleted": _moment(now), **one.plain()}) + b"\n")
             record.flush()
             os.fsync(record.fileno())
         with self.index.transaction():
@@ -429,14 +440,13 @@ class WritableStore(ParquetStore):
 
 
 class _Stored:
-    """What is stored of an input where it may be at one of some offsets."""
+    """What is stored of an input where some records of it are."""
 
-    def __init__(self, store: ParquetStore, origin: Origin, offsets: Sequence[int]) -> None:
+    def __init__(self, store: ParquetStore, origin: Origin, offsets: Sequence[int], raw: Sequence[bytes]) -> None:
         self._folder, self._fingerprint = store.folder, origin.fingerprint
+        span = _span(origin, offsets, raw) if len(offsets) else None
         self._infos = {
-            kind: store.index.overlapping(kind, origin.source, origin.fingerprint, min(offsets), max(offsets))
-            if offsets
-            else []
+            kind: store.index.overlapping(kind, origin.source, span.fingerprint, span.low, span.high) if span else []
             for kind in (EVENTS, REJECTED)
         }
 
@@ -466,6 +476,11 @@ class _Stored:
             if line.startswith(found) and (not rest.strip() or self._has_line(offset + len(found), rest)):
                 return True
         return False
+
+
+def _span(origin: Origin, offsets: Sequence[int], raw: Sequence[bytes]) -> Span:
+    """Where some records of an input are, from the start of the first to the end of the last."""
+    return Span(origin.fingerprint, min(offsets), max(map(sum, zip(offsets, map(len, raw), strict=True))))
 
 
 def _by_day(batch: EventBatch, rows: Places, now: int) -> Iterator[tuple[str, Places]]:
@@ -509,11 +524,6 @@ def _deleted(info: SegmentInfo) -> Deleted:
         rows=info.rows,
         hash=info.hash,
     )
-
-
-def _plain(one: Deleted) -> dict[str, Any]:
-    times = {name: None if (time := getattr(one, name)) is None else _moment(time) for name in ("first", "last")}
-    return {"source": one.source, "kind": one.kind, "day": one.day, **times, "rows": one.rows, "sha256": one.hash}
 
 
 def _holds_something(file: Path) -> bool:
