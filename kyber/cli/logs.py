@@ -126,6 +126,7 @@ def collect(
     """
     from kyber.logs.collect import collect as run
     from kyber.logs.store.parquet import writing
+    from kyber.privacy import mask
     from kyber.problem import Severity
     from kyber.text import words_for
 
@@ -147,7 +148,7 @@ def collect(
             say(
                 json_line(
                     {
-                        "file": one.file,
+                        "file": mask(one.file),
                         "format": one.format,
                         "records": one.records,
                         "events": one.events,
@@ -161,7 +162,7 @@ def collect(
             counts = [words.many("logs.events", one.events)]
             if one.rejected:
                 counts.append(words.many("logs.rejected", sum(one.rejected.values())))
-            say(f"{plain(one.file)}: {one.format}, {', '.join(counts)}")
+            say(f"{plain(mask(one.file))}: {one.format}, {', '.join(counts)}")
         said = [words.many("logs.stored", made.stored)]
         said += [words.many("logs.again", made.duplicate)] if made.duplicate else []
         said += [words.many("findings.unchanged", made.unchanged)] if made.unchanged else []
@@ -297,7 +298,7 @@ def rejected(sources: Sources = None, json: Json = False, workspace: Where = Non
             if json:
                 say(json_line(one))
                 continue
-            place = Place(one["file"], one["record"])
+            place = Place(mask(one["file"]), one["record"])
             message, _ = words.problem(Problem(place, one["reason"], {**one["facts"], "count": 1}))
             say(f"{plain(place)}: {one['reason']} {plain(message)}")
             say(f"    {plain(one['raw'][:SHOWN])}{'…' if len(one['raw']) > SHOWN else ''}")

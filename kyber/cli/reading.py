@@ -119,6 +119,7 @@ def source_jobs(
                 columns=source.read.columns,
                 starts=source.read.starts,
                 journal=source.read.units if source.read.journal else None,
+                paths=[str(here.root / path) for path in source.read.paths],
             )
         )
     return jobs, problems

@@ -5,6 +5,7 @@ by compressing are all followed, and what a rotated file held beyond the cursor 
 that bytes were read before, they are read again: the store recognises what it has.
 """
 
+import glob
 import os
 from bisect import bisect_left
 from collections import deque
@@ -35,7 +36,7 @@ from kyber.logs.parse import (
     journal_origin,
     logsource_of,
 )
-from kyber.logs.recognise import Known, holds, member_of, real, time_of
+from kyber.logs.recognise import Known, holds, member_of, time_of
 from kyber.logs.records import CHUNK, FRAMINGS, delimited, lines
 from kyber.logs.schema import table
 from kyber.logs.store.index import Cursor, Read
@@ -122,11 +123,12 @@ class _Collecting:
         index, state = self.store.index, f"looked {job.source}"
         cursors, looked = index.cursors(job.source), index.state(state)
         files = [one.path for one in job.inputs if one.path is not None]
-        known = Known([one for one in cursors if one.path != JOURNAL], files, map(Path, job.paths))
+        named = [Path(one) for one in job.paths if not glob.has_magic(one) and not Path(one).is_dir()]
+        known = Known([one for one in cursors if one.path != JOURNAL], files, named)
         if not looked:
             oldest = min((one.modified for one in job.inputs), default=self.now)
             with index.transaction():
-                index.set_state(state, min(round(oldest.timestamp() * 1_000_000), self.moment))
+                index.set_state(state, max(1, min(round(oldest.timestamp() * 1_000_000), self.moment)))
         seen: set[int] = set()
         whole = True
         # Rotated files come first: whoever bears their former names now is told from them by that.
@@ -181,8 +183,8 @@ class _Collecting:
         if same is not None:
             self.unchanged += 1
             seen.add(same.id)
-            if same.path != str(real(given)):
-                known.put(self.store.keep(replace(same, path=str(real(given)), seen=self.moment)))
+            if same.path != str(known.place(given)):
+                known.put(self.store.keep(replace(same, path=str(known.place(given)), seen=self.moment)))
             return True
         stream = Stream(given)
         try:
@@ -241,7 +243,7 @@ class _Collecting:
         head = stream.sample[:FINGERPRINT]
         cursor = replace(
             found if found is not None else Cursor(source=job.source, path=""),
-            path=str(real(given)),
+            path=str(known.place(given)),
             member=member_of(given),
             device=state.st_dev,
             inode=state.st_ino,

@@ -36,7 +36,8 @@ class Known:
 
     def __init__(self, cursors: Sequence[Cursor], listed: Iterable[Path], named: Iterable[Path] = ()) -> None:
         self._cursors = {one.id: one for one in reversed(cursors)}  # the latest seen last
-        there = {Path(os.path.realpath(path)) for path in listed}
+        self._places = {path: Path(os.path.realpath(path)) for path in listed}
+        there = set(self._places.values())
         known = {*there, *(Path(os.path.realpath(path)) for path in named), *(Path(one.path) for one in cursors)}
         self._names: dict[Path, set[str]] = {}
         for path in known:
@@ -79,9 +80,16 @@ class Known:
         """Whether a file was there under some name when the source was looked at."""
         return (state.st_dev, state.st_ino) in self._present
 
+    def place(self, given: Input) -> Path:
+        """Where an input's file is, without symbolic links."""
+        path = Path(given.name) if given.path is None else given.path
+        if path not in self._places:
+            self._places[path] = Path(os.path.realpath(path))
+        return self._places[path]
+
     def is_rotated(self, given: Input) -> bool:
         """Whether a file's name is one that rotation made of another name of the source."""
-        return self._is_rotated(real(given))
+        return self._is_rotated(self.place(given))
 
     def _is_rotated(self, path: Path) -> bool:
         return any(base != path.name for base in self._bases(path))
@@ -90,7 +98,7 @@ class Known:
         """Whether a file may be one of which something was read: the very file, or one of the same time that is not
         there any more, as what it was compressed from."""
         try:
-            state = real(given).stat()
+            state = self.place(given).stat()
         except OSError:
             return False
         if self.own(state, given) is not None:
@@ -130,7 +138,7 @@ class Known:
     def candidates(self, stream: Stream) -> list[Cursor]:
         """The cursors at which the reading of a file may go on, of files that begin alike: its own first, then those
         of files that it may be a copy of, or the original of: the furthest first, and the ones that are gone."""
-        path, state, alike = real(stream.input), stream.state, self.alike(stream.sample)
+        path, state, alike = self.place(stream.input), stream.state, self.alike(stream.sample)
         own = self.own(state, stream.input)
         copies = self.copied(stream)
         member = member_of(stream.input)
@@ -145,7 +153,7 @@ class Known:
 
     def copied(self, stream: Stream) -> list[Cursor]:
         """The cursors of files of which a file may be a copy, by how it begins and by its name."""
-        path, own, member = real(stream.input), self.own(stream.state, stream.input), member_of(stream.input)
+        path, own, member = self.place(stream.input), self.own(stream.state, stream.input), member_of(stream.input)
         alike = [one for one in self.alike(stream.sample) if one != own and one.member == member]
         packed = [one for one in alike if self._is_packed(path, one)]
         return packed or [one for one in alike if self._may_be_copy(path, one)]
@@ -185,7 +193,8 @@ class Known:
         except ReadingError:
             return False
         try:
-            return holds(stream, cursor, own=True) is not None
+            begins = sha256(stream.sample[: cursor.head_size]).digest() == cursor.head
+            return begins and holds(stream, cursor, own=True) is not None
         finally:
             stream.close()
 
@@ -225,11 +234,6 @@ class Known:
 def member_of(given: Input) -> str:
     """The part of an archive that an input is; empty for a file."""
     return "" if given.member is None else given.member.name
-
-
-def real(given: Input) -> Path:
-    """Where an input's file is, without symbolic links."""
-    return Path(os.path.realpath(given.path)) if given.path is not None else Path(given.name)
 
 
 def time_of(state: os.stat_result) -> datetime:
@@ -289,7 +293,7 @@ def _is_rotated(name: str, bases: Collection[str]) -> bool:
 
 def _made_from(name: str, bases: Collection[str]) -> Iterator[str]:
     """Which names rotation may have made another one from: by what it added at the end, or before the ending."""
-    for end in range(1, len(name)):
+    for end in _marks(name):
         if name[:end] in bases and _ADDED.fullmatch(name, end):
             yield name[:end]
         dot = name.find(".", end + 1)
@@ -302,7 +306,12 @@ def _made_from(name: str, bases: Collection[str]) -> Iterator[str]:
             dot = name.find(".", dot + 1)
 
 
+def _marks(name: str) -> Iterator[int]:
+    """Where in a name what was added to it can begin."""
+    return (place for place, sign in enumerate(name) if place and sign in ".-_")
+
+
 def _stem(name: str) -> str:
     """A name without what rotation adds at its end."""
-    found = next((end for end in range(1, len(name)) if _ADDED.fullmatch(name, end)), len(name))
+    found = next((end for end in _marks(name) if _ADDED.fullmatch(name, end)), len(name))
     return name[:found]

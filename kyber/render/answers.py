@@ -129,7 +129,10 @@ def grid(names: Sequence[str], rows: Iterable[Sequence[Any]], zone: tzinfo, righ
 
 def _told(value: Any, zone: tzinfo) -> str:
     if isinstance(value, datetime):
-        return (value.astimezone(zone) if value.tzinfo else value).strftime(_MOMENT)
+        try:
+            return (value.astimezone(zone) if value.tzinfo else value).strftime(_MOMENT)
+        except (OverflowError, ValueError):  # the first or last day of the calendar
+            return value.replace(tzinfo=None).isoformat(" ", "seconds")
     return worded(value)
 
 

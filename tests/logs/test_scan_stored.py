@@ -35,7 +35,6 @@ from tests.logs.sigma.strategies import PLACEHOLDERS, cases
 
 NOW: Final = datetime(2026, 3, 9, tzinfo=UTC)
 ZONE: Final = ZoneInfo("Europe/Helsinki")
-JSON: Final = FORMATS["json"]
 Event = Mapping[str, Any]
 
 
@@ -54,10 +53,12 @@ def looking_for(*keywords: object, **more: object) -> dict[str, Any]:
     return {"detection": {"words": list(keywords), "condition": "words"}, **more}
 
 
-def job(*files: Path) -> Job:
+def job(*files: Path, form: str = "json") -> Job:
     found, problems = inputs([str(file) for file in files], NOW)
     assert not problems
-    return Job(source="made", inputs=found, zone=ZONE, format="json", logsource=LogSource("test"))
+    return Job(
+        source="made", inputs=found, zone=ZONE, format=form, logsource=LogSource("test") if form == "json" else None
+    )
 
 
 def log(folder: Path, name: str, events: Sequence[Event]) -> Path:
@@ -74,12 +75,12 @@ def pieces(size: int) -> Iterator[None]:
         yield
 
 
-def read(file: Path, size: int = 2**20) -> list[EventBatch]:
+def read(file: Path, size: int = 2**20, form: str = "json") -> list[EventBatch]:
     """The batches of one file, read in pieces."""
-    done = job(file)
+    done = job(file, form=form)
     stream = Stream(done.inputs[0])
     with pieces(size):
-        found = list(batches(stream, JSON, done, Tally()))
+        found = list(batches(stream, FORMATS[form], done, Tally()))
     stream.close()
     return found
 
@@ -92,8 +93,8 @@ def store_all(store: WritableStore, batches_: Sequence[EventBatch]) -> None:
         store.append(batch, (), origin, cursor, done, round(NOW.timestamp() * 1_000_000))
 
 
-def of_files(rules: RuleSet, *files: Path, known: Enrichment = NOTHING_KNOWN) -> ScanResult:
-    return scan([job(*files)], rules, NOW, known=known)
+def of_files(rules: RuleSet, *files: Path, known: Enrichment = NOTHING_KNOWN, form: str = "json") -> ScanResult:
+    return scan([job(*files, form=form)], rules, NOW, known=known)
 
 
 def of_store(
@@ -349,11 +350,26 @@ def test_answers_are_given_anew_after_compaction(
     assert told(of_store(store, rules)) == expected == told(of_files(rules, *files, more))
 
 
-def test_answers_are_of_the_rows_that_the_rules_of_one_logsource_see(store: WritableStore, files: list[Path]) -> None:
-    elsewhere = {"logsource": {"product": "test", "service": "other"}}
-    rules = ruleset(looking_for("needle"), {**looking_for("hay"), **elsewhere}, {**looking_for("hay"), "logsource": {}})
-    for _ in range(2):
-        assert told(of_store(store, rules)) == told(of_files(rules, *files))
+def test_answers_are_of_the_rows_that_the_rules_of_one_logsource_see(tmp_path: Path) -> None:
+    file = tmp_path / "auth.log"
+    said = [("sshd", "failed"), ("sudo", "fine"), ("sudo", "failed"), ("cron", "failed"), ("sshd", "failed")]
+    file.write_text(
+        "".join(f"2026-03-02T10:00:0{at}Z host {name}[1]: {text}\n" for at, (name, text) in enumerate(said))
+    )
+    services = ("sshd", "sudo", None, "cron", "postfix")
+    rules = ruleset(
+        *(
+            looking_for("failed", logsource={"product": "linux", **({"service": one} if one else {})})
+            for one in services
+        )
+    )
+    expected = of_files(rules, file, form="syslog")
+    assert sorted((int(one.rule.id[:8]), one.count) for one in expected.findings) == [(0, 2), (1, 1), (2, 4), (3, 1)]
+    with writing(tmp_path / ".kyber", "me") as store:
+        store_all(store, read(file, form="syslog"))
+        for _ in range(2):
+            assert told(of_store(store, rules)) == told(expected)
+        assert answers(store) == 4
 
 
 def test_a_rule_whose_pattern_takes_too_long_is_blind_whenever_it_is_asked(

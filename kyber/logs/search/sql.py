@@ -50,6 +50,7 @@ _SETTINGS: Final[dict[str, str | bool | int | float | list[str]]] = {
     "allow_community_extensions": False,
     "python_enable_replacements": False,
     "temp_directory": "",
+    "memory_limit": "2GB",
 }
 
 

@@ -5,6 +5,7 @@ process that is killed repeats work and loses none.
 """
 
 import os
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -55,6 +56,10 @@ create table answers (
 );
 create table state (name text primary key, value integer not null);
 """
+
+
+_PLACE: Final = re.compile(r"events/((?!\.)[^/\0]{1,255})/(\d{4}-\d\d-\d\d|undated)/\d{1,9}\.parquet")
+_NUMBERS: Final = ("id", "rows", "records", "undated", "low", "high", "collected", "size")
 
 
 class StoreError(UsageError):
@@ -200,6 +205,8 @@ class Index:
     def __init__(self, file: Path) -> None:
         self.file = file
         try:
+            if file.is_symlink():
+                raise StoreError(f"{file} is a symbolic link: remove it")
             with suppress(OSError):  # what it says of logs is for its owner
                 os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
             self._db = sqlite3.connect(file, isolation_level=None, timeout=WAIT_SECONDS)
@@ -330,7 +337,12 @@ class Index:
 
     @staticmethod
     def _segment(row: tuple[object, ...]) -> SegmentInfo:
-        return SegmentInfo(**dict(zip(_SEGMENT, row, strict=True)))  # type: ignore[arg-type]
+        found = dict(zip(_SEGMENT, row, strict=True))
+        place = _PLACE.fullmatch(str(found["path"]))
+        numbers = all(isinstance(found[name], int) for name in _NUMBERS)
+        if place is None or not numbers or place.groups() != (found["source"], found["day"]):
+            raise StoreError(f"the index names a segment {found['path']!r} that it cannot have: it was tampered with")
+        return SegmentInfo(**found)  # type: ignore[arg-type]
 
     # --- cursors and the ledger ---
 

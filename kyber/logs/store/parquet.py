@@ -7,6 +7,7 @@ next opened for writing.
 """
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -50,6 +51,8 @@ MERGED: Final = 2**25
 """Bytes of the columns of one segment after merging, uncompressed: what bounds the memory that merging takes."""
 _FOLDER, _INDEX, _LOCK, _READING = "events", "index.sqlite", "collect.lock", "reading.lock"
 _PART: Final = ".part"
+_NAME: Final = re.compile(r"\d{1,9}\.(?:parquet|part|parquet\.part)")
+_NEW: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +152,14 @@ class ParquetStore:
         self.answers = {}
 
     def _opened(self, info: SegmentInfo) -> Segment:
-        return Segment(self.folder / info.path)
+        file = self.folder / info.path
+        _no_links(self.folder, file)
+        if not file.is_file() and file.exists():
+            raise StoreError(f"{file} is no regular file")
+        found = Segment(file)
+        if found.nature.source != info.source:
+            raise StoreError(f"{file} holds events of another source than the index says: it was tampered with")
+        return found
 
     def totals(self) -> Mapping[str, Totals]:
         """The ledger, by source."""
@@ -201,6 +211,7 @@ def writing(folder: Path, holder: str) -> "Iterator[WritableStore]":
     """
     with ExitStack() as stack:
         with _writing(folder):
+            _no_links(folder.parent, folder / _FOLDER)
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             stack.enter_context(held(folder / _LOCK, holder))
             store = stack.enter_context(closing(WritableStore(folder)))
@@ -228,11 +239,12 @@ class WritableStore(ParquetStore):
             return
         with _writing(self.folder), alone(self.folder / _READING) as nobody:
             known = self.index.paths() if nobody else set()
-            for file in top.glob("*/*/*") if nobody else ():
-                if str(file.relative_to(self.folder)) not in known:
-                    file.unlink(missing_ok=True)
-                    with suppress(OSError):  # a day that still holds something
-                        file.parent.rmdir()
+            for day in [day for source in _folders(top) for day in _folders(source)] if nobody else ():
+                for file in list(day.iterdir()):
+                    if _NAME.fullmatch(file.name) and str(file.relative_to(self.folder)) not in known:
+                        file.unlink(missing_ok=True)
+                with suppress(OSError):  # a day that still holds something
+                    day.rmdir()
 
     def append(
         self,
@@ -374,12 +386,16 @@ class WritableStore(ParquetStore):
     def _saved(self, made: pa.Table, source: str, day: str) -> tuple[str, int, str]:
         """Write a table to a file of its own; its name under the store, size and hash. On the disk when it returns."""
         folder = self.folder / _FOLDER / source / day
+        _no_links(self.folder, folder)
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         number = max((int(one.stem) for one in folder.glob("*.parquet") if one.stem.isdecimal()), default=0) + 1
         file = folder / f"{number:06}.parquet"
         part = file.with_suffix(_PART)
-        segments.write(made, part)
-        with part.open("rb") as written:
+        part.unlink(missing_ok=True)
+        with os.fdopen(os.open(part, _NEW, 0o600), "r+b") as written:
+            segments.write(made, written)
+            written.flush()
+            written.seek(0)
             digest = file_digest(written, "sha256").hexdigest()
             os.fsync(written.fileno())
             size = os.fstat(written.fileno()).st_size
@@ -428,7 +444,9 @@ class WritableStore(ParquetStore):
         gone = [_deleted(info) for info in infos]
         if not infos:
             return gone
-        with _writing(self.folder), (self.folder / "deleted.jsonl").open("ab") as record:
+        written = self.folder / "deleted.jsonl"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+        with _writing(self.folder), os.fdopen(os.open(written, flags, 0o600), "ab") as record:
             for one in gone:
                 record.write(orjson.dumps({"deleted": _moment(now), **one.plain()}) + b"\n")
             record.flush()
@@ -481,6 +499,20 @@ class _Stored:
 def _span(origin: Origin, offsets: Sequence[int], raw: Sequence[bytes]) -> Span:
     """Where some records of an input are, from the start of the first to the end of the last."""
     return Span(origin.fingerprint, min(offsets), max(map(sum, zip(offsets, map(len, raw), strict=True))))
+
+
+def _folders(top: Path) -> list[Path]:
+    """The folders in a folder, links left out."""
+    return [Path(one.path) for one in os.scandir(top) if one.is_dir(follow_symlinks=False)]
+
+
+def _no_links(top: Path, place: Path) -> None:
+    """Raises StoreError where a symbolic link stands between a folder and a place below it, or is that place."""
+    for part in (place, *place.parents):
+        if part == top:
+            return
+        if part.is_symlink():
+            raise StoreError(f"{part} is a symbolic link: kyber keeps events in folders of its own; remove it")
 
 
 def _by_day(batch: EventBatch, rows: Places, now: int) -> Iterator[tuple[str, Places]]:

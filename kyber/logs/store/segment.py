@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -235,7 +235,7 @@ def lines_of(offset: int, raw: bytes) -> Iterator[tuple[int, bytes]]:
         offset += len(line) + 1
 
 
-def write(made: pa.Table, file: Path) -> None:
+def write(made: pa.Table, file: Path | BinaryIO) -> None:
     """Write a segment. Raises OSError. Statistics of raw records would repeat them in the file's footer."""
     names = made.column_names
     pq.write_table(
