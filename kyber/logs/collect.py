@@ -184,8 +184,7 @@ class _Collecting:
             self.unchanged += 1
             seen.add(same.id)
             if same.path != str(known.place(given)):
-                known.put(replace(same, path=str(known.place(given))))
-                moved.add(same.id)
+                known.put(self.store.keep(replace(same, path=str(known.place(given)), seen=self.moment)))
             return True
         stream = Stream(given)
         try:

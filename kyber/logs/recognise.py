@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from kyber.logs.inputs import Input
 from kyber.logs.store.index import Cursor
@@ -35,12 +35,7 @@ class Known:
     """
 
     def __init__(self, cursors: Sequence[Cursor], listed: Iterable[Path], named: Iterable[Path] = ()) -> None:
-        self._cursors: dict[int, Cursor] = {}
-        self._files: dict[Identity, dict[int, None]] = {}
-        self._paths: dict[tuple[str, str], dict[int, None]] = {}
-        self._heads: dict[tuple[int, bytes], dict[int, None]] = {}
-        for cursor in reversed(cursors):  # the latest seen last
-            self.put(cursor)
+        self._cursors = {one.id: one for one in reversed(cursors)}  # the latest seen last
         self._places = {path: Path(os.path.realpath(path)) for path in listed}
         there = set(self._places.values())
         known = {*there, *(Path(os.path.realpath(path)) for path in named), *(Path(one.path) for one in cursors)}
@@ -57,25 +52,29 @@ class Known:
                 continue
             self._present[state.st_dev, state.st_ino] = path
         self._renamed: dict[Cursor, bool] = {}
+        self._index()
+
+    def _index(self) -> None:
+        self._latest: dict[Identity, int] = {}
+        self._latest_at: dict[tuple[str, str], int] = {}
+        self._heads: dict[tuple[int, bytes], dict[int, None]] = {}
+        for cursor in self._cursors.values():
+            self._add(cursor)
+
+    def _add(self, cursor: Cursor) -> None:
+        self._latest[cursor.device, cursor.inode, cursor.member] = cursor.id
+        self._latest_at[cursor.path, cursor.member] = cursor.id
+        if cursor.head_size:
+            self._heads.setdefault((cursor.head_size, cursor.head), {})[cursor.id] = None
 
     def put(self, cursor: Cursor) -> None:
         """A cursor as it is now."""
         before = self._cursors.pop(cursor.id, None)
-        if before is not None:
-            for index, key in self._keys(before):
-                del index[key][before.id]
         self._cursors[cursor.id] = cursor
-        for index, key in self._keys(cursor):
-            index.setdefault(key, {})[cursor.id] = None
-
-    def _keys(self, cursor: Cursor) -> Iterator[tuple[dict[Any, dict[int, None]], Any]]:
-        """Where a cursor is looked up: the ids under each key are in the order in which they were put there."""
-        yield self._files, (cursor.device, cursor.inode, cursor.member)
-        yield self._paths, (cursor.path, cursor.member)
-        yield self._heads, (cursor.head_size, cursor.head)
-
-    def _latest(self, index: Mapping[Any, Mapping[int, None]], key: Any) -> int | None:
-        return next(reversed(index.get(key, {})), None)
+        if before is None or _place(before) == _place(cursor):
+            self._add(cursor)
+        else:
+            self._index()
 
     def is_there(self, state: os.stat_result) -> bool:
         """Whether a file was there under some name when the source was looked at."""
@@ -121,7 +120,7 @@ class Known:
 
     def own(self, state: os.stat_result, given: Input) -> Cursor | None:
         """The latest cursor of the very file, whatever it may hold now."""
-        found = self._latest(self._files, (state.st_dev, state.st_ino, member_of(given)))
+        found = self._latest.get((state.st_dev, state.st_ino, member_of(given)))
         return None if found is None else self._cursors[found]
 
     def alike(self, sample: bytes) -> list[Cursor]:
@@ -171,15 +170,15 @@ class Known:
     def was_cut(self, cursor: Cursor) -> bool:
         """Whether the file that a cursor was made for lives on under its name, and no longer holds what it held: it is
         rotated by copying and truncating."""
-        latest = self._latest(self._files, (cursor.device, cursor.inode, cursor.member))
-        if latest is not None and latest != cursor.id:
-            return self._cursors[latest].path == cursor.path
+        latest = self._cursors[self._latest[cursor.device, cursor.inode, cursor.member]]
+        if latest.id != cursor.id:
+            return latest.path == cursor.path
         now = self._where(cursor)
         return now is not None and not self._holds(now, cursor)
 
     def _where(self, cursor: Cursor) -> Path | None:
         """Where the file that a cursor was made for is now; None where it is gone, be its inode given to another."""
-        latest = self._latest(self._files, (cursor.device, cursor.inode, cursor.member)) == cursor.id
+        latest = self._latest.get((cursor.device, cursor.inode, cursor.member)) == cursor.id
         place = self._present.get((cursor.device, cursor.inode)) if latest else None
         if place is None or cursor.member or str(place) == cursor.path:
             return place
@@ -203,7 +202,7 @@ class Known:
         """Whether a file's name lets it be a copy of the one that a cursor was made for, or what became of it."""
         last, now = Path(cursor.path), self._where(cursor)
         if path == last:  # made anew under its old name
-            return now is None and self._latest(self._paths, (cursor.path, cursor.member)) == cursor.id
+            return now is None and self._latest_at.get((cursor.path, cursor.member)) == cursor.id
         if path.name == last.name:
             return False
         if now is not None:
@@ -260,6 +259,10 @@ def holds(stream: Stream, cursor: Cursor, *, own: bool) -> bytes | None:
         return tail if sha256(tail).digest() == cursor.tail and stream.skip(rest) else None
     except ReadingError:
         return None
+
+
+def _place(cursor: Cursor) -> tuple[object, ...]:
+    return cursor.device, cursor.inode, cursor.member, cursor.path, cursor.head_size, cursor.head
 
 
 def _beside(listed: Collection[Path], known: Mapping[Path, Collection[str]]) -> list[Input]:

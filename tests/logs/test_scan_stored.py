@@ -148,7 +148,7 @@ WORDS = [
 ]
 
 
-@settings(deadline=None, max_examples=12)
+@settings(deadline=None, max_examples=20)
 @given(
     given=st.lists(cases(), min_size=1, max_size=3),
     extras=st.lists(EXTRAS, min_size=18, max_size=18),
@@ -369,7 +369,7 @@ def test_answers_are_of_the_rows_that_the_rules_of_one_logsource_see(tmp_path: P
         store_all(store, read(file, form="syslog"))
         for _ in range(2):
             assert told(of_store(store, rules)) == told(expected)
-        assert answers(store) >= 4
+        assert answers(store) == 4
 
 
 def test_a_rule_whose_pattern_takes_too_long_is_blind_whenever_it_is_asked(

@@ -460,7 +460,7 @@ def orphans(store: WritableStore) -> list[Path]:
     made = []
     for name in (
         "app/2026-03-04/000009.parquet",
-        "app/2026-03-04/000010.part",
+        "app/2026-03-04/000010.parquet.part",
         "gone/2026-01-01/000001.parquet",
     ):
         file = store.folder / "events" / name
