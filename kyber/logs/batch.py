@@ -259,7 +259,7 @@ class EventBatch:
         fields = _Flattened(named, wanted, len(parsed.events))
         fields.objects("", np.arange(fields.rows), parsed.events, 0)
         self._set(fields, fields.rows, _Read(parsed, origin), logsource, table, json and not fields.deep)
-        self.unindexed = fields.unindexed
+        self.unindexed, self.rejects = fields.unindexed, parsed.rejects
 
     @classmethod
     def of(
@@ -276,6 +276,7 @@ class EventBatch:
         self.fields, self.rows, self.read, self.logsource, self.table = fields, rows, read, logsource, table
         self.verbatim = verbatim
         self.unindexed = 0
+        self.rejects: Sequence[Reject] = ()
         self.derived: Mapping[str, Callable[[EventBatch], Column | None]] = {}
         """Columns that are worked out from others when they are asked for."""
         self._made: dict[tuple[str, ...], Column | None] = {}

@@ -178,7 +178,7 @@ def assert_whole(read: EventBatch, batch: EventBatch, rows: Sequence[int]) -> No
         found[name] = {row: typed(column.at(at)) for at, row in enumerate(there.tolist())}
     for name in read.names:
         assert found.pop(name) == {
-            row: held for row in range(read.rows) if (held := held_in(read.column(name), row)) != "absent"
+            row: held for row in range(read.rows) if (held := held_in(read.fields.column(name), row)) != "absent"
         }
     assert found == {}
 
