@@ -244,6 +244,9 @@ class EventBatch:
     value stands in its record as JSON writes it.
     """
 
+    rejects: Sequence[Reject] = ()
+    """What could not be parsed beside them."""
+
     def __init__(
         self,
         parsed: Parsed,
@@ -276,7 +279,6 @@ class EventBatch:
         self.fields, self.rows, self.read, self.logsource, self.table = fields, rows, read, logsource, table
         self.verbatim = verbatim
         self.unindexed = 0
-        self.rejects: Sequence[Reject] = ()
         self.derived: Mapping[str, Callable[[EventBatch], Column | None]] = {}
         """Columns that are worked out from others when they are asked for."""
         self._made: dict[tuple[str, ...], Column | None] = {}
