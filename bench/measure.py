@@ -1,6 +1,7 @@
 """Steps measured in processes of their own, so that none warms another; ratios and tables of what they measured."""
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -12,7 +13,9 @@ Figures = dict[str, Any]
 
 def measured(module: str, *arguments: str) -> Figures:
     """What `python -m MODULE ARGUMENT...` prints as its last line, which is JSON."""
-    done = subprocess.run([sys.executable, "-m", module, *arguments], check=True, stdout=subprocess.PIPE, text=True)
+    environment = {"ARROW_DEFAULT_MEMORY_POOL": "system", **os.environ}  # as the command line has it
+    command = [sys.executable, "-m", module, *arguments]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
     found: Figures = json.loads(done.stdout.splitlines()[-1])
     return found
 

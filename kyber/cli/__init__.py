@@ -5,6 +5,7 @@ command loads nothing heavy: what it needs is imported when it runs.
 """
 
 import io
+import os
 import sys
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final
@@ -19,6 +20,7 @@ from kyber.cli.doctor import doctor
 from kyber.cli.findings import app as findings
 from kyber.cli.init import init
 from kyber.cli.logs import app as logs
+from kyber.cli.rules import app as rules
 from kyber.cli.scan import scan
 from kyber.cli.schedule import schedule
 from kyber.cli.schema import schema
@@ -35,7 +37,7 @@ COMMANDS: Final[tuple[Callable[..., None], ...]] = (
     schedule,
     doctor,
 )
-GROUPS: Final[Mapping[str, typer.Typer]] = {"findings": findings, "logs": logs}
+GROUPS: Final[Mapping[str, typer.Typer]] = {"findings": findings, "logs": logs, "rules": rules}
 
 
 class _Commands(TyperGroup):
@@ -87,6 +89,7 @@ def _main(
 
 def main() -> None:
     """The `kyber` command."""
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # its own pools keep what they were given
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a letter that the terminal does not have is shown as its number
             stream.reconfigure(errors="backslashreplace")

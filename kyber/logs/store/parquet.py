@@ -120,6 +120,18 @@ class ParquetStore:
             for info in self.chosen(period, sources=sources, days=days):
                 yield self.batch(info)
 
+    def event(self, identity: str, period: Period = ALL) -> tuple[EventBatch, int] | None:
+        """The event of an id (32 hexadecimal digits) as a batch and a row, where it is stored and may be of a period.
+
+        Raises StoreError.
+        """
+        with self.reading():
+            for info in self.chosen(period):
+                row = segments.place(self.folder / info.path, identity)
+                if row is not None:
+                    return self.batch(info), row
+        return None
+
     @contextmanager
     def reading(self) -> Iterator[None]:
         """While this lasts, no segment that the index names is removed."""
@@ -138,6 +150,7 @@ class ParquetStore:
 
     def batch(self, info: SegmentInfo) -> EventBatch:
         """The events of one segment. Raises StoreError where it is not there or damaged."""
+        segments.give_back()
         opened = self._opened(info)
         try:
             return opened.batch(_Memory(self, info.id))
@@ -282,6 +295,7 @@ class WritableStore(ParquetStore):
                 kept = self.index.keep(cursor)
                 self.index.note(replace(read, at=now, events=events, stored=stored, duplicate=events - stored))
                 self.index.set_state("commit", commit)
+        segments.give_back()
         return Appended(stored, events - stored, kept)
 
     def touch(self, ids: Iterable[int], now: int) -> None:
@@ -434,6 +448,7 @@ class WritableStore(ParquetStore):
         with self.index.transaction():
             self.index.add(info, self.index.spans(one.id for one in infos))
             self.index.drop(one.id for one in infos)
+        segments.give_back()
 
     def delete(self, before: Mapping[str, date], now: int) -> list[Deleted]:
         """Delete what lies, per source, before a day. What was deleted is first written to `deleted.jsonl`.

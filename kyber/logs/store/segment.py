@@ -24,6 +24,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -48,6 +49,15 @@ REASON, FACTS = "kyber.reason", "kyber.facts"
 _META: Final = b"kyber"
 _JSON: Final = {b"kyber": b"json"}
 _INT64: Final = (-(2**63), 2**63 - 1)
+_POOLS: Final = (pa.default_memory_pool(), pa.system_memory_pool())
+"""What Arrow allocates from, and what Python does where its objects are large."""
+
+
+def give_back() -> None:
+    """Let the system have the memory that is free: allocators keep it for the next time, and so hold the sum of many
+    peaks."""
+    for pool in _POOLS:
+        pool.release_unused()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,6 +229,13 @@ def ids(file: Path) -> list[str]:
     return [one.hex() for one in _read(file, ID).column(ID).to_pylist()]
 
 
+def place(file: Path, identity: str) -> int | None:
+    """The row of the event with an id; None where the segment does not hold it. Raises StoreError."""
+    column = _read(file, ID).column(ID)
+    found = int(pc.index(column, pa.scalar(bytes.fromhex(identity), column.type)).as_py())
+    return None if found < 0 else found
+
+
 def lines(file: Path, fingerprint: bytes) -> Iterator[tuple[int, bytes]]:
     """The lines of what a segment holds of one input, each with where it began. Raises StoreError."""
     read = _read(file, FINGERPRINT, OFFSET, RAW)
@@ -287,11 +304,6 @@ class Segment:
         with _reading(self.path):
             found = _columns(self.file, [name]).column(name)
             return found.chunk(0) if found.num_chunks == 1 else found.combine_chunks()
-
-    def own(self) -> pa.Table:
-        """The columns that are not the events' own."""
-        with _reading(self.path):
-            return _columns(self.file, [name for name in self.schema.names if _is_own(name)])
 
     def column(self, name: str) -> Column | None:
         """A native column; None where the segment has none of that name."""
@@ -446,16 +458,23 @@ class _Raw(Sequence[bytes]):
 
 def merged(segments: Sequence[Segment]) -> pa.Table:
     """The events of several segments of one nature as one table, by time; events without one come last."""
-    whole = pa.concat_tables([one.own() for one in segments]).unify_dictionaries()
-    times = whole.column(TIME).cast(pa.int64()).fill_null(2**62).to_numpy()
+    times = _whole(segments, TIME).cast(pa.int64()).fill_null(2**62).to_numpy()
     order = np.argsort(times, kind="stable")
-    taken = whole.take(pa.array(order))
+    places = pa.array(order)
+    own = {
+        name: _whole(segments, name).take(places).combine_chunks() for name in segments[0].schema.names if _is_own(name)
+    }
     names = sorted({name for one in segments for name in one.names})
     return _assembled(
         segments[0].nature,
-        {name: taken.column(name).combine_chunks() for name in taken.column_names},
+        own,
         ((name, column, column.codes[order]) for name in names if (column := _joined(segments, name)) is not None),
     )
+
+
+def _whole(segments: Sequence[Segment], name: str) -> pa.ChunkedArray:
+    """One of the columns that are not the events' own, of several segments, one after the other."""
+    return pa.chunked_array([one.array(name) for one in segments]).unify_dictionaries()
 
 
 def _joined(segments: Sequence[Segment], name: str) -> Column | None:
