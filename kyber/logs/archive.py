@@ -96,7 +96,7 @@ def _overlap(found: list[ZipInfo], size: int) -> bool:
 
 def _hidden(name: str) -> bool:
     parts = PurePosixPath(name).parts
-    return any((part.startswith(".") and part != "..") or part == "__MACOSX" for part in parts)
+    return "__MACOSX" in parts[:-1] or any(part.startswith(".") and part != ".." for part in parts)
 
 
 def _can_be_read(info: ZipInfo) -> bool:

@@ -17,7 +17,7 @@ import orjson
 from numpy.typing import NDArray
 
 from kyber.logs.schema import Condition, Drawn, Table
-from kyber.logs.values import NO_TIME, Value, moment, parts, text
+from kyber.logs.values import NO_TIME, Value, moments, parts, text
 
 Codes = NDArray[np.int32]
 Rows = NDArray[np.bool_]
@@ -86,6 +86,8 @@ class Parsed:
 
     The four lists run side by side. `numbers` and `offsets` are those of an event's first record; `held` says how many
     records each event holds, empty where that is one each. Every record is in an event, a reject, or counted as blank.
+    `again` parses one of the raw records once more, where that needs no more than the record. `fields`: the events'
+    columns, where those were made already; then `events` is empty.
     """
 
     events: list[dict[str, Any]] = field(default_factory=list)
@@ -96,6 +98,8 @@ class Parsed:
     rejects: list[Reject] = field(default_factory=list)
     blank: int = 0
     repaired: int = 0
+    again: Callable[[bytes], dict[str, Any]] | None = None
+    fields: "Made | None" = None
 
     @property
     def records(self) -> int:
@@ -141,6 +145,20 @@ class Fields(Protocol):
 
     def cells(self, rows: Places) -> Iterator[tuple[str, Places, Column]]:
         """What the columns hold at some rows: a name, the rows that have it, and a column over just those."""
+        ...
+
+
+class Made(Fields, Protocol):
+    """Native columns that are made of parsed events."""
+
+    @property
+    def unindexed(self) -> int:
+        """How many values lie in OTHERS."""
+        ...
+
+    @property
+    def deep(self) -> bool:
+        """Whether something was nested so deep that it is kept as text."""
         ...
 
 
@@ -244,9 +262,6 @@ class EventBatch:
     value stands in its record as JSON writes it.
     """
 
-    rejects: Sequence[Reject] = ()
-    """What could not be parsed beside them."""
-
     def __init__(
         self,
         parsed: Parsed,
@@ -259,10 +274,9 @@ class EventBatch:
     ) -> None:
         """What was parsed from one input. `json`: its records are JSON. `wanted`: native columns that are kept, however
         many others there are."""
-        fields = _Flattened(named, wanted, len(parsed.events))
-        fields.objects("", np.arange(fields.rows), parsed.events, 0)
-        self._set(fields, fields.rows, _Read(parsed, origin), logsource, table, json and not fields.deep)
-        self.unindexed, self.rejects = fields.unindexed, parsed.rejects
+        fields: Made = parsed.fields or _flattened(parsed.events, named, wanted)
+        self._set(fields, len(parsed.raw), _Read(parsed, origin), logsource, table, json and not fields.deep)
+        self.unindexed = fields.unindexed
 
     @classmethod
     def of(
@@ -387,13 +401,13 @@ class EventBatch:
             column, open_rows = self.column(clock.column), found == NO_TIME
             if column is not None and open_rows.any():
                 zone = UTC if clock.utc else self.zone
-                parsed = np.array([*(moment(value, zone) for value in column.values), NO_TIME], dtype=np.int64)
+                parsed = np.append(moments(column.values, zone), NO_TIME)
                 found[open_rows] = parsed[column.codes[open_rows]]
         return found
 
 
 _Piece = tuple[Places, Sequence[Any], bool]
-"""Rows, their values, and whether those are all plain: text, whole numbers or null."""
+"""Rows in order, their values, and whether those are all plain: text, whole numbers or null."""
 
 
 _NESTED = frozenset((dict, list))
@@ -492,6 +506,12 @@ class _Flattened:
         self.pieces.setdefault(name, []).append((rows, values, plain))
 
 
+def _flattened(events: Sequence[dict[str, Any]], named: Naming, wanted: frozenset[str]) -> _Flattened:
+    fields = _Flattened(named, wanted, len(events))
+    fields.objects("", np.arange(fields.rows), events, 0)
+    return fields
+
+
 def _split(
     rows: Places, values: Sequence[Any], kind: type
 ) -> tuple[tuple[Places, list[Any]], tuple[Places, list[Any]]]:
@@ -503,6 +523,34 @@ def _split(
     )
 
 
+class Encoder:
+    """Values of any columns -> codes, each distinct value once."""
+
+    PLAIN = frozenset((str, int, type(None)))
+    """Kinds of values that are their own keys."""
+
+    def __init__(self) -> None:
+        self._index = _Counted()
+        self.code = self._index.__getitem__
+        """The code of a key."""
+
+    @property
+    def size(self) -> int:
+        """About how many bytes the distinct values take."""
+        return self._index.size
+
+    @staticmethod
+    def key(value: Any) -> Any:
+        """The key of a value: itself where it is plain."""
+        return _key(value)
+
+    def column(self, codes: Codes) -> Column:
+        """The column that codes mean."""
+        distinct, places = np.unique(codes, return_inverse=True)
+        values = [_value(self._index.keys_[code]) for code in distinct.tolist()]
+        return Column(places.reshape(-1).astype(np.int32), values)
+
+
 class _Index(dict[Any, int]):
     """Value -> code; a value not seen before gets the next code. 1, 1.0 and True are different values."""
 
@@ -511,7 +559,21 @@ class _Index(dict[Any, int]):
         return code
 
 
-_PLAIN = frozenset((str, int, type(None)))
+class _Counted(dict[Any, int]):
+    """As _Index; knows the key of each code, and about how many bytes they take."""
+
+    def __init__(self) -> None:
+        self.keys_: list[Any] = []
+        self.size = 0
+
+    def __missing__(self, key: Any) -> int:
+        self[key] = code = len(self)
+        self.keys_.append(key)
+        self.size += 120 + (len(key) if type(key) is str else 300)
+        return code
+
+
+_PLAIN = Encoder.PLAIN
 
 
 def _part(value: Value, drawn: Drawn) -> Value:
@@ -541,8 +603,10 @@ def _coded(pieces: Sequence[_Piece]) -> tuple[list[Codes], _Index]:
 
 
 def _encode(pieces: Sequence[_Piece], rows: int) -> Column:
-    codes: Codes = np.full(rows, ABSENT, dtype=np.int32)
     coded, index = _coded(pieces)
+    if len(pieces) == 1 and len(coded[0]) == rows:  # one value for every event, in order
+        return Column(coded[0], list(index) if pieces[0][2] else [_value(key) for key in index])
+    codes: Codes = np.full(rows, ABSENT, dtype=np.int32)
     for (place, _, _), found in zip(pieces, coded, strict=True):
         codes[place] = found
     if np.count_nonzero(codes >= 0) < sum(map(len, coded)):
@@ -556,7 +620,8 @@ def _joined(pieces: Sequence[_Piece], rows: int) -> Column:
     for place, values, _ in pieces:
         for row, value in zip(place.tolist(), values, strict=True):
             held[row] = (*parts(held[row]), *parts(value)) if row in held else value
-    return _encode([(np.fromiter(held, dtype=np.int64), list(held.values()), False)], rows)
+    places = sorted(held)
+    return _encode([(np.array(places, dtype=np.int64), [held[place] for place in places], False)], rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -570,7 +635,7 @@ class _Kept:
 def _key(value: Any) -> Any:
     if type(value) in _PLAIN:
         return value
-    if isinstance(value, tuple):
+    if isinstance(value, tuple) or (type(value) is list and _NESTED.isdisjoint(map(type, value))):
         return _Kept("array", tuple(_key(one) for one in value))
     if isinstance(value, dict | list):
         return _unfolded(value)

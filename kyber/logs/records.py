@@ -6,8 +6,8 @@ A record longer than the limit is cut and marked.
 import io
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import accumulate
+from collections.abc import Callable, Iterator, Mapping
+from itertools import accumulate, islice
 from typing import Any, BinaryIO, Protocol, cast
 
 from kyber.logs.batch import Chunk
@@ -17,7 +17,9 @@ from kyber.logs.stream import ReadingError, Stream
 MAX_RECORD = 2**20
 """Bytes of one record; what is longer is cut here and the rest of it passed over."""
 CHUNK = 32 * 2**20
-"""Bytes of raw records read before they are parsed: what bounds the memory of a scan."""
+"""Bytes of raw records read before they are parsed and stored together."""
+PIECE = 4 * 2**20
+"""Bytes of lines read before they are parsed in a scan: few enough to lie in a processor's own memory."""
 MAX_RECORDS = 250_000
 """Records parsed at once, about: short ones cost more than their bytes."""
 MAX_HELD = 2**31
@@ -36,33 +38,30 @@ class Readable(Protocol):
         ...
 
 
-def lines(stream: Readable, size: int = CHUNK, number: int = 1, offset: int = 0) -> Iterator[Chunk]:
+def lines(stream: Readable, size: int = PIECE, number: int = 1, offset: int = 0) -> Iterator[Chunk]:
     """Chunks of whole lines, without their line feeds. The last line needs none. Long lines are cut and marked.
 
     The first line is record `number`, and begins at `offset` of the input: where the stream stands.
     """
     head, length = b"", 0  # a line that has begun: its start, and how long it is by now
-    for data, last in _portions(_full(stream, size)):
-        unended = last and not data.endswith(b"\n")
-        end = len(data) if unended else data.rfind(b"\n")
-        if end < 0 or (last and not length and not data):
-            head, length = head + data[: MAX_RECORD - len(head)], length + len(data)
-            continue
-        following = offset + length + end + (not unended)
-        chunk = _chunk(data[:end].split(b"\n"), head, length, number, offset, following, unended)
-        yield chunk
-        number += len(chunk.records)
-        offset = following
-        head, length = data[end + 1 :][:MAX_RECORD], len(data) - end - 1
-
-
-def _portions(pieces: Iterable[tuple[bytes, bool]]) -> Iterator[tuple[bytes, bool]]:
-    """Pieces of which none holds many more than MAX_RECORDS lines, however short those are."""
-    for data, last in pieces:
-        parts = max(1, -(-data.count(b"\n") // MAX_RECORDS))
-        step = -(-len(data) // parts) or 1
-        for start in range(0, max(len(data), 1), step):
-            yield data[start : start + step] if parts > 1 else data, last and start + step >= len(data)
+    for data, last in _full(stream, size):
+        reader = io.BytesIO(data)
+        while (some := list(islice(reader, MAX_RECORDS))) or (last and length):
+            unended = not (some and some[-1].endswith(b"\n"))
+            if unended and not last:
+                rest = some.pop()
+                if not some:
+                    head, length = head + rest[: MAX_RECORD - len(head)], length + len(rest)
+                    break
+            else:
+                rest = b""
+            ended = len(some) - (unended and last)
+            records = [line[:-1] for line in some[:ended]] + (some[ended:] or [b""] if unended and last else [])
+            following = offset + length + sum(map(len, some))
+            yield _chunk(records, head, length, number, offset, following, unended and last)
+            number += len(records)
+            offset = following
+            head, length = rest[:MAX_RECORD], len(rest)
 
 
 def _full(stream: Readable, size: int) -> Iterator[tuple[bytes, bool]]:

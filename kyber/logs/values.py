@@ -1,14 +1,19 @@
 """Values as logs carry them, and how they read as text, as number and as time."""
 
 import re
-from collections.abc import Iterator
-from datetime import UTC, datetime, tzinfo
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta, tzinfo
+
+import numpy as np
+from numpy.typing import NDArray
 
 Scalar = str | int | float | bool | None
 Value = Scalar | tuple[Scalar, ...]
 
 NO_TIME = -(2**63)
 """Microseconds that stand for "no time known"."""
+MANY = 16
+"""Times of one length from which on they are read all at once."""
 
 _NUMBER = re.compile(r"[+-]?\d{1,40}(\.\d{1,40})?([eE][+-]?\d{1,3})?", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -81,6 +86,72 @@ def moment(value: Value, zone: tzinfo) -> int:
         if found != NO_TIME:
             return found
     return NO_TIME
+
+
+def moments(values: Sequence[Value], zone: tzinfo) -> NDArray[np.int64]:
+    """`moment` of each of many values; those written `YYYY-MM-DD hh:mm:ss`, with `T`, a fraction or `Z`, at once."""
+    found = np.full(len(values), NO_TIME, dtype=np.int64)
+    sizes = np.fromiter((len(one) if type(one) is str else 0 for one in values), dtype=np.int64, count=len(values))
+    left = np.ones(len(values), dtype=bool)
+    for size in np.unique(sizes).tolist():
+        places = np.flatnonzero(sizes == size)
+        if 19 <= size <= 30 and len(places) >= MANY:
+            texts_ = "".join(values[place] for place in places.tolist())  # type: ignore[misc]
+            if texts_.isascii():
+                known, times = _plainly_written(np.frombuffer(texts_.encode(), dtype=np.uint8).reshape(-1, size), zone)
+                found[places[known]] = times
+                left[places[known]] = False
+    for place in np.flatnonzero(left).tolist():
+        found[place] = moment(values[place], zone)
+    return found
+
+
+def _plainly_written(signs: NDArray[np.uint8], zone: tzinfo) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """Which rows of characters are plain times, and what those are: microseconds since the epoch."""
+    size = signs.shape[1]
+    zulu = signs[:, -1] == ord("Z")
+    if zulu.any() and not zulu.all():
+        known: NDArray[np.bool_] = np.zeros(len(signs), dtype=bool)
+        times = np.zeros(len(signs), dtype=np.int64)
+        for those in (zulu, ~zulu):
+            inner, moments_ = _plainly_written(signs[those], zone)
+            places = np.flatnonzero(those)[inner]
+            known[places], times[places] = True, moments_
+        return known, times[known]
+    end = size - int(zulu.all())
+    digits = signs.astype(np.int64) - ord("0")
+    numbers = [*range(4), 5, 6, 8, 9, 11, 12, 14, 15, 17, 18, *range(20, end)]
+    known = np.all((digits[:, numbers] >= 0) & (digits[:, numbers] <= 9), axis=1)
+    for place, sign in ((4, "-"), (7, "-"), (13, ":"), (16, ":"), (19, ".")):
+        if place < end:
+            known &= signs[:, place] == ord(sign)
+    known &= ((signs[:, 10] == ord("T")) | (signs[:, 10] == ord(" "))) & (end != 20)
+
+    def number(start: int, stop: int) -> NDArray[np.int64]:
+        return digits[:, start:stop] @ (10 ** np.arange(stop - start - 1, -1, -1))
+
+    year, month, day = number(0, 4), number(5, 7), number(8, 10)
+    hour, minute, second = number(11, 13), number(14, 16), number(17, 19)
+    # Years whose offsets from UTC change at whole minutes, and that stay in the calendar in every zone.
+    known &= (year >= 1970) & (year <= 9998) & (month >= 1) & (month <= 12) & (day >= 1)
+    known &= (hour <= 23) & (minute <= 59) & (second <= 59)
+    since = np.where(known, (year - 1970) * 12 + month - 1, 0)
+    begins = since.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+    known &= day <= (since + 1).astype("datetime64[M]").astype("datetime64[D]").astype(np.int64) - begins
+    minutes = ((begins + day - 1) * 1440 + hour * 60 + minute)[known]
+    rest = second * 1_000_000
+    if end > 20:
+        rest += number(20, min(end, 26)) * 10 ** max(26 - end, 0)
+    if zulu.all() or zone is UTC:
+        return known, minutes * 60_000_000 + rest[known]
+    distinct, place = np.unique(minutes, return_inverse=True)
+    begun = np.array([_local_minute(one, zone) for one in distinct.tolist()], dtype=np.int64)
+    return known, begun[place.reshape(-1)] + rest[known]
+
+
+def _local_minute(minutes: int, zone: tzinfo) -> int:
+    """When a minute (since 1970, by the clocks of a zone) begins: microseconds since the epoch, UTC."""
+    return _microseconds((_EPOCH + timedelta(minutes=minutes)).replace(tzinfo=zone))
 
 
 def _written(string: str, zone: tzinfo) -> int:

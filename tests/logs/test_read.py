@@ -257,7 +257,8 @@ def read_input(given: Input) -> tuple[list[bytes], str | None]:
 def test_each_member_of_an_archive_is_read_as_a_file_of_its_own(
     method: int, members: dict[str, bytes], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    members = {name: data for name, data in members.items() if not begins_like_packed(data)}
+    # Some names say that the archive is a document.
+    members = {name: data for name, data in members.items() if name != "mimetype" and not begins_like_packed(data)}
     path = zipped(tmp_path_factory.mktemp("zip") / "logs.zip", members, method=method)
     if not members:  # an archive of nothing has another mark
         return

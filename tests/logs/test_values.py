@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kyber.logs.values import NO_TIME, as_datetime, fold, moment, number, parts, shown, text, texts
+from kyber.logs.values import NO_TIME, as_datetime, fold, moment, moments, number, parts, shown, text, texts
 
 HELSINKI = ZoneInfo("Europe/Helsinki")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -142,3 +142,23 @@ def test_a_moment_goes_back_to_the_time_it_was(time: datetime) -> None:
 
 def test_a_moment_outside_the_calendar_is_none() -> None:
     assert [as_datetime(one) for one in (NO_TIME, 2**63 - 1, -(2**62))] == [None] * 3
+
+
+WRITTEN = st.builds(
+    lambda time, sign, fraction, end: f"{time:%Y-%m-%d}{sign}{time:%H:%M:%S}{fraction}{end}".zfill(19),
+    st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31))
+    | st.datetimes(datetime(2026, 3, 28), datetime(2026, 3, 30)),
+    st.sampled_from("T t"),
+    st.just("") | st.from_regex(r"\A[.,][0-9]{0,9}\Z"),
+    st.sampled_from(("", "Z", "z", "+02:00")),
+)
+BROKEN_TIMES = st.from_regex(r"\A[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{3}Z?)?\Z")
+
+
+@given(
+    st.lists(st.lists(WRITTEN, min_size=1, max_size=3) | st.lists(BROKEN_TIMES | SCALARS, max_size=3), max_size=6),
+    st.sampled_from((UTC, HELSINKI, timezone(timedelta(hours=2, seconds=7)))),
+)
+def test_many_times_read_as_each_of_them_alone(some: list[list[str]], zone: ZoneInfo) -> None:
+    values = [one for few in some for one in few] * 20
+    assert moments(values, zone).tolist() == [moment(one, zone) for one in values]
