@@ -1,7 +1,7 @@
 """One input -> batches of its events, with every record counted: what scanning and collecting share."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from hashlib import sha256
@@ -9,19 +9,22 @@ from typing import Final
 
 from kyber.finding import InputAccount
 from kyber.logs import journal
-from kyber.logs.batch import Chunk, EventBatch, LogSource, Origin, Parsed
+from kyber.logs.batch import Chunk, EventBatch, LogSource, Origin, Parsed, Reject
 from kyber.logs.formats import Context, Format
 from kyber.logs.formats.known import FORMATS
 from kyber.logs.inputs import Input
 from kyber.logs.records import FRAMINGS
 from kyber.logs.schema import table
-from kyber.logs.stream import Stream
+from kyber.logs.shapes import Shapes
+from kyber.logs.stream import ReadingError, Stream
 from kyber.logs.values import NO_TIME, as_datetime
 from kyber.problem import Place, Problem, Severity
 
 JOURNAL: Final = "journal"
 """How the journal of this machine is named among files."""
 JOURNALD: Final = "journald"
+FEW: Final = 128
+"""Records that are parsed at once."""
 NOT_UNDERSTOOD = frozenset(("F42",))
 """Notes that mean more than an assumption: what was read was not understood."""
 
@@ -79,6 +82,19 @@ class Tally:
         for reject in parsed.rejects:
             self.rejected[reject.reason] += reject.held
 
+    def merge(self, other: "Tally") -> None:
+        """Count what became of another part of the same input."""
+        self.records += other.records
+        self.events += other.events
+        self.blank += other.blank
+        self.cut += other.cut
+        self.repaired += other.repaired
+        self.rejected.update(other.rejected)
+        self.notes.update(other.notes)
+        known = [one for one in (self.first, other.first) if one != NO_TIME]
+        self.first = min(known, default=NO_TIME)
+        self.last = max(self.last, other.last)
+
     def span(self, batch: EventBatch) -> None:
         """Widen the period by a batch's times."""
         known = batch.times[batch.times != NO_TIME]
@@ -91,17 +107,26 @@ class Tally:
 
 
 def batches(
-    stream: Stream, form: Format, job: Job, tally: Tally, wanted: frozenset[str] = frozenset()
+    stream: Stream,
+    form: Format,
+    job: Job,
+    tally: Tally,
+    wanted: frozenset[str] = frozenset(),
+    rejected: Callable[[Reject], object] = lambda _: None,
+    *,
+    ordered: bool = False,
 ) -> Iterator[EventBatch]:
-    """The batches of one input, in order, with every record counted in `tally`. Raises ReadingError.
+    """The batches of one input, with every record counted in `tally`. Raises ReadingError.
 
-    `wanted`: native columns that are kept, however many others there are.
+    Events of one shape come together, not in the order of the input, unless they are to be `ordered`. `wanted`: native
+    columns that are made at once, and kept, however many others there are. `rejected` is told each record that could
+    not be read.
     """
     context = Context(
         reference=stream.input.modified, zone=job.zone, sample=stream.sample, columns=job.columns, starts=job.starts
     )
     origin = Origin(job.source, stream.input.name, fingerprint_of(stream, form), job.zone)
-    return _batches(FRAMINGS[form.framing](stream), context, origin, form, job, tally, wanted)
+    return _batches(FRAMINGS[form.framing](stream), Batching(form, context, origin, job, tally, wanted, rejected, ordered=ordered))
 
 
 def journal_batches(
@@ -110,7 +135,8 @@ def journal_batches(
     """The batches of all that the journal of this machine holds; as `batches` otherwise."""
     form = FORMATS[JOURNALD]
     context = Context(reference=now, zone=job.zone)
-    return _batches(journal.entries(None, job.journal or ()), context, journal_origin(job), form, job, tally, wanted)
+    entries = journal.entries(None, job.journal or ())
+    return _batches(entries, Batching(form, context, journal_origin(job), job, tally, wanted))
 
 
 def journal_origin(job: Job) -> Origin:
@@ -123,36 +149,74 @@ def fingerprint_of(stream: Stream, form: Format) -> bytes:
     return sha256(form.name.encode()).digest() if form.own_identity else stream.fingerprint
 
 
-def _batches(
-    chunks: Iterable[Chunk],
-    context: Context,
-    origin: Origin,
-    form: Format,
-    job: Job,
-    tally: Tally,
-    wanted: frozenset[str],
-) -> Iterator[EventBatch]:
-    parser = form.parser(context)
-    logsource = logsource_of(job.logsource, form)
+class Batching:
+    """Chunks of one input in, batches of its events out, with every record counted in `tally`."""
 
-    def batch(parsed: Parsed) -> EventBatch:
-        tally.add(parsed)
-        made = EventBatch(parsed, origin, logsource, table(form.table), form.column, form.json, wanted)
-        tally.notes["F23"] += made.unindexed
-        tally.span(made)
+    def __init__(
+        self,
+        form: Format,
+        context: Context,
+        origin: Origin,
+        job: Job,
+        tally: Tally,
+        wanted: frozenset[str],
+        rejected: Callable[[Reject], object] = lambda _: None,
+        *,
+        ordered: bool = False,
+    ) -> None:
+        self.rejected, self.ordered = rejected, ordered
+        self.form, self.origin, self.tally, self.wanted = form, origin, tally, wanted
+        self.parser = form.parser(context)
+        self.logsource = logsource_of(job.logsource, form)
+        self.shapes = Shapes(form.column, wanted)
+
+    def feed(self, chunk: Chunk) -> Iterator[EventBatch]:
+        """The batches that are ready."""
+        self.tally.cut += len(chunk.cut)
+        for part in (chunk,) if self.ordered else _parts(chunk):
+            yield from self._taken(self.parser.feed(part))
+
+    def finish(self) -> Iterator[EventBatch]:
+        """All that is left."""
+        last = self.parser.finish()
+        self.tally.notes.update(self.parser.notes)
+        yield from self._taken(last)
+        yield from map(self._batch, self.shapes.rest())
+
+    def _taken(self, parsed: Parsed) -> Iterator[EventBatch]:
+        self.tally.add(parsed)
+        for one in parsed.rejects:
+            self.rejected(one)
+        return map(self._batch, (parsed,) if self.ordered else self.shapes.add(parsed))
+
+    def _batch(self, parsed: Parsed) -> EventBatch:
+        form = self.form
+        made = EventBatch(parsed, self.origin, self.logsource, table(form.table), form.column, form.json, self.wanted)
+        self.tally.notes["F23"] += made.unindexed
+        self.tally.span(made)
         return made
 
+
+def _batches(chunks: Iterable[Chunk], batching: Batching) -> Iterator[EventBatch]:
+    broken: ReadingError | MemoryError | None = None
     try:
         for chunk in chunks:
-            tally.cut += len(chunk.cut)
-            yield batch(parser.feed(chunk))
-    finally:
-        # What an open event had gathered before a break in the input still counts.
-        last = parser.finish()
-        tally.notes.update(parser.notes)
-        rest = batch(last) if last.records else None
-    if rest is not None:
-        yield rest
+            yield from batching.feed(chunk)
+    except (ReadingError, MemoryError) as error:
+        broken = error
+    # What was gathered before a break in the input still counts.
+    yield from batching.finish()
+    if broken is not None:
+        raise broken
+
+
+def _parts(chunk: Chunk) -> Iterator[Chunk]:
+    """A chunk, a few records at a time; see `Shapes.add`."""
+    for start in range(0, len(chunk.records), FEW):
+        cut = (
+            frozenset(place - start for place in chunk.cut if start <= place < start + FEW) if chunk.cut else chunk.cut
+        )
+        yield Chunk(chunk.records[start : start + FEW], chunk.offsets[start : start + FEW], chunk.first + start, cut)
 
 
 def logsource_of(said: LogSource | None, form: Format) -> LogSource:

@@ -1,0 +1,352 @@
+"""A scan by several processes: jobs in, what each process found out, to be taken together in any order.
+
+The parent reads and deals out: whole inputs, where there are many, and of a large input whose records stand for
+themselves (JSON lines) blocks of whole lines. Workers are forked, so that they have the rules without being told, and
+get blocks through memory that they share with the parent. What they answer is plain data.
+"""
+
+import gc
+import io
+import mmap
+import multiprocessing
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any, Final, Protocol
+
+import numpy as np
+
+from kyber.logs.batch import EventBatch, Origin
+from kyber.logs.formats import Context, Format
+from kyber.logs.formats.json import json_parser
+from kyber.logs.formats.known import FORMATS, detect
+from kyber.logs.parse import Batching, Job, Progress, Tally, batches, fingerprint_of
+from kyber.logs.records import lines
+from kyber.logs.stream import ReadingError, Stream, out_of_memory
+
+BLOCK: Final = 4 * 2**20
+"""Bytes of whole lines that a worker gets at once."""
+AHEAD: Final = 2
+"""Tasks that a worker has at most, so that it never waits."""
+WORTH: Final = 24 * 2**20
+"""Bytes as stored, of all inputs, from which on workers are worth their start."""
+LARGE: Final = 16 * 2**20
+"""Bytes as stored of an input that is dealt out in blocks."""
+
+At = tuple[int, int]
+"""An input: the place of its job, and its own in the job."""
+
+
+class Matching(Protocol):
+    """What a worker does with batches, and what it answers with in the end."""
+
+    def batch(self, batch: EventBatch) -> None: ...
+    def wanted(self, name: str) -> frozenset[str]: ...
+    def found(self) -> Any: ...
+
+
+@dataclass(slots=True)
+class Read:
+    """What became of one input. `failure`: the code and facts of what ended its reading early; `form`: empty where
+    it could not be opened."""
+
+    form: str = ""
+    tally: Tally = field(default_factory=Tally)
+    size: int = 0
+    produced: int = 0
+    failure: tuple[str, Mapping[str, object]] | None = None
+
+
+class WorkerError(Exception):
+    """A worker ended before its work; all that it had found is lost, and has to be found again."""
+
+
+def many(jobs: Sequence[Job], workers: int) -> int:
+    """How many processes are worth it for some jobs."""
+    inputs = [one for job in jobs for one in job.inputs]
+    once = any(one.path is None or one.pipe for one in inputs)  # what cannot be read again, should a worker be lost
+    if workers < 2 or once or sum(one.size for one in inputs) < WORTH or sys.platform != "linux":
+        return 1
+    return workers if any(one.size >= LARGE for one in inputs) else min(workers, len(inputs))
+
+
+def read(job: Job, place: int, matching: Matching, progress: Callable[[Stream, Tally], None] = lambda *_: None) -> Read:
+    """Read one input to its end, here, and match what it holds."""
+    given, done = job.inputs[place], Read()
+    try:
+        stream = Stream(given)
+    except ReadingError as error:
+        return Read(failure=(error.code, error.facts))
+    form = FORMATS[job.format] if job.format else detect(stream.sample)
+    done.form = form.name
+    try:
+        for batch in batches(stream, form, job, done.tally, matching.wanted(form.table)):
+            matching.batch(batch)
+            progress(stream, done.tally)
+    except ReadingError as error:
+        done.failure = error.code, error.facts
+    except MemoryError:
+        spent = out_of_memory()
+        done.failure = spent.code, spent.facts
+    finally:
+        stream.close()
+    done.size, done.produced = given.size or stream.consumed, stream.produced
+    return done
+
+
+def deal(
+    jobs: Sequence[Job], matching: Matching, count: int, progress: Callable[[Progress], None]
+) -> tuple[dict[At, Read], list[Any]]:
+    """Read the inputs of all jobs by so many processes: what became of each, and what each process found.
+
+    Raises WorkerError where one of them ended before its work.
+    """
+    places = [(one, two) for one, job in enumerate(jobs) for two in range(len(job.inputs))]
+    total = sum(one.size for job in jobs for one in job.inputs)
+    with _crew(jobs, matching, count) as crew:
+        dealer = _Dealer(jobs, matching, crew, lambda done, events, name: progress(Progress(done, total, events, name)))
+        # The large ones first, so that no worker is left alone with one at the end.
+        for at in sorted(places, key=lambda at: -jobs[at[0]].inputs[at[1]].size):
+            dealer.deal(at)
+        return dealer.done()
+
+
+@dataclass(slots=True)
+class _Worker:
+    """A process, the pipe to it, the memory that blocks go through, and which of that is free."""
+
+    process: BaseProcess
+    pipe: Connection
+    slots: Sequence[mmap.mmap]
+    free: list[int]
+    tasks: int = 0
+    ended: bool = False
+
+
+@contextmanager
+def _crew(jobs: Sequence[Job], matching: Matching, count: int) -> Iterator[list[_Worker]]:
+    context = multiprocessing.get_context("fork")
+    crew: list[_Worker] = []
+    gc.freeze()  # what is there already is not written to by the collector of a worker
+    try:
+        for _ in range(count):
+            here, there = context.Pipe()
+            slots = [mmap.mmap(-1, 2 * BLOCK) for _ in range(AHEAD)]  # UTF-16 may grow
+            process = context.Process(target=_work, args=(there, slots, jobs, matching, here), daemon=True)
+            process.start()
+            there.close()
+            crew.append(_Worker(process, here, slots, list(range(AHEAD))))
+        yield crew
+    finally:
+        for one in crew:
+            one.pipe.close()
+            if one.process.is_alive():
+                one.process.terminate()
+            one.process.join()
+            for slot in one.slots:
+                slot.close()
+        gc.unfreeze()
+
+
+class _Dealer:
+    """Deals tasks out to whoever has least to do, and takes their answers."""
+
+    def __init__(
+        self,
+        jobs: Sequence[Job],
+        matching: Matching,
+        crew: Sequence[_Worker],
+        progress: Callable[[int, int, str], None],
+    ) -> None:
+        self.jobs, self.matching, self.crew, self.progress = jobs, matching, crew, progress
+        self.inputs: dict[At, Read] = {}
+        self.found: list[Any] = []
+        self.bytes = self.events = 0
+
+    def deal(self, at: At) -> None:
+        """Have one input read."""
+        job, given = self.jobs[at[0]], self.jobs[at[0]].inputs[at[1]]
+        if given.size >= LARGE:
+            try:
+                stream = Stream(given)
+            except ReadingError as error:
+                self.inputs[at] = Read(failure=(error.code, error.facts))
+                return
+            try:
+                form = FORMATS[job.format] if job.format else detect(stream.sample)
+                if form.framing == "lines" and form.parser is json_parser:
+                    self._blocks(at, stream, form)
+                    return
+            finally:
+                stream.close()
+        worker = self._ready(need_slot=False)
+        worker.pipe.send(("input", at))
+        worker.tasks += 1
+
+    def _blocks(self, at: At, stream: Stream, form: Format) -> None:
+        """Deal out an input block by block. A line that fills a block is read here, and all that follows it."""
+        given = stream.input
+        read = self.inputs[at] = Read(form=form.name)
+        fingerprint = fingerprint_of(stream, form)
+        number, offset, rest, before = 1, 0, b"", self.bytes
+        try:
+            last = False
+            while not last:
+                data, last = _filled(stream, rest)
+                cut = len(data) if last else data.rfind(b"\n") + 1
+                if not cut and data:
+                    self._here(at, stream, form, data, number, offset)
+                    break
+                if cut:
+                    self._send(at, form, fingerprint, data[:cut], number, offset)
+                number += int(np.count_nonzero(np.frombuffer(data, dtype=np.uint8, count=cut) == ord("\n")))
+                offset, rest = offset + cut, data[cut:]
+                self.bytes = before + min(stream.consumed, given.size)
+                self.progress(self.bytes, self.events, given.name)
+        except ReadingError as error:
+            read.failure = error.code, error.facts
+        read.size, read.produced = given.size or stream.consumed, stream.produced
+        self.bytes = before + given.size
+
+    def _send(self, at: At, form: Format, fingerprint: bytes, data: bytes, number: int, offset: int) -> None:
+        worker = self._ready(need_slot=True)
+        slot = worker.free.pop()
+        worker.slots[slot][: len(data)] = data
+        worker.pipe.send(("block", at, form.name, fingerprint, slot, len(data), number, offset))
+        worker.tasks += 1
+
+    def _here(self, at: At, stream: Stream, form: Format, data: bytes, number: int, offset: int) -> None:
+        batching = _batching(self.jobs[at[0]], at[1], form, fingerprint_of(stream, form), self.matching)
+        try:
+            for chunk in lines(_Again(data, stream), number=number, offset=offset):
+                for batch in batching.feed(chunk):
+                    self.matching.batch(batch)
+        finally:
+            for batch in batching.finish():
+                self.matching.batch(batch)
+            self.inputs[at].tally.merge(batching.tally)
+
+    def _ready(self, *, need_slot: bool) -> _Worker:
+        """A worker that has room for a task."""
+        while True:
+            open_ones = [one for one in self.crew if one.tasks < AHEAD and (one.free or not need_slot)]
+            if open_ones:
+                return min(open_ones, key=lambda one: one.tasks)
+            self._hear()
+
+    def _hear(self) -> None:
+        """Wait for some answers, and take them."""
+        pipes = {one.pipe: one for one in self.crew if not one.ended}
+        for pipe in wait(list(pipes)):
+            assert isinstance(pipe, Connection)
+            worker = pipes[pipe]
+            try:
+                answer = pipe.recv()
+            except (EOFError, OSError):
+                raise WorkerError("a worker process ended") from None
+            match answer:
+                case ("copied", slot):
+                    worker.free.append(slot)
+                case ("block", events):
+                    worker.tasks -= 1
+                    self.events += events
+                case ("input", at, read):
+                    worker.tasks -= 1
+                    self.inputs[at] = read
+                    self.bytes += self.jobs[at[0]].inputs[at[1]].size
+                    self.events += read.tally.events
+                    self.progress(self.bytes, self.events, self.jobs[at[0]].inputs[at[1]].name)
+                case ("end", tallies, found):
+                    worker.ended = True
+                    for at, tally in tallies.items():
+                        self.inputs[at].tally.merge(tally)
+                    self.found.append(found)
+                case ("failed", why):
+                    raise WorkerError(why)
+
+    def done(self) -> tuple[dict[At, Read], list[Any]]:
+        """All that there is, when every worker has come to its end."""
+        while any(one.tasks for one in self.crew):
+            self._hear()
+        for one in self.crew:
+            one.pipe.send(("end",))
+        while len(self.found) < len(self.crew):
+            self._hear()
+        return self.inputs, self.found
+
+
+class _Again:
+    """Bytes that were read, before those that follow them."""
+
+    def __init__(self, data: bytes, stream: Stream) -> None:
+        self.data, self.stream = io.BytesIO(data), stream
+
+    def read(self, size: int, /) -> bytes:
+        return self.data.read(size) or self.stream.read(size)
+
+
+def _filled(stream: Stream, rest: bytes) -> tuple[bytes, bool]:
+    """What was left over and as much more as makes a block; and whether that is the end."""
+    pieces, size = [rest], len(rest)
+    while size < BLOCK:
+        data = stream.read(BLOCK - size)
+        if not data:
+            return b"".join(pieces), True
+        pieces.append(data)
+        size += len(data)
+    return b"".join(pieces), False
+
+
+def _batching(job: Job, place: int, form: Format, fingerprint: bytes, matching: Matching) -> Batching:
+    given = job.inputs[place]
+    # Records that stand for themselves need nothing of what a context says.
+    context = Context(reference=datetime.min.replace(tzinfo=UTC), zone=job.zone)
+    origin = Origin(job.source, given.name, fingerprint, job.zone)
+    return Batching(form, context, origin, job, Tally(), matching.wanted(form.table))
+
+
+def _work(
+    pipe: Connection, slots: Sequence[mmap.mmap], jobs: Sequence[Job], matching: Matching, parents: Connection
+) -> None:
+    """A worker, until its parent has no more for it or is gone."""
+    parents.close()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is told, and ends its workers
+    gc.disable()
+    try:
+        _tasks(pipe, slots, jobs, matching)
+    except (EOFError, BrokenPipeError):
+        pass
+    except BaseException:
+        pipe.send(("failed", traceback.format_exc()))
+    os._exit(0)
+
+
+def _tasks(pipe: Connection, slots: Sequence[mmap.mmap], jobs: Sequence[Job], matching: Matching) -> None:
+    blocks: dict[At, Batching] = {}
+    while True:
+        match pipe.recv():
+            case ("input", (job, place)):
+                pipe.send(("input", (job, place), read(jobs[job], place, matching)))
+            case ("block", at, form, fingerprint, slot, size, number, offset):
+                data = slots[slot][:size]
+                pipe.send(("copied", slot))
+                if at not in blocks:
+                    blocks[at] = _batching(jobs[at[0]], at[1], FORMATS[form], fingerprint, matching)
+                before = blocks[at].tally.events
+                for chunk in lines(io.BytesIO(data), number=number, offset=offset):
+                    for batch in blocks[at].feed(chunk):
+                        matching.batch(batch)
+                pipe.send(("block", blocks[at].tally.events - before))
+            case ("end",):
+                for one in blocks.values():
+                    for batch in one.finish():
+                        matching.batch(batch)
+                pipe.send(("end", {at: one.tally for at, one in blocks.items()}, matching.found()))
+                return
