@@ -64,6 +64,11 @@ class Sample:
 class Finding:
     """One rule, one group, one UTC day. `group` holds host.name, user.name and source.ip where the events have them.
 
+    Of a correlation: one group and one burst. `group` holds what it groups by, `count` all events of the burst, and
+    `evidence` first what the condition came to (part: the timespan, field: the type, column: the fields it looks at,
+    value, pattern: the condition), then the number of events of each rule. Where nothing happened, `sample` is of no
+    event: its file is empty.
+
     `id` is SHA-256 over rule id, group and day, 128 bits in hex. `count` counts events; `first` and `last` are UTC and
     None where no event of the finding carries a time. `next`: what to do about it, by language, where the rule says so.
     `sources`: ids of the log sources that its events came from; empty for files that belong to none. `facts`: what the
@@ -119,13 +124,82 @@ class Blind:
     """A rule that could not have fired in this scan, and why: finding nothing is not the same as being unable to look.
 
     `reason` is a key of the catalogue `blind`: `no-events` (none of its logsource), `no-field` (facts: field),
-    `placeholder` (facts: name), `feature` (facts: feature), `regex-time` (facts: pattern).
+    `placeholder` (facts: name), `feature` (facts: feature), `regex-time` (facts: pattern); of correlations also
+    `no-rule` and `rule-blind` (facts: rule), `cycle`, and `no-register` (facts: field).
     """
 
     rule: RuleRef
     level: Level
     reason: str
     facts: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a leaf of a rule asks for: the selection it stands in, the field (empty for a keyword) and the pattern."""
+
+    part: str
+    field: str
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NearMiss:
+    """Events that a rule would have matched if one more leaf of its condition had held.
+
+    `asked`: that leaf, or the first of the `alternatives` of which any would have done. `met`: how many other parts of
+    the condition were there. `values`: the most common values of the fields that were asked, as (field, value, events);
+    a value of None: the field is not there. `sample`: one of the events, without its fields.
+    """
+
+    rule: RuleRef
+    level: Level
+    asked: tuple[Asked, ...]
+    alternatives: int
+    met: int
+    count: int
+    values: tuple[tuple[str, str | None, int], ...]
+    sample: Sample
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NearWindow:
+    """The window of a correlation that came nearest to its threshold, without a firing of its group around it.
+
+    `kind` is the correlation's type, `asked` its condition, `span` its timespan as written, and `value` what the window
+    came to. `group`: the values it is grouped by, without regard to case. `groups`: how many groups came near. `first`
+    and `last`: the times of the window's first and last event.
+    """
+
+    rule: RuleRef
+    level: Level
+    kind: str
+    asked: str
+    span: str
+    value: str
+    group: Mapping[str, str]
+    groups: int
+    first: datetime | None
+    last: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hidden:
+    """What one filter took out of its rules in a scan: `rules` counts events by the rule's id, where there were any.
+
+    An event is counted once for each rule that it matched and each filter that selects it. `owner`: the role or person
+    who answers for the filter; `expires`: the last day on which it holds, None where it holds for ever.
+    """
+
+    filter: RuleRef
+    owner: str = ""
+    expires: date | None = None
+    rules: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        """How many matches it took out."""
+        return sum(self.rules.values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +232,9 @@ class ScanResult:
 
     `rules` counts the rules that could look, of which `fired` found something; `left_out` the findings below the level
     that was asked for, `known` those that earlier scans found already, and `unchanged` the files with nothing new.
-    `judged` holds, by a finding's id, what people think of it, where that is known.
+    `judged` holds, by a finding's id, what people think of it, where that is known. `hidden`: what each filter in force
+    took out of rules, also those that took out nothing. `near`: the near misses, the most telling first; None where
+    nobody asked for them. `near_windows`: those of correlations.
     """
 
     findings: tuple[Finding, ...]
@@ -174,6 +250,9 @@ class ScanResult:
     seconds: float
     timezone: str
     judged: Mapping[str, Judgement] = field(default_factory=dict)
+    hidden: tuple[Hidden, ...] = ()
+    near: tuple[NearMiss, ...] | None = None
+    near_windows: tuple[NearWindow, ...] = ()
 
     @property
     def is_scan(self) -> bool:

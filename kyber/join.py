@@ -10,6 +10,7 @@ from kyber import triage
 from kyber.logs import enrich, lists, source
 from kyber.logs.enrich import Tables
 from kyber.logs.lists import WatchLists
+from kyber.logs.sigma.shipped import shipped_rules
 from kyber.logs.source import LogSource
 from kyber.people import FILE as PEOPLE_FILE
 from kyber.people import People, check_people
@@ -140,8 +141,12 @@ def check_format(found: LogSource) -> Iterator[Problem]:
 
 
 def check_rules(snapshot: Snapshot) -> Iterator[Problem]:
-    """R01 to R18: rules of one's own that cannot be read. R20: one that waits for a watch list."""
-    from kyber.logs.sigma.rule import read_rules  # reading rules takes more than reading registers
+    """R01 to R37: rules and filters of one's own that cannot be used. R20: a rule that waits for a watch list.
+
+    K02, K03: a filter whose owner is unknown or has left.
+    """
+    from kyber.logs.sigma.guard import check_must_fire  # reading rules takes more than reading registers
+    from kyber.logs.sigma.rule import read_rules
 
     folder = snapshot.workspace.rules
     if not folder.is_dir():
@@ -150,11 +155,20 @@ def check_rules(snapshot: Snapshot) -> Iterator[Problem]:
     for one in snapshot.lists:
         for name, values in one.lists.items():
             found[name] = found.get(name, ()) + tuple(values)
-    rules = read_rules([str(folder)], found)
-    yield from rules.problems
+    rules = read_rules([str(folder), str(shipped_rules())], found, snapshot.today)
+    for problem in (*rules.problems, *check_must_fire(rules)):
+        if Path(problem.place.file).is_relative_to(folder):
+            yield problem
     for rule in rules.unable:
-        if rule.reason == "placeholder":
+        if rule.reason == "placeholder" and Path(rule.ref.path).is_relative_to(folder):
             yield Problem(Place(rule.ref.path), "R20", {"name": rule.facts["name"]}, Severity.WARNING)
+    known = {id_ for kind, id_, _ in _ids(snapshot) if kind in ("role", "person")}
+    gone = snapshot.people.gone(snapshot.today)
+    for hiding in rules.filters:
+        if hiding.owner and hiding.owner not in known:
+            yield Problem(hiding.place, "K02", {"id": hiding.owner, "field": "kyber.owner"}, Severity.WARNING)
+        elif hiding.owner in gone:
+            yield Problem(hiding.place, "K03", {"id": hiding.owner, "field": "kyber.owner"}, Severity.WARNING)
 
 
 def check_enrichment(snapshot: Snapshot) -> Iterator[Problem]:

@@ -50,6 +50,16 @@ def mask(text: str) -> str:
     return "".join((*kept, text[end:])) if kept else text
 
 
+def shortened(text: str, most: int) -> str:
+    """At most `most` characters of the text, the last of them … where it was cut, and never within a code: half of one
+    could not be told to be one, and masked, later on."""
+    if len(text) <= most:
+        return text
+    end = most - 1
+    cut = next((start for start, after in find(text[: end + 64]) if start < end < after), end)
+    return text[:cut] + "…"
+
+
 def _is_code(match: re.Match[str]) -> bool:
     day, month, year, sign, number, check = match.groups()[:6]
     if int(number) < 2 or _CHECK[int(day + month + year + number) % 31] != check.upper():

@@ -136,6 +136,13 @@ class Mail(Part):
     """The role that is told of what nobody owns."""
 
 
+class Correlation(Part):
+    """What a scan may remember for rules that look at many events."""
+
+    occurrences: Annotated[int, Field(ge=1_000, le=1_000_000_000)] = 5_000_000
+    """How many events it holds at once; where there are more, the oldest are left out, and that is said."""
+
+
 def _several(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
@@ -163,6 +170,8 @@ class Settings(Record):
     """One or more MaxMind tables (.mmdb) that say in which country and network an address is."""
     retention: Retention = Field(default_factory=Retention)
     """How long findings, and what was decided about them, are kept."""
+    correlation: Correlation = Correlation()
+    """What a scan may remember for rules that look at many events."""
     scales: Scales = Scales()
     """What the rows and columns of the matrix mean."""
     matrix: Annotated[

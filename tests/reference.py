@@ -68,7 +68,50 @@ def read(
     return _any([_Condition(text, selections).read() for text in conditions])
 
 
+def takes_out(
+    document: Mapping[str, Any],
+    *,
+    placeholders: Mapping[str, Sequence[str]] | None = None,
+    zone: tzinfo = UTC,
+    resolve: Resolve | None = None,
+) -> Truth:
+    """Which events a filter takes out of its rules: those that its condition selects; or, where the whole condition is
+    one negation, those that it negates."""
+    given = {name: body for name, body in document["filter"].items() if name != "rules"}
+    truth = read({"detection": given}, placeholders=placeholders, zone=zone, resolve=resolve)
+    written = given["condition"] if isinstance(given["condition"], list) else [given["condition"]]
+    return _not(truth) if len(written) == 1 and _is_negation(_words(written[0])) else truth
+
+
+def _is_negation(words: list[str]) -> bool:
+    if words[0] == "(" and _closing(words) == len(words) - 1:
+        return _is_negation(words[1:-1])
+    return words[0].lower() == "not" and _is_one(words[1:]) and not _is_negation(words[1:])
+
+
+def _is_one(words: list[str]) -> bool:
+    """Whether nothing in the words is joined by `and` or `or`, outside of parentheses."""
+    if words[0].lower() == "not":
+        return _is_one(words[1:])
+    if words[0] == "(":
+        return _closing(words) == len(words) - 1
+    return len(words) == 1 or (len(words) == 3 and words[1].lower() == "of")
+
+
+def _closing(words: list[str]) -> int:
+    depth = 0
+    for at, word in enumerate(words):
+        depth += (word == "(") - (word == ")")
+        if depth == 0:
+            return at
+    raise RefusedRuleError("a parenthesis is not closed")
+
+
 # ------------------------------------------------------------------------------------------------------- conditions
+
+
+def _words(condition: str) -> list[str]:
+    return re.findall(r"[()]|[^\s()]+", condition)
 
 
 def _any(parts: Sequence[Truth]) -> Truth:
@@ -87,7 +130,7 @@ class _Condition:
     """or < and < not < `1 of`, `all of` < parentheses, by recursive descent: one method a level."""
 
     def __init__(self, text: str, selections: Mapping[str, Truth]) -> None:
-        self.words: list[str] = re.findall(r"[()]|[^\s()]+", text)
+        self.words = _words(text)
         self.selections = selections
 
     def read(self) -> Truth:

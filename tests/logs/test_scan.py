@@ -27,7 +27,8 @@ from kyber.logs.batch import LogSource
 from kyber.logs.inputs import inputs
 from kyber.logs.parse import Job, Progress
 from kyber.logs.records import FRAMINGS
-from kyber.logs.scan import LONGEST, scan
+from kyber.logs.sample import LONGEST
+from kyber.logs.scan import scan
 from kyber.logs.sigma.rule import RuleSet, read_rules
 from kyber.privacy import MASK
 from kyber.problem import Severity
@@ -411,18 +412,19 @@ def test_a_year_and_a_time_zone_that_had_to_be_assumed_are_noted(
         ("F20", {"count": 3}, Severity.NOTE),
         ("F21", {"count": 3}, Severity.NOTE),
     ]
-    assert [one.first for one in result.findings] == [datetime(2026, 3, 2, hour, 14, 7, tzinfo=UTC)]
+    assert {one.first for one in result.findings} == {datetime(2026, 3, 2, hour, 14, 7, tzinfo=UTC)}
     assert (result.timezone, result.inputs[0].notes) == (zone, {"F20": 3, "F21": 3})
 
 
 def test_problems_of_rules_come_with_those_of_logs(tmp_path: Path) -> None:
     file = tmp_path / "rules.yml"
-    file.write_text(RUNS + "---\ntitle: broken\n---\ntitle: many\nid: m\ncorrelation: {}\n", encoding="utf-8")
+    many = "correlation: {type: event_count, rules: [nowhere], timespan: 1h, condition: {gte: 2}}"
+    file.write_text(RUNS + f"---\ntitle: broken\n---\ntitle: many\nid: m\n{many}\n", encoding="utf-8")
     ruleset = read_rules([str(file)], {})
     given = lines(tmp_path, "x.jsonl", [event("2026-03-02T10:00:00Z")])
     result = scanned([given], ruleset, format="json", logsource=MADE)
-    assert [one.code for one in result.problems] == ["R02"]
-    assert [(one.rule.title, one.reason) for one in result.blind] == [("many", "feature")]
+    assert [one.code for one in result.problems] == ["R02", "R22"]
+    assert [(one.rule.title, one.reason) for one in result.blind] == [("many", "no-rule")]
     assert (result.rules, len(result.findings), result.started) == (1, 1, NOW)
 
 
@@ -495,4 +497,4 @@ def test_progress_only_grows_and_ends_at_the_whole(shipped: RuleSet) -> None:
 def test_a_scan_of_nothing_is_an_empty_result(shipped: RuleSet) -> None:
     result = scan([], shipped, NOW)
     assert (result.findings, result.inputs, result.problems) == ((), (), ())
-    assert (len(result.blind), result.rules, result.fired) == (len(shipped.rules), 0, 0)
+    assert (len(result.blind), result.rules, result.fired) == (len(shipped.rules) + len(shipped.correlations), 0, 0)

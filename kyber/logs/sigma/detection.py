@@ -1,6 +1,6 @@
 """The detection of a Sigma rule -> one tree of leaves. What cannot be used is a DetectionError that says where."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_network
 from typing import Any
 
@@ -135,8 +135,8 @@ class _Reader:
         node = _both(nodes) if "all" in modifiers else _either(nodes)
         return Not(node) if "neq" in modifiers else node
 
-    def counted(self, node: Node) -> Node:
-        self.made += sum(1 for _ in leaves(node))
+    def counted(self, node: Leaf | Or) -> Node:
+        self.made += 1 if isinstance(node, Leaf) else len(node.nodes)
         if self.made > MAX_LEAVES:
             raise ValueError(f"the rule makes more than {MAX_LEAVES} comparisons")
         return node
@@ -158,15 +158,21 @@ class _Comparison:
     def __init__(self, field: str, modifiers: list[str], part: str, placeholders: Placeholders) -> None:
         self.field, self.modifiers, self.part, self.placeholders = field, modifiers, part, placeholders
         self.cased = "cased" in modifiers
+        self.alone = not ALONE.keys().isdisjoint(modifiers)
+        self.plain = EVERYWHERE.union(("cased",)).issuperset(modifiers)
+        self.anywhere = not field and not any(one in ANCHORS for one in modifiers)
         self.flags = "".join(sorted({FLAGS[one] for one in modifiers if one in FLAGS}))
         self.time = next((one for one in modifiers if one in TIME_PARTS), None)
         self.order = next((one for one in modifiers if one in ORDERINGS), None)
 
-    def of(self, value: Any) -> Node:
-        """The node of one value. Raises ValueError for one that the modifiers cannot take."""
-        return _either([Leaf(self.field, predicate, self.part) for predicate in self.predicates(value)])
+    def of(self, value: Any) -> Leaf | Or:
+        """The leaves of one value. Raises ValueError for one that the modifiers cannot take."""
+        predicates = self.predicates(value) if self.alone else self.texts(value)
+        found = [Leaf(self.field, predicate, self.part) for predicate in predicates]
+        return found[0] if len(found) == 1 else Or(tuple(found))
 
     def predicates(self, value: Any) -> Iterator[Predicate]:
+        """What a modifier says how to compare."""
         if "exists" in self.modifiers:
             if not isinstance(value, bool):
                 raise ValueError("`exists` takes true or false")
@@ -182,26 +188,19 @@ class _Comparison:
             source = _text(value)
             searcher(source, self.flags)
             yield Regex(source, self.flags)
-        elif "cidr" in self.modifiers:
+        else:
             for tokens in variants(_text(value), self.modifiers, self.placeholders):
                 yield Cidr(ip_network("".join(map(str, tokens)), strict=False))
-        elif value is None:
-            yield Null()
-        elif isinstance(value, int | float) and not isinstance(value, bool) and self.field and self.plain:
-            yield Equals(value)
-        else:
-            yield from self.globs(value)
 
-    @property
-    def plain(self) -> bool:
-        """Whether the modifiers leave the value as it is."""
-        return set(self.modifiers) <= EVERYWHERE | {"cased"}
-
-    def globs(self, value: Any) -> Iterator[Predicate]:
+    def texts(self, value: Any) -> Sequence[Predicate]:
+        """What no modifier says how to compare: null, a number, or patterns."""
+        if value is None:
+            return (Null(),)
+        if isinstance(value, int | float) and not isinstance(value, bool) and self.field and self.plain:
+            return (Equals(value),)
         written = ("true" if value else "false") if isinstance(value, bool) else str(value)
-        anywhere = not self.field and not any(one in ANCHORS for one in self.modifiers)
-        for tokens in variants(written, self.modifiers, self.placeholders):
-            yield Glob(within(tokens) if anywhere else tokens, self.cased)
+        found = variants(written, self.modifiers, self.placeholders)
+        return [Glob(within(tokens) if self.anywhere else tokens, self.cased) for tokens in found]
 
 
 def _text(value: Any) -> str:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from hashlib import sha256
 from time import monotonic
 
 import ahocorasick_rs
@@ -27,8 +28,10 @@ REGEX_BUDGET = 20.0
 SCAN_BUDGET = 120.0
 """Seconds that slow patterns may take together over a whole scan; after that, none that was slow is asked again."""
 NOTICEABLE = 0.001
-MEMORY = 8 * 2**20
-"""Characters of a field's distinct values whose verdicts are remembered from batch to batch."""
+MEMORY = 16 * 2**20
+"""Bytes, about, that may go to remembering the verdicts on a field's distinct values from batch to batch."""
+DIGESTED = 200
+"""Characters of a value from which on it is remembered by its SHA-256."""
 
 
 class Where(IntEnum):
@@ -93,14 +96,15 @@ class Patience:
 class FieldMatcher:
     """Judges values against every predicate over one field. A predicate is named by its question's number.
 
-    Predicates that need more than the value (another field, the source's time zone) are not judged here.
+    Predicates that need more than the value (another field, the source's time zone) are `undecided`.
     """
 
     def __init__(self, predicates: Mapping[int, Predicate], patience: Patience | None = None) -> None:
         self.patience = patience or Patience()
-        self.remembered: dict[Value | tuple[str, str], tuple[int, ...]] = {}
+        self.remembered: dict[Value | bytes | tuple[str, str], tuple[int, ...]] = {}
         self.held = 0
         self.timeouts: set[int] = set()
+        self.undecided: set[int] = set()
         self.spent: dict[int, float] = {}
         self.exact: tuple[dict[str, list[int]], dict[str, list[int]]] = ({}, {})
         self.always: list[int] = []
@@ -113,7 +117,9 @@ class FieldMatcher:
                 self._glob(identity, predicate, wanted[predicate.cased])
             elif isinstance(predicate, Equals):
                 self.numbers.setdefault(predicate.number, []).append(identity)
-            elif not isinstance(predicate, FieldRef | TimePart):
+            elif isinstance(predicate, FieldRef | TimePart):
+                self.undecided.add(identity)
+            else:
                 self.singly[identity] = predicate.holds
         self.folded, self.cased = _Needles(wanted[False]), _Needles(wanted[True])
         self.any_cased = bool(wanted[True] or self.exact[True])
@@ -191,11 +197,17 @@ class FieldMatcher:
             self.held = 0
         found: dict[int, list[int]] = {}
         for index, value in enumerate(values):
-            key = value if type(value) is str else (type(value).__name__, repr(value))
+            key: Value | bytes | tuple[str, str]
+            if type(value) is not str:
+                key = type(value).__name__, repr(value)
+            elif len(value) <= DIGESTED:
+                key = value
+            else:
+                key = sha256(value.encode("utf-8", "surrogatepass")).digest()
             ids = remembered.get(key)
             if ids is None:
                 ids = remembered[key] = self.judge(value)
-                self.held += len(key) if type(key) is str else len(key[1])
+                self.held += 100 + sum(map(len, key)) if type(key) is tuple else 100 + len(key)
             for identity in ids:
                 found.setdefault(identity, []).append(index)
         return found
@@ -204,15 +216,20 @@ class FieldMatcher:
 _UNSAFE = re.compile(r"[^ !#-.0-\[\]-~]+")
 """What JSON may write in more than one way: quotes, backslashes, slashes, controls, letters beyond ASCII."""
 _NUMERIC = re.compile(r"[0-9.eE+-]*|[+-]?(?:inf|nan)", re.IGNORECASE)
-_ESCAPES = (b"\\u00", b"\\u01", b"\\u21", "\u212a".encode().lower(), "\u0130".encode())
-"""What may hide an ASCII letter from a search of the raw record: JSON's escapes, and letters that fold to k and i."""
+_ESCAPE = (b"00", b"01", b"21")
+"""What follows JSON's `\\u` where that may hide an ASCII letter, or one that folds to k or i."""
+_FOLDING = ("\u212a".encode(), "\u0130".encode())
+"""Letters that fold to k and i."""
+_CASE = np.uint8(0x20)
+"""The bit in which a capital differs from its small letter. Set in every byte, it blurs some signs, too: more is found
+then, and nothing missed."""
 
 
 class Sieve:
     """Finds the JSON records in which a keyword may stand, without reading their values."""
 
     def __init__(self, needles: Sequence[bytes]) -> None:
-        self.automaton = ahocorasick_rs.BytesAhoCorasick([*needles, *_ESCAPES])
+        self.needles = _searcher([bytes(sign | 0x20 for sign in needle) for needle in needles])
 
     @classmethod
     def of(cls, keywords: Iterable[Predicate]) -> "Sieve | None":
@@ -231,8 +248,30 @@ class Sieve:
     def rows(self, joined: bytes, ends: NDArray[np.int64]) -> Rows:
         """Which records hold a needle, or something that may hide one; see `batch.Records.joined`."""
         near = np.zeros(len(ends), dtype=bool)
-        found = self.automaton.find_matches_as_indexes(joined.lower())
-        # What begins in one record and ends in the next is in neither, but may have hidden what is.
-        places = np.fromiter((place for _, begin, end in found for place in (begin, end - 1)), dtype=np.int64)
-        near[np.searchsorted(ends, places, side="right")] = True
+        data = np.frombuffer(joined, dtype=np.uint8)
+        self._mark(near, ends, self.needles.find_matches_as_indexes((data | _CASE).data))
+        escapes = ((0, begin, end) for _, begin, end in _ESCAPED.find_matches_as_indexes(joined))
+        self._mark(near, ends, [one for one in escapes if joined[one[2] : one[2] + 2] in _ESCAPE])
+        if not joined.isascii():
+            self._mark(near, ends, _FOLDED.find_matches_as_indexes(joined))
         return near
+
+    @staticmethod
+    def _mark(near: Rows, ends: NDArray[np.int64], found: Sequence[tuple[int, int, int]]) -> None:
+        """Mark the records that something found lies in. What begins in one and ends in the next is in neither, but may
+        have hidden what is."""
+        if found:
+            first = np.searchsorted(ends, np.array([begin for _, begin, _ in found]), side="right")
+            last = np.searchsorted(ends, np.array([end - 1 for _, _, end in found]), side="right")
+            near[first] = near[last] = True
+            for begin, end in zip(first[last > first + 1].tolist(), last[last > first + 1].tolist(), strict=True):
+                near[begin:end] = True
+
+
+def _searcher(needles: Sequence[bytes]) -> ahocorasick_rs.BytesAhoCorasick:
+    # Leftmost, since only that kind is searched for many bytes at a time.
+    return ahocorasick_rs.BytesAhoCorasick(needles, matchkind=ahocorasick_rs.MatchKind.LeftmostFirst)
+
+
+_ESCAPED = _searcher([b"\\u"])
+_FOLDED = _searcher(_FOLDING)

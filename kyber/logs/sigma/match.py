@@ -4,8 +4,8 @@ Each distinct value of a column is judged once against all predicates that any r
 necessary predicates hit no value of the batch costs no more than that; only the others look at rows, by their codes.
 """
 
-from collections.abc import Iterator, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
 
@@ -15,19 +15,88 @@ from numpy.typing import NDArray
 
 from kyber.finding import Blind
 from kyber.logs.batch import Codes, Column, EventBatch, LogSource, Rows
-from kyber.logs.schema import Condition, Table
+from kyber.logs.schema import Table
 from kyber.logs.sigma.judge import FieldMatcher, Patience, Sieve
-from kyber.logs.sigma.plan import Plan, Planned, Tree, numbers_in
+from kyber.logs.sigma.plan import Plan, Planned, PlannedFilter, Tree, numbers_in
 from kyber.logs.sigma.predicate import FieldRef, TimePart, TooLong
+from kyber.logs.sigma.route import Router
 from kyber.logs.sigma.rule import Rule
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A rule, and the rows of the batch that it matched, ascending."""
+    """A rule, and the rows of the batch that it matched and no filter took out, ascending; there may be none.
+
+    `hidden`: by the filter's id, the rows that it took out. A row that several filters select is in each of them.
+    """
 
     rule: Rule
     rows: NDArray[np.int64]
+    hidden: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """What a matcher knows in the end: which fields the events of each logsource were seen to have, and the questions
+    whose patterns took too long: the rules', and each filter's. Plain data."""
+
+    seen: Mapping[LogSource, set[str]]
+    late: frozenset[int]
+    filters: Sequence[frozenset[int]]
+
+
+class Judges:
+    """The questions of a plan, made ready to be answered when they are needed: a field's when it is first judged, and
+    then only those of the logsources that were met. `trees`: by logsource, the conditions that ask them."""
+
+    def __init__(self, plan: Plan, trees: Mapping[LogSource, Iterable[Tree]], patience: Patience) -> None:
+        self.plan, self.trees, self.patience = plan, trees, patience
+        self.met: set[LogSource] = set()
+        self.asked: set[int] = set()
+        self.fields: dict[str, FieldMatcher] = {}
+        self.whole: set[str] = set()
+        self.elsewhere: frozenset[int] = frozenset()
+        self.keywords: dict[LogSource, _Keywords] = {}
+
+    def meet(self, logsources: Iterable[LogSource]) -> None:
+        """Questions of these logsources may be asked from now on."""
+        for logsource in logsources:
+            if logsource in self.met:
+                continue
+            self.met.add(logsource)
+            asked = {number for tree in self.trees[logsource] for number in numbers_in(tree)}
+            if keywords := asked.intersection(self.plan.asked.get("", ())):
+                self.keywords[logsource] = _Keywords(self.plan, keywords)
+            new = asked - self.asked
+            self.asked |= new
+            for name in self.fields.keys() - self.whole:
+                if not new.isdisjoint(self.plan.asked.get(name, ())):
+                    # Made anew once only, so that many logsources met one by one do not make it many times.
+                    before = self.fields[name]
+                    self.whole.add(name)
+                    self.fields[name] = after = self._made(self.plan.asked[name])
+                    after.timeouts |= before.timeouts
+                    after.spent |= before.spent
+
+    def field(self, name: str) -> FieldMatcher:
+        """What judges the values of a field."""
+        if name not in self.fields:
+            self.fields[name] = self._made(number for number in self.plan.asked.get(name, ()) if number in self.asked)
+        return self.fields[name]
+
+    def _made(self, numbers: Iterable[int]) -> FieldMatcher:
+        return FieldMatcher({number: self.plan.questions[number].predicate for number in numbers}, self.patience)
+
+    @property
+    def lost(self) -> frozenset[int]:
+        """The questions whose patterns took too long, here or elsewhere."""
+        return self.elsewhere.union(*(one.timeouts for one in self.fields.values()))
+
+    def late(self, tree: Tree) -> str:
+        """A pattern of a condition that took too long; empty where none did."""
+        late = self.lost
+        number = next(filter(late.__contains__, numbers_in(tree)), None) if late else None
+        return "" if number is None else str(self.plan.questions[number].predicate)
 
 
 class Matcher:
@@ -36,52 +105,57 @@ class Matcher:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         patience = Patience()
-        self.fields = {
-            name: FieldMatcher({number: plan.questions[number].predicate for number in numbers}, patience)
-            for name, numbers in plan.asked.items()
-        }
-        self.undecided = {
-            name: found
-            for name, numbers in plan.asked.items()
-            if (
-                found := frozenset(
-                    one for one in numbers if isinstance(plan.questions[one].predicate, FieldRef | TimePart)
-                )
-            )
-        }
-        """By field, the questions that its values alone do not answer."""
+        trees = {logsource: [one.tree for one in rules] for logsource, rules in plan.routes.items()}
+        self.judges = Judges(plan, trees, patience)
+        self.filters = [_Filtering(one, patience) for one in plan.filters]
+        self.router = Router(plan.routes)
         self.seen: dict[LogSource, set[str]] = {}
+        self._needed: dict[LogSource, _Needed] = {}
         self._wanted: dict[str, frozenset[str]] = {}
-        self.keywords = {
-            logsource: _Keywords(plan, asked)
-            for logsource, rules in plan.routes.items()
-            if (
-                asked := {
-                    number
-                    for planned in rules
-                    for number in numbers_in(planned.tree)
-                    if not plan.questions[number].field
-                }
-            )
-        }
 
     def matches(self, batch: EventBatch) -> Iterator[Match]:
-        """The rules that match something in the batch."""
-        held = {
-            logsource: rows
-            for logsource in self.plan.routes
-            if (rows := routed(logsource, batch)) is not None and rows.any()
-        }
-        answers = _Answers(self, batch, held)
-        for logsource, rows in held.items():
-            route = _Route(answers, logsource, np.flatnonzero(rows))
-            self._look(logsource, route)
-            for planned in self.plan.routes[logsource]:
-                found = route.rows_of(planned)
+        """The rules that match something in the batch, and what filters took out of it."""
+        for route in self.routes(batch):
+            self._look(route.logsource, route)
+            for planned in self._possible(route):
+                found = route.rows_of(planned.tree, planned.needs)
                 if found is not None and len(found):
-                    yield Match(planned.rule, found)
+                    yield self._filtered(planned, batch, found) if planned.filters else Match(planned.rule, found)
 
-    def _look(self, logsource: LogSource, route: "_Route") -> None:
+    def found(self) -> Matched:
+        """What is known by now."""
+        return Matched(self.seen, self.judges.lost, [one.judges.lost for one in self.filters])
+
+    def take(self, other: Matched) -> None:
+        """Take in what another matcher of the same plan knows."""
+        for logsource, names in other.seen.items():
+            self.seen.setdefault(logsource, set()).update(names)
+        self.judges.elsewhere |= other.late
+        for one, late in zip(self.filters, other.filters, strict=True):
+            one.judges.elsewhere |= late
+
+    def _possible(self, route: "Route") -> Iterator[Planned]:
+        """The rules of a logsource that may match something in the batch, in order."""
+        logsource = route.logsource
+        if logsource not in self._needed:
+            self._needed[logsource] = _Needed.of(self.plan.routes[logsource])
+        return self._needed[logsource].possible(route.possible)
+
+    def routes(self, batch: EventBatch) -> Iterator["Route"]:
+        """The events of a batch that rules see, a logsource at a time, to be asked what their rules ask."""
+        held = self.router.held(batch)
+        answers = _Answers(self.judges, batch, held)
+        for logsource, rows in held.items():
+            yield Route(answers, logsource, np.flatnonzero(rows))
+
+    def _filtered(self, planned: Planned, batch: EventBatch, rows: NDArray[np.int64]) -> Match:
+        """What is left of the rows that a rule matched; every filter looks at all of them."""
+        selected = ((self.filters[one], self.filters[one].selected(batch, rows)) for one in planned.filters)
+        hidden = {one.planned.filter.ref.id: found for one, found in selected if len(found)}
+        left = np.setdiff1d(rows, np.concatenate(list(hidden.values()))) if hidden else rows
+        return Match(planned.rule, left, hidden)
+
+    def _look(self, logsource: LogSource, route: "Route") -> None:
         """Remember which fields the events of this logsource were seen to have."""
         seen = self.seen.setdefault(logsource, set())
         for name in self.plan.fields[logsource] - seen:
@@ -96,7 +170,8 @@ class Matcher:
         return self._wanted[table.name]
 
     def _looked_at(self, table: Table) -> frozenset[str]:
-        fields = (name for names in self.plan.fields.values() for name in names)
+        plans = (self.plan, *(one.plan for one in self.plan.filters))
+        fields = (name for plan in plans for names in plan.fields.values() for name in names)
         columns = {column for name in fields for column in table.where_is(name)} | set(table.columns) | set(table.shown)
         drawn = {one.column for name in columns for one in table.columns.get(name, ())}
         conditions = (table.services.values(), table.categories.values())
@@ -113,7 +188,7 @@ class Matcher:
                     yield Blind(rule.ref, rule.level, "no-events", {"logsource": str(logsource)})
                 elif missing := self._missing(planned.tree, seen):
                     yield Blind(rule.ref, rule.level, "no-field", {"field": ", ".join(sorted(missing))})
-                elif late := self._late(planned.tree):
+                elif late := self._late(planned):
                     yield Blind(rule.ref, rule.level, "regex-time", {"pattern": late})
 
     def _missing(self, tree: Tree, seen: set[str]) -> set[str]:
@@ -129,11 +204,32 @@ class Matcher:
             return set().union(*found)
         return set().union(*found) if all(found) else set()
 
-    def _late(self, tree: Tree) -> str:
-        if isinstance(tree, int):
-            question = self.plan.questions[tree]
-            return str(question.predicate) if tree in self.fields[question.field].timeouts else ""
-        return next(filter(None, map(self._late, tree[1])), "")
+    def _late(self, planned: Planned) -> str:
+        filters = (self.filters[one] for one in planned.filters)
+        return self.judges.late(planned.tree) or next(filter(None, (one.late for one in filters)), "")
+
+
+@dataclass(frozen=True, slots=True)
+class _Needed:
+    """The rules of a logsource by what they need: of one group of questions, the smallest, each rule's place stands
+    under every question. `always`: the places of rules that need nothing."""
+
+    rules: Sequence[Planned]
+    places: Mapping[int, Sequence[int]]
+    always: frozenset[int]
+
+    @classmethod
+    def of(cls, rules: Sequence[Planned]) -> "_Needed":
+        places: dict[int, list[int]] = {}
+        for place, planned in enumerate(rules):
+            for number in min(planned.needs, key=len, default=()):
+                places.setdefault(number, []).append(place)
+        return cls(rules, places, frozenset(place for place, one in enumerate(rules) if not one.needs))
+
+    def possible(self, answered: frozenset[int]) -> Iterator[Planned]:
+        """The rules that have what they need, as far as that group tells; in order."""
+        found = self.always.union(*(self.places[number] for number in answered if number in self.places))
+        return map(self.rules.__getitem__, sorted(found))
 
 
 _NONE = np.array([], dtype=np.int32)
@@ -142,9 +238,11 @@ _NONE = np.array([], dtype=np.int32)
 class _Answers:
     """The questions of a plan, answered for the values of one batch when they are first asked."""
 
-    def __init__(self, matcher: Matcher, batch: EventBatch, held: Mapping[LogSource, Rows]) -> None:
-        self.matcher, self.batch, self.held = matcher, batch, held
-        self.questions = matcher.plan.questions
+    def __init__(self, judges: Judges, batch: EventBatch, held: Mapping[LogSource, Rows]) -> None:
+        judges.meet(held)
+        self.judges, self.batch, self.held = judges, batch, held
+        self.questions = judges.plan.questions
+        self._whole = frozenset(logsource for logsource, rows in held.items() if rows.all())
         self._columns: dict[str, Column | None] = {}
         self._verdicts: dict[str, Mapping[int, NDArray[np.int32]]] = {}
         self._tables: dict[int, Rows] = {}
@@ -153,13 +251,15 @@ class _Answers:
         """The column in which a field of the rules is found in this batch."""
         if name not in self._columns:
             asking = self.asking(name)
-            few = np.count_nonzero(asking) * 2 < self.batch.rows
+            few = asking is not None and np.count_nonzero(asking) * 2 < self.batch.rows
             self._columns[name] = self.batch.first_of(self.batch.table.where_is(name), asking if few else None)
         return self._columns[name]
 
-    def asking(self, name: str) -> Rows:
-        """The events about which some rule asks this field."""
-        fields = self.matcher.plan.fields
+    def asking(self, name: str) -> Rows | None:
+        """The events about which some rule asks this field; None for all of them."""
+        fields = self.judges.plan.fields
+        if any(name in fields[logsource] for logsource in self._whole):
+            return None
         held: Rows = np.logical_or.reduce([rows for logsource, rows in self.held.items() if name in fields[logsource]])
         return held
 
@@ -170,10 +270,11 @@ class _Answers:
         """
         if name not in self._verdicts:
             column, found = self.column(name), {}
-            if column is not None and name in self.matcher.fields:
-                codes = np.unique(column.codes[self.asking(name)])
-                codes = codes[codes >= 0]
-                judged = self.matcher.fields[name].verdicts([column.values[code] for code in codes])
+            if column is not None and name in self.judges.plan.asked:
+                asking = self.asking(name)
+                asked = column.codes if asking is None else column.codes[asking]
+                codes = np.flatnonzero(np.bincount(asked + 1, minlength=len(column.values) + 1)[1:]).astype(np.int32)
+                judged = self.judges.field(name).verdicts([column.values[code] for code in codes.tolist()])
                 found = {number: codes[places] for number, places in judged.items()}
             self._verdicts[name] = found
         return self._verdicts[name]
@@ -200,13 +301,13 @@ class _Answers:
 Answer = Rows | bool
 
 
-class _Route:
+class Route:
     """The rows of a batch that the rules of one logsource see."""
 
     def __init__(self, answers: _Answers, logsource: LogSource, rows: NDArray[np.int64]) -> None:
         self.answers, self.rows = answers, rows
         self.logsource = logsource
-        self.fields = answers.matcher.plan.fields[logsource]
+        self.fields = answers.judges.plan.fields[logsource]
         self.whole = len(rows) == answers.batch.rows
         self._codes: dict[str, Codes | None] = {}
         self._keywords: dict[int, Rows] | None = None
@@ -218,11 +319,11 @@ class _Route:
             self._codes[name] = None if column is None else column.codes if self.whole else column.codes[self.rows]
         return self._codes[name]
 
-    def rows_of(self, planned: Planned) -> NDArray[np.int64] | None:
-        """The rows that a rule matches; None where it is plain beforehand that there are none."""
-        if any(self.possible.isdisjoint(group) for group in planned.needs):
+    def rows_of(self, tree: Tree, needs: Iterable[frozenset[int]]) -> NDArray[np.int64] | None:
+        """The rows for which a condition holds; None where it is plain beforehand that there are none."""
+        if any(self.possible.isdisjoint(group) for group in needs):
             return None
-        answer = self.answer(planned.tree)
+        answer = self.answer(tree)
         if answer is False:
             return None
         return self.rows if answer is True else self.rows[answer]
@@ -233,7 +334,7 @@ class _Route:
         answers, found = self.answers, set(self.keywords() if "" in self.fields else ())
         for name in self.fields - {""}:
             if answers.column(name) is not None:
-                found |= answers.verdicts(name).keys() | answers.matcher.undecided.get(name, frozenset())
+                found |= answers.verdicts(name).keys() | answers.judges.field(name).undecided
         return frozenset(found)
 
     def answer(self, tree: Tree) -> Answer:
@@ -280,13 +381,13 @@ class _Route:
             return False
         pairs, place = np.unique(np.stack((codes, theirs)), axis=1, return_inverse=True)
 
-        matcher = self.answers.matcher.fields[self.answers.questions[number].field]
+        asked = self.answers.judges.field(self.answers.questions[number].field)
 
         def holds(mine: int, its: int) -> bool:
             try:
                 return mine >= 0 and its >= 0 and reference.compares(column.values[mine], other.values[its])
             except TooLong:
-                matcher.timeouts.add(number)
+                asked.timeouts.add(number)
                 return False
 
         found = [holds(mine, its) for mine, its in pairs.T.tolist()]
@@ -296,7 +397,7 @@ class _Route:
     def keywords(self) -> dict[int, Rows]:
         """Keyword question -> its answer in each row: whether any value of the event answers yes."""
         if self._keywords is None:
-            asked, memory = self.answers.matcher.keywords.get(self.logsource), self.answers.batch.read.memory
+            asked, memory = self.answers.judges.keywords.get(self.logsource), self.answers.batch.read.memory
             if asked is None:
                 self._keywords = {}
             elif memory is None:
@@ -311,7 +412,7 @@ class _Route:
         known = memory.get(key)
         if known is None:
             found = self._looked_for(asked)
-            if asked.known.isdisjoint(self.answers.matcher.fields[""].timeouts):
+            if asked.known.isdisjoint(self.answers.judges.field("").timeouts):
                 places = {asked.numbers.index(number): np.flatnonzero(rows).tolist() for number, rows in found.items()}
                 memory[key] = orjson.dumps([[place, rows] for place, rows in places.items() if rows])
             return found
@@ -326,10 +427,11 @@ class _Route:
         batch = self.answers.batch
         places = np.arange(len(self.rows))
         if batch.verbatim and asked.sieve is not None:
-            places = np.flatnonzero(asked.sieve.rows(*batch.read.joined(self.rows)))
+            near = [asked.sieve.rows(*batch.read.joined(some)) for some in np.split(self.rows, places[::SIEVED][1:])]
+            places = np.flatnonzero(np.concatenate(near))
         if len(places):
             for _, cells, column in batch.cells(self.rows[places]):
-                for number, indexes in self.answers.matcher.fields[""].verdicts(column.values).items():
+                for number, indexes in self.answers.judges.field("").verdicts(column.values).items():
                     table = np.zeros(len(column.values), dtype=bool)
                     table[indexes] = True
                     answer = found.setdefault(number, np.zeros(batch.rows, dtype=bool))
@@ -337,8 +439,32 @@ class _Route:
         return {number: answer[self.rows] for number, answer in found.items() if number in asked.known}
 
 
+SIEVED = 2_048
+"""Records that are sieved at once: few enough to lie in a processor's own memory."""
 MEANING = b"1:"
 """Changes when the same keywords come to mean something else, so that nothing remembered of them is believed."""
+
+
+class _Filtering:
+    """One filter over batches."""
+
+    def __init__(self, planned: PlannedFilter, patience: Patience) -> None:
+        self.planned = planned
+        self.judges = Judges(planned.plan, {planned.filter.logsource: (planned.tree,)}, patience)
+
+    def selected(self, batch: EventBatch, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Those of the rows that the filter selects; no other row is looked at."""
+        logsource = self.planned.filter.logsource
+        held = np.zeros(batch.rows, dtype=bool)
+        held[rows] = True
+        route = Route(_Answers(self.judges, batch, {logsource: held}), logsource, rows)
+        found = route.rows_of(self.planned.tree, self.planned.needs)
+        return rows[:0] if found is None else found
+
+    @property
+    def late(self) -> str:
+        """A pattern of the filter that took too long; empty where none did."""
+        return self.judges.late(self.planned.tree)
 
 
 class _Keywords:
@@ -350,29 +476,3 @@ class _Keywords:
         self.sieve = Sieve.of(plan.questions[number].predicate for number in self.numbers)
         named = (repr(plan.questions[number].predicate).encode() for number in self.numbers)
         self.key = sha256(MEANING + b"\0".join(named)).digest()
-
-
-def routed(logsource: LogSource, batch: EventBatch) -> Rows | None:
-    """The rows of a batch that a rule's logsource means; None where it means none of them.
-
-    What the batch is declared to be counts first; a category or service that it is not declared to be is looked for in
-    its events, as the product's table says.
-    """
-    declared = batch.logsource
-    if logsource.product is not None and logsource.product != declared.product:
-        return None
-    held: Rows | None = None
-    for wanted, given, table in (
-        (logsource.category, declared.category, batch.table.categories),
-        (logsource.service, declared.service, batch.table.services),
-    ):
-        if wanted is None or wanted == given:
-            continue
-        if wanted not in table:
-            return None
-        alternatives: Sequence[Condition] = table[wanted]
-        here = batch.where(alternatives[0])
-        for condition in alternatives[1:]:
-            here = here | batch.where(condition)
-        held = here if held is None else held & here
-    return np.ones(batch.rows, dtype=bool) if held is None else held

@@ -23,25 +23,29 @@ State = tuple[Token, ...] | bytes
 
 def pattern(written: str) -> tuple[Token, ...]:
     r"""A Sigma string as tokens. `\*`, `\?` and `\\` escape; any other backslash is itself."""
+    if not _SIGN.search(written):
+        return (written,) if written else ()
     tokens: list[Token] = []
     literal: list[str] = []
-    at, end = 0, len(written)
-    while at < end:
-        sign = written[at]
-        if sign == "\\" and at + 1 < end and written[at + 1] in "\\*?":
-            at += 1
-            literal.append(written[at])
-        elif sign in "*?":
-            if literal:
-                tokens.append("".join(literal))
-                literal = []
-            tokens.append(Wild(sign))
+    # Of each sign: what stands before it, then the character that it escapes, or the wildcard that it is.
+    *signs, rest = _SIGN.split(written)
+    for before, escaped, wildcard in zip(signs[::3], signs[1::3], signs[2::3], strict=True):
+        literal.append(before)
+        if escaped:
+            literal.append(escaped)
         else:
-            literal.append(sign)
-        at += 1
-    if literal:
-        tokens.append("".join(literal))
+            if text := "".join(literal):
+                tokens.append(text)
+            literal.clear()
+            tokens.append(_WILDCARDS[wildcard])
+    literal.append(rest)
+    if text := "".join(literal):
+        tokens.append(text)
     return tuple(tokens)
+
+
+_SIGN = re.compile(r"\\([*?\\])|([*?])")
+_WILDCARDS: Mapping[str, Wild] = {wild.value: wild for wild in Wild}
 
 
 def variants(value: str, modifiers: Sequence[str], placeholders: Placeholders) -> list[tuple[Token, ...]]:
@@ -67,7 +71,12 @@ def variants(value: str, modifiers: Sequence[str], placeholders: Placeholders) -
 
 
 def _size(state: State) -> int:
-    return sum(len(token) if isinstance(token, str) else 1 for token in state)
+    if isinstance(state, bytes):
+        return len(state)
+    size = 0
+    for token in state:
+        size += len(token) if isinstance(token, str) else 1
+    return size
 
 
 def _filled(value: str, placeholders: Placeholders) -> Iterator[tuple[Token, ...]]:

@@ -5,7 +5,7 @@ them of many values at once, and must give the same answers.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from enum import Enum
@@ -362,14 +362,14 @@ class Leaf:
 class And:
     """Every part holds; an empty one holds."""
 
-    nodes: tuple["Node", ...]
+    nodes: Sequence["Node"]
 
 
 @dataclass(frozen=True, slots=True)
 class Or:
     """Some part holds; an empty one does not."""
 
-    nodes: tuple["Node", ...]
+    nodes: Sequence["Node"]
 
 
 @dataclass(frozen=True, slots=True)

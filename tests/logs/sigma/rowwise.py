@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from kyber.logs.batch import EventBatch
-from kyber.logs.sigma.match import routed
+from kyber.logs.sigma.route import routed
 from kyber.logs.sigma.rule import Rule
 from tests import reference
 

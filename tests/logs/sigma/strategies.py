@@ -296,11 +296,34 @@ def events(draw: st.DrawFn, asked: list[tuple[str, str, Any]]) -> dict[str, Any]
 
 
 @st.composite
-def cases(draw: st.DrawFn) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """A rule and one to six flat events."""
+def detections(draw: st.DrawFn) -> tuple[dict[str, Any], list[tuple[str, str, Any]]]:
+    """Selections and a condition, and what they ask."""
     names = draw(st.lists(st.sampled_from(SELECTIONS), min_size=1, max_size=3, unique=True))
     detection: dict[str, Any] = {name: draw(selections) for name in names}
     asked = [found for name in names for found in asked_for(detection[name])]
     written = draw(st.one_of(conditions(names), st.lists(conditions(names), min_size=1, max_size=2)))
-    rule = {"title": "generated", "logsource": {"product": "test"}, "detection": {**detection, "condition": written}}
+    return {**detection, "condition": written}, asked
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """A rule and one to six flat events."""
+    detection, asked = draw(detections())
+    rule = {"title": "generated", "logsource": {"product": "test"}, "detection": detection}
     return rule, draw(st.lists(events(asked), min_size=1, max_size=6))
+
+
+@st.composite
+def filtered_cases(draw: st.DrawFn) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
+    """One or two rules, filters over some of them, and flat events that echo what all of them ask."""
+    drawn = draw(st.lists(detections(), min_size=1, max_size=2))
+    asked = [one for _, wanted in drawn for one in wanted]
+    head = {"title": "generated", "logsource": {"product": "test"}}
+    rules = [{**head, "id": f"rule-{number}", "detection": detection} for number, (detection, _) in enumerate(drawn)]
+    filters = []
+    for number in range(draw(st.integers(1, 3))):
+        detection, wanted = draw(detections())
+        asked += wanted
+        named = draw(st.one_of(st.just("any"), st.lists(st.sampled_from([one["id"] for one in rules]), min_size=1)))
+        filters.append({**head, "id": f"filter-{number}", "filter": {"rules": named, **detection}})
+    return rules, filters, draw(st.lists(events(asked), min_size=1, max_size=6))

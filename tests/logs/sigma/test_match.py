@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from kyber.logs.batch import EventBatch, LogSource, Origin, Parsed
 from kyber.logs.schema import Clock, Table
 from kyber.logs.sigma.evidence import holds
+from kyber.logs.sigma.filters import Filter
 from kyber.logs.sigma.match import Matcher
 from kyber.logs.sigma.plan import plan
-from kyber.logs.sigma.rule import Rule, Unable, read_rule
+from kyber.logs.sigma.rule import Rule, read_rule
 from tests import reference
-from tests.logs.sigma.strategies import PLACEHOLDERS, cases
+from tests.logs.sigma.strategies import PLACEHOLDERS, cases, filtered_cases
 
 ZONE = ZoneInfo("Europe/Helsinki")
 BARE = Table(
@@ -42,8 +43,15 @@ def batch_of(events: Sequence[Mapping[str, Any]], json: bool = False) -> EventBa
 def rule_of(document: Mapping[str, Any]) -> Rule:
     """A rule that kyber can run, or the test fails."""
     rule = read_rule({"title": "t", "logsource": {"product": "test"}, **document}, "rule.yml", PLACEHOLDERS, [])
-    assert not isinstance(rule, Unable), rule
+    assert isinstance(rule, Rule), rule
     return rule
+
+
+def filter_of(document: Mapping[str, Any]) -> Filter:
+    """A filter that kyber can use, or the test fails."""
+    found = read_rule(document, "filter.yml", PLACEHOLDERS, [])
+    assert isinstance(found, Filter), found
+    return found
 
 
 def rows(matcher: Matcher, batch: EventBatch) -> list[int]:
@@ -83,6 +91,32 @@ def test_rules_planned_together_and_events_in_several_batches_match_as_they_do_a
             for match in together.matches(batch_of(part)):
                 found[match.rule.ref.id] += [start + int(row) for row in match.rows]
     assert found == alone
+
+
+@settings(max_examples=200, deadline=None)
+@given(case=filtered_cases(), json=st.booleans(), cut=st.integers(0, 6))
+def test_filters_take_out_exactly_the_rows_that_they_do_row_by_row(
+    case: tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]], json: bool, cut: int
+) -> None:
+    rules, filters, events = case
+    expected: dict[str, tuple[list[int], dict[str, list[int]]]] = {}
+    for rule in rules:
+        applied = [one for one in filters if one["filter"]["rules"] == "any" or rule["id"] in one["filter"]["rules"]]
+        matched = reference.read(rule, placeholders=PLACEHOLDERS, zone=ZONE)
+        takes = {one["id"]: reference.takes_out(one, placeholders=PLACEHOLDERS, zone=ZONE) for one in applied}
+        rows = [row for row, event in enumerate(events) if matched(event)]
+        hidden = {name: [row for row in rows if taken(events[row])] for name, taken in takes.items()}
+        left = [row for row in rows if not any(row in one for one in hidden.values())]
+        expected[rule["id"]] = (left, {name: taken for name, taken in hidden.items() if taken})
+    found: dict[str, tuple[list[int], dict[str, list[int]]]] = {rule["id"]: ([], {}) for rule in rules}
+    matcher = Matcher(plan(list(map(rule_of, rules)), list(map(filter_of, filters))))
+    for start, part in ((0, events[:cut]), (cut, events[cut:])):
+        for match in matcher.matches(batch_of(part, json)) if part else ():
+            left, hidden = found[match.rule.ref.id]
+            left += [start + int(row) for row in match.rows]
+            for name, taken in match.hidden.items():
+                hidden.setdefault(name, []).extend(start + int(row) for row in taken)
+    assert found == expected
 
 
 ESCAPED = {'"': ['\\"'], "\\": ["\\\\"], "/": ["/", "\\/"]}

@@ -247,15 +247,22 @@ def test_the_hash_of_a_rule_is_that_of_its_canonical_json_and_passes_over_layout
     assert plain.ref.hash == laid.ref.hash == sha256(canonical.encode()).hexdigest() != edited.ref.hash
 
 
-def test_correlations_and_filters_cannot_run_and_say_why(tmp_path: Path) -> None:
-    correlation = "title: Many\nid: c\nlevel: high\ncorrelation:\n  type: event_count\n"
-    hidden = "title: Not these\nid: f\nlogsource: {product: windows}\nfilter:\n  rules: [x]\n"
-    ruleset = read(tmp_path, {"several.yml": f"{SOUND}---\n{correlation}---\n{hidden}"})
-    assert [(one.ref.title, one.level, one.reason, one.facts) for one in ruleset.unable] == [
-        ("Many", Level.HIGH, "feature", {"feature": "correlation"}),
-        ("Not these", Level.MEDIUM, "feature", {"feature": "filter"}),
-    ]
-    assert (len(ruleset.rules), ruleset.problems) == (1, ())
+def test_rules_filters_and_correlations_may_stand_in_one_file(tmp_path: Path) -> None:
+    several = f"""{SOUND}---
+title: Many
+id: c
+correlation: {{type: event_count, rules: [A rule], timespan: 1h, condition: {{gte: 2}}}}
+---
+title: Not these
+id: f
+logsource: {{product: windows}}
+filter: {{rules: any, sel: {{A: 1}}, condition: sel}}
+"""
+    ruleset = read(tmp_path, {"several.yml": several.replace("[A rule]", "[11111111-1111-4111-8111-111111111111]")})
+    assert [one.ref.title for one in ruleset.rules] == ["A rule"]
+    assert [one.ref.title for one in ruleset.correlations] == ["Many"]
+    assert [one.ref.title for one in ruleset.filters] == ["Not these"]
+    assert (ruleset.unable, ruleset.problems) == ((), ())
 
 
 EXPAND = detection("sel:", "  User|expand:", "    - '%admins%'", "    - 'svc-%where%*'", "condition: sel")

@@ -1,0 +1,723 @@
+"""Occurrences of the rules in, what the correlations over them find out: one finding a burst, in any order of arrival.
+
+The window slides: at each event, at time t, it is (t - timespan, t], and the condition is judged there. Firings no more
+than a timespan apart are one burst. In a chain, each firing stands for the event at which it fired, with that event's
+fields, and a burst counts once. Everything is decided by event time.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from functools import cached_property
+from hashlib import sha256
+from itertools import product
+from typing import Any, Final
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from kyber.finding import Blind, Evidence, Finding, RuleRef, Sample
+from kyber.logs.batch import Column, EventBatch
+from kyber.logs.sample import short
+from kyber.logs.schema import table
+from kyber.logs.sigma.correlation import NUMERIC, TEMPORAL, Correlation, Kind
+from kyber.logs.sigma.occurrences import LIMIT, Codes, Entry, Gathered, Integers, Occurrences, Path
+from kyber.logs.sigma.rule import Rule
+from kyber.logs.sigma.sliding import Measured, Numbers, Ranked, Ratio, Windows, averaged, in_order, summed
+from kyber.logs.values import as_datetime, fold, number
+from kyber.problem import Problem, Severity
+
+MAX_FINDINGS: Final = 10_000
+"""Findings of one correlation: the latest; the others are counted."""
+SOURCE: Final = "kyber.source"
+"""The field that holds the id of an event's source."""
+HOSTS: Final = frozenset(("host.name", "Computer", "ComputerName", "hostname", "Hostname"))
+"""The names of the field that holds an event's host."""
+KNOWN: Final = ("host.name", "user.name", "source.ip")
+"""The columns by which findings are grouped everywhere; a group of a correlation says so where it is one of them."""
+DAY: Final = 86_400_000_000
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Awaited:
+    """A source from which events are expected: its id, the hosts that write to it, and what they are for rules."""
+
+    source: str
+    hosts: tuple[str, ...] = ()
+    product: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How a scan correlates. `as_of` (aware): when absence is judged; None leaves it to the scan.
+
+    `limit`: occurrences that are held in all; where there are more, the oldest are left out, and that is said.
+    """
+
+    as_of: datetime | None = None
+    awaited: tuple[Awaited, ...] = ()
+    limit: int = LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """Firings of one correlation in one group, each no more than a timespan after the one before. Times as everywhere.
+
+    `begin` is its first event, `first` and `last` its first and last firing. To be sure of it, everything from `since`
+    on and before `until` must have been looked at. `absent`: no event was in the window, which is all there is to it.
+    """
+
+    correlation: Correlation
+    number: int
+    begin: int
+    first: int
+    last: int
+    since: int
+    until: int
+    absent: bool
+
+
+def micros(moment: datetime) -> int:
+    """An aware time in microseconds since the epoch."""
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // _MICROSECOND
+
+
+def sourced(batch: EventBatch) -> EventBatch:
+    """The batch, in which SOURCE can be asked for like any other column; absent where events are of no source."""
+    batch.derived = {**batch.derived, SOURCE: _source_of}
+    return batch
+
+
+def _source_of(batch: EventBatch) -> Column | None:
+    return Column(np.zeros(batch.rows, dtype=np.int32), [batch.source]) if batch.source else None
+
+
+class Correlator:
+    """Some correlations over all that was gathered for them. `as_of`: when absence is judged; None: not at all.
+
+    `awaited`: where events are expected from. `rules`: what the correlations may name, by id.
+    """
+
+    def __init__(
+        self,
+        correlations: Sequence[Correlation],
+        found: Occurrences,
+        rules: Iterable[Rule],
+        as_of: int | None = None,
+        awaited: Sequence[Awaited] = (),
+    ) -> None:
+        self.correlations = correlations
+        self.as_of, self.awaited = as_of, awaited
+        self.found = found
+        self.rules = {rule.ref.id: rule for rule in rules if rule.ref.id in found.needs}
+        self.refs: dict[str, RuleRef] = {one.ref.id: one.ref for one in self.rules.values()}
+        self.refs |= {one.ref.id: one.ref for one in correlations}
+        self.runs: dict[str, _Run] = {}
+        self.entries = {reading: list(entries) for reading, entries in found.entries.items()}
+        self.reaches = reaches(correlations)
+        for one in correlations:  # each comes after those that it builds on
+            self.runs[one.ref.id] = _Run(one, self)
+
+    def bursts(self) -> Iterator[Burst]:
+        """What is to be told: the bursts of the correlations that alert on their own."""
+        quiet = silenced(self.correlations)
+        for run in self.runs.values():
+            if run.one.ref.id not in quiet:
+                yield from run.bursts
+
+    def finding(self, burst: Burst) -> Finding:
+        """A burst as a finding."""
+        return self.runs[burst.correlation.ref.id].finding(burst)
+
+    def problems(self) -> Iterator[Problem]:
+        """What was not counted, and why."""
+        for run in self.runs.values():
+            yield from run.problems()
+
+    def blind(self, others: Mapping[str, Blind]) -> Iterator[Blind]:
+        """The correlations that could not have fired. `others`: the rules that could not, by id."""
+        known = dict(others)
+        for run in self.runs.values():
+            found = run.blind(known)
+            if found is not None:
+                known[run.one.ref.id] = found
+                yield found
+
+
+def silenced(correlations: Iterable[Correlation]) -> frozenset[str]:
+    """The ids of rules and correlations that do not alert on their own, since some correlation is about them."""
+    named = [(rule, one.generate) for one in correlations for rule in one.rules]
+    return frozenset(rule for rule, _ in named) - {rule for rule, generate in named if generate}
+
+
+def reaches(correlations: Iterable[Correlation]) -> dict[str, int]:
+    """How far back a firing of each may look, through those that it builds on, in microseconds; by id."""
+    found: dict[str, int] = {}
+    for one in correlations:
+        found[one.ref.id] = one.timespan + max((found.get(rule, 0) for rule in one.rules), default=0)
+    return found
+
+
+# --- what a correlation looks at -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Occurrences on one way from a correlation to a rule: rows of what was gathered (None: all), each with a key.
+
+    A key below 0 is a burst of another correlation: -2 less its number.
+    """
+
+    path: Path
+    gathered: Gathered
+    rows: Integers | None
+    keys: Integers
+
+    @cached_property
+    def times(self) -> Integers:
+        return self.gathered.times if self.rows is None else self.gathered.times[self.rows]
+
+    @cached_property
+    def sources(self) -> Codes:
+        return self.gathered.sources if self.rows is None else self.gathered.sources[self.rows]
+
+    def read(self, names: Sequence[str], entries: Mapping[tuple[str, ...], list[Entry]]) -> tuple[Codes, list[Entry]]:
+        """What some fields hold in each row, as codes, and what these stand for."""
+        reading = self.path.reading(names)
+        if reading not in self._codes:
+            codes = self.gathered.codes[reading]
+            self._codes[reading] = codes if self.rows is None else codes[self.rows]
+        return self._codes[reading], entries[reading]
+
+    @cached_property
+    def _codes(self) -> dict[tuple[str, ...], Codes]:
+        return {}
+
+    def only(self, path: Path, rows: Integers, keys: Integers) -> "_Part":
+        """Some of its rows, on a longer way and under other keys."""
+        return _Part(path, self.gathered, rows if self.rows is None else self.rows[rows], keys)
+
+
+@dataclass(frozen=True, slots=True)
+class _Silence:
+    """Firings of another correlation that no event stands for: all at one time, each with what its group holds."""
+
+    path: Path
+    group_by: tuple[str, ...]
+    groups: tuple[tuple[str, ...], ...]
+    keys: Integers
+    time: int
+
+    @property
+    def times(self) -> Integers:
+        return np.full(len(self.groups), self.time, dtype=np.int64)
+
+    def read(self, names: Sequence[str], _: Mapping[tuple[str, ...], list[Entry]]) -> tuple[Codes, list[Entry]]:
+        reading = self.path.reading(names)
+        here = [self.group_by.index(name) if name in self.group_by else -1 for name in reading]
+        found: list[Entry] = [() if -1 in here else (tuple(one[at] for at in here),) for one in self.groups]
+        return np.arange(len(found), dtype=np.int32), found
+
+
+Part = _Part | _Silence
+
+
+class _Spread:
+    """Texts of alternatives as small numbers, the same for texts that differ only in case."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[tuple[str, ...], int] = {}
+
+    def of(self, codes: Codes, entries: Sequence[Entry], absent: int | None) -> tuple[Integers, Integers]:
+        """The places of the rows, repeated for each alternative, and the number of each.
+
+        A row without any is left out, or has the number `absent`.
+        """
+        used = np.flatnonzero(np.bincount(codes))
+        alternatives: dict[int, list[int]] = {}
+        for code in used.tolist():
+            texts = dict.fromkeys(tuple(map(fold, one)) for one in entries[code])
+            alternatives[code] = [self.numbers.setdefault(one, len(self.numbers)) for one in texts]
+            if not texts and absent is not None:
+                alternatives[code] = [absent]
+        places = np.zeros(len(entries) + 1, dtype=np.int64)
+        places[used] = np.arange(len(used))
+        place = places[codes]
+        sizes = np.array([len(one) for one in alternatives.values()], dtype=np.int64)
+        flat = np.array([each for one in alternatives.values() for each in one], dtype=np.int64)
+        if (sizes == 1).all():
+            return np.arange(len(codes), dtype=np.int64), flat[place] if len(codes) else flat
+        starts = np.cumsum(sizes) - sizes
+        many = sizes[place] if len(codes) else sizes[:0]
+        rows = np.repeat(np.arange(len(codes), dtype=np.int64), many)
+        within = np.arange(len(rows), dtype=np.int64) - np.repeat(np.cumsum(many) - many, many)
+        return rows, flat[starts[place[rows]] + within] if len(rows) else flat[:0]
+
+
+@dataclass(slots=True)
+class _Rows:
+    """The rows of a correlation, by group and time. The arrays run side by side.
+
+    `step`: which of its rules the row is of, -1 for a row that stands for no event but for the time of asking; `part`
+    and `row`: where it comes from; `value`: a number for its value, -1 where it has none.
+    """
+
+    group: Integers
+    time: Integers
+    step: Integers
+    key: Integers
+    part: Integers
+    row: Integers
+    value: Integers
+
+    def take(self, chosen: NDArray[Any]) -> "_Rows":
+        return _Rows(*(getattr(self, name)[chosen] for name in self.__slots__))
+
+
+class _Run:
+    """One correlation over its occurrences."""
+
+    def __init__(self, one: Correlation, all_: Correlator) -> None:
+        self.one, self.all = one, all_
+        self.groups = _Spread()
+        self.values = _Spread()
+        self.lacking = 0
+        self.valueless = 0
+        self.came = 0
+        self.parts: list[tuple[int, Part]] = [
+            (step, part) for step, rule in enumerate(one.rules) for part in self._parts(rule)
+        ]
+        self.expected = self._expected()
+        self.rows = self._gathered()
+        self._judge()
+
+    # -- what it looks at
+
+    def _parts(self, rule: str) -> Iterator[Part]:
+        inner = self.all.runs.get(rule)
+        if inner is None:
+            found = self.all.found.rules[rule]
+            yield _Part(Path(rule, ((self.one, rule),)), found, None, found.keys)
+        else:
+            yield from inner.told(self.one)
+
+    def _gathered(self) -> _Rows:
+        entries = self.all.entries
+        pieces: list[_Rows] = []
+        for number_, (step, part) in enumerate(self.parts):
+            codes, listed = part.read(self.one.group_by, entries)
+            rows, groups = self.groups.of(codes, listed, None)
+            self.came += len(codes)
+            self.lacking += len(codes) - (int(np.count_nonzero(np.diff(rows))) + 1 if len(rows) else 0)
+            values = np.full(len(rows), -1, dtype=np.int64)
+            if self.one.fields:
+                codes, listed = part.read(self.one.fields, entries)
+                again, values = self.values.of(codes[rows], listed, -1)
+                rows, groups = rows[again], groups[again]
+                self.valueless += self._without_value(values)
+            pieces.append(
+                _Rows(
+                    groups,
+                    part.times[rows],
+                    np.full(len(rows), step, dtype=np.int64),
+                    part.keys[rows],
+                    np.full(len(rows), number_, dtype=np.int64),
+                    rows,
+                    values,
+                )
+            )
+        if self.expected and self.all.as_of is not None:
+            numbers = self.groups.numbers
+            folded = dict.fromkeys(tuple(map(fold, one)) for one in self.expected)
+            waiting = np.array([numbers.setdefault(one, len(numbers)) for one in folded], dtype=np.int64)
+            none = np.full(len(waiting), -1, dtype=np.int64)
+            pieces.append(_Rows(waiting, np.full(len(waiting), self.all.as_of), none, none, none, none, none))
+        if not pieces:
+            empty = np.zeros(0, dtype=np.int64)
+            return _Rows(*(empty for _ in _Rows.__slots__))
+        return _Rows(*(np.concatenate([getattr(one, name) for one in pieces]) for name in _Rows.__slots__))
+
+    def _without_value(self, values: Integers) -> int:
+        if self.one.kind in NUMERIC:
+            lacking = np.array([*(one is None for one in self._numeric()), True])
+            return int(np.count_nonzero(lacking[values]))
+        return int(np.count_nonzero(values < 0))
+
+    def _numeric(self) -> list[Fraction | None]:
+        """The number that each value is."""
+        return [_fraction(one[0]) for one in self.values.numbers]
+
+    def _expected(self) -> tuple[tuple[str, ...], ...]:
+        """The groups that are known to send events, if absence is asked for."""
+        if not self.one.of_absence or self.all.as_of is None:
+            return ()
+        if not self.one.group_by:
+            return ((),)
+        found: dict[tuple[str, ...], None] = {}
+        for _, part in self.parts:
+            rule = self.all.rules.get(part.path.rule)
+            wanted = rule.logsource.product if rule is not None else None
+            reading = part.path.reading(self.one.group_by)
+            for source in self.all.awaited:
+                if wanted is None or source.product in (None, wanted):
+                    texts = [
+                        (source.source,) if name == SOURCE else source.hosts if name in HOSTS else ()
+                        for name in reading
+                    ]
+                    found |= dict.fromkeys(product(*texts))
+        return tuple(found)
+
+    # -- judging
+
+    def _judge(self) -> None:
+        one, steps = self.one, len(self.one.rules) + 1
+        ticks, rank = np.unique(self.rows.time, return_inverse=True)
+        together = self.rows.group * len(ticks) + rank
+        order = np.argsort(together * steps + self.rows.step + 1 if steps > 2 else together, kind="stable")
+        rows = self.rows = self.rows.take(order)
+        together = together[order]
+        after = np.searchsorted(ticks, ticks - one.timespan, side="right")[rank[order]]
+        self.windows = Windows(
+            np.searchsorted(together, rows.group * len(ticks) + after, side="left").astype(np.int64),
+            np.searchsorted(together, together, side="right").astype(np.int64),
+        )
+        self.measured = self._measured()
+        self.fired = np.flatnonzero(self._held())
+        where, when = rows.group[self.fired], rows.time[self.fired]
+        fresh = np.ones(len(self.fired), dtype=bool)
+        fresh[1:] = (where[1:] != where[:-1]) | (when[1:] - when[:-1] > one.timespan)
+        self.burst = np.cumsum(fresh) - 1
+        self.firsts = self.fired[fresh]
+        """The row of each burst's first firing."""
+        self.lasts = self.fired[np.append(fresh[1:], True)] if len(self.fired) else self.fired
+        self.starts, self.ends = self.windows.low[self.firsts], self.windows.high[self.lasts]
+        """Each burst's rows: from, and before."""
+
+    def _measured(self) -> Measured:
+        rows, windows = self.rows, self.windows
+        match self.one.kind:
+            case Kind.EVENT_COUNT:
+                return Ratio.counts(self._events())
+            case Kind.VALUE_COUNT:
+                return Ratio.counts(windows.distinct(rows.value))
+            case Kind.TEMPORAL:
+                return Ratio.counts(windows.distinct(rows.step))
+            case Kind.TEMPORAL_ORDERED:
+                begins = np.searchsorted(rows.group, rows.group, side="left")
+                return Ratio.counts(in_order(windows, rows.time, begins, rows.step, len(self.one.rules)))
+            case Kind.VALUE_SUM:
+                return summed(windows, self._numbers())
+            case Kind.VALUE_AVG:
+                return averaged(windows, self._numbers())
+        return Ranked(windows, self._numbers(), self.one.percentile)
+
+    def _events(self) -> Integers:
+        """How many events each window holds; what several rules matched counts once, and so does a burst."""
+        rows = self.rows
+        if (rows.key < -1).any():
+            _, keys = np.unique(rows.key, return_inverse=True)
+            return self.windows.distinct(np.where(rows.step >= 0, keys, -1))
+        if len(self.parts) == 1:
+            return self.windows.sums((rows.step >= 0).astype(np.int64))
+        order = np.lexsort((rows.key, rows.group))
+        counts = np.ones(len(rows.key), dtype=np.int64)
+        same = (rows.key[order][1:] == rows.key[order][:-1]) & (rows.group[order][1:] == rows.group[order][:-1])
+        counts[order[1:][same]] = 0
+        counts[rows.step < 0] = 0
+        return self.windows.sums(counts)
+
+    def _numbers(self) -> Numbers:
+        known = self._numeric()
+        ordered = sorted({one for one in known if one is not None})
+        place = {one: at for at, one in enumerate(ordered)}
+        table_ = np.array([*(-1 if one is None else place[one] for one in known), -1], dtype=np.int64)
+        return Numbers(table_[self.rows.value], ordered)
+
+    def _held(self) -> NDArray[np.bool_]:
+        """Whether the condition holds in each row."""
+        held: NDArray[np.bool_] = self.measured.some.copy()
+        if self.one.condition is None:
+            return held & (self.measured.against(Fraction(len(self.one.rules))) >= 0)
+        for bound in self.one.condition.bounds:
+            signs = self.measured.against(bound.limit)
+            match bound.operator:
+                case "gt":
+                    held &= signs > 0
+                case "gte":
+                    held &= signs >= 0
+                case "lt":
+                    held &= signs < 0
+                case "lte":
+                    held &= signs <= 0
+                case "eq":
+                    held &= signs == 0
+                case "neq":
+                    held &= signs != 0
+        return held
+
+    # -- what it tells
+
+    def told(self, outer: Correlation) -> Iterator[Part]:
+        """Its firings, for a correlation that builds on it: each stands for the event at which it fired."""
+        mine = self.rows.take(self.fired)
+        keys = -2 - self.burst
+        for number_, (_, part) in enumerate(self.parts):
+            here = mine.part == number_
+            pairs = np.unique(np.stack((mine.row[here], keys[here])), axis=1)
+            if isinstance(part, _Silence):
+                path, chosen = _through(outer, self.one, part.path), pairs[0].tolist()
+                groups = tuple(part.groups[at] for at in chosen)
+                yield _Silence(path, part.group_by, groups, pairs[1], part.time)
+            else:
+                yield part.only(_through(outer, self.one, part.path), pairs[0], pairs[1])
+        if self.expected and self.all.as_of is not None:
+            silent = np.flatnonzero(mine.step < 0)
+            names = {self.groups.numbers[tuple(map(fold, one))]: one for one in self.expected}
+            groups = tuple(names[at] for at in mine.group[silent].tolist())
+            path = Path(self.one.ref.id, ((outer, self.one.ref.id),))
+            yield _Silence(path, self.one.group_by, groups, keys[silent], self.all.as_of)
+
+    @cached_property
+    def bursts(self) -> tuple[Burst, ...]:
+        """Every burst, by group and time."""
+        span, far = self.one.timespan, self.all.reaches[self.one.ref.id]
+        found = []
+        times = self.rows.time
+        for at in range(len(self.firsts)):
+            first, last = int(times[self.firsts[at]]), int(times[self.lasts[at]])
+            begin = int(times[self.starts[at]])
+            absent = not len(self._rows_of(at)[0])
+            inner = [other.bursts[number_] for other, number_ in self._inner(at)]
+            since = first - far if absent else min((first - far - span, *(one.since for one in inner)))
+            until = last if absent else max((last + span, *(one.until for one in inner)))
+            found.append(Burst(self.one, at, begin, first, last, since, until, absent))
+        return tuple(found)
+
+    def _rows_of(self, at: int) -> tuple[Integers, Integers]:
+        """The steps and keys of a burst's rows, without those that stand for no event."""
+        rows = slice(int(self.starts[at]), int(self.ends[at]))
+        steps, keys = self.rows.step[rows], self.rows.key[rows]
+        return steps[steps >= 0], keys[steps >= 0]
+
+    def _inner(self, at: int, step: int | None = None) -> Iterator[tuple["_Run", int]]:
+        """The bursts of other correlations that a burst is made of."""
+        steps, keys = self._rows_of(at)
+        chained = keys < -1
+        if chained.any():
+            for of, key in np.unique(np.stack((steps[chained], keys[chained])), axis=1).T.tolist():
+                if step is None or of == step:
+                    yield self.all.runs[self.one.rules[of]], -2 - key
+
+    @cached_property
+    def _counts(self) -> dict[int, int]:
+        return {}
+
+    def count(self, at: int) -> int:
+        """How many events a burst is made of; a burst of another correlation counts with all of its own."""
+        if at not in self._counts:
+            _, keys = self._rows_of(at)
+            own = len(np.unique(keys[keys >= 0]))
+            self._counts[at] = own + sum(other.count(number_) for other, number_ in set(self._inner(at)))
+        return self._counts[at]
+
+    def begin(self, at: int) -> int:
+        """The time of the first event of a burst, or of those that it is made of."""
+        inner = (other.begin(number_) for other, number_ in self._inner(at))
+        return min((int(self.rows.time[self.starts[at]]), *inner))
+
+    # -- findings
+
+    def finding(self, burst: Burst) -> Finding:
+        """One burst, as it is shown."""
+        one, at = self.one, burst.number
+        group = self._group(burst)
+        named = {name: group[name] for name in one.group_by}
+        first = self.begin(at)
+        identity = burst_id(one.ref.id, named, burst.begin // DAY if burst.absent else burst.begin, burst.absent)
+        known = _known_names(one, self)
+        shown = {known.get(name, name): short(value) for name, value in named.items()}
+        sample, sources = self._sample(burst, shown)
+        return Finding(
+            id=identity,
+            rule=one.ref,
+            family=one.family,
+            level=one.level,
+            tags=one.tags,
+            count=self.count(at),
+            first=as_datetime(first),
+            last=as_datetime(burst.last),
+            group=shown,
+            evidence=tuple(self._evidence(burst)),
+            sample=sample,
+            description=one.description,
+            false_positives=one.false_positives,
+            references=one.references,
+            next=one.next,
+            sources=sources,
+        )
+
+    def _group(self, burst: Burst) -> dict[str, str]:
+        """What a burst is grouped by, as its first event writes it."""
+        row = int(self.starts[burst.number])
+        wanted = int(self.rows.group[row])
+        written: list[tuple[str, ...]] = []
+        end = int(self.ends[burst.number])
+        while row < end and self.rows.time[row] == burst.begin:
+            if self.rows.step[row] >= 0:
+                _, part = self.parts[int(self.rows.part[row])]
+                codes, entries = part.read(self.one.group_by, self.all.entries)
+                texts = entries[int(codes[self.rows.row[row]])]
+                written += [one for one in texts if self.groups.numbers.get(tuple(map(fold, one))) == wanted]
+            row += 1
+        if not written:
+            written = [one for one in self.expected if self.groups.numbers.get(tuple(map(fold, one))) == wanted]
+        return dict(zip(self.one.group_by, min(written), strict=True))
+
+    def _sample(self, burst: Burst, group: Mapping[str, str]) -> tuple[Sample, tuple[str, ...]]:
+        """The earliest event of a burst that was kept whole, and the sources of its events."""
+        rows = slice(int(self.starts[burst.number]), int(self.ends[burst.number]))
+        names = list(self.all.found.sources)
+        sources: set[str] = set()
+        best: tuple[Any, Sample] | None = None
+        number_, place, times = self.rows.part[rows], self.rows.row[rows], self.rows.time[rows]
+        for at, (_, part) in enumerate(self.parts):
+            if isinstance(part, _Silence):
+                continue
+            here = place[number_ == at]
+            sources |= {names[code] for code in np.unique(part.sources[here]).tolist()}
+            early = here[times[number_ == at] <= burst.first]
+            reading = part.path.reading(self.one.group_by)
+            samples = part.gathered.samples.get((reading, self.one.timespan), {})
+            codes, entries = part.read(self.one.group_by, self.all.entries)
+            cells = part.times[early] // self.one.timespan
+            pairs = np.unique(np.stack((codes[early].astype(np.int64), cells)), axis=1)
+            for code, cell in pairs.T.tolist():
+                kept = samples.get((entries[code], cell))
+                if kept is not None and burst.begin <= kept[0][0] and (best is None or kept[0] < best[0]):
+                    best = kept
+        nothing = Sample("", "", 0, None if burst.absent else as_datetime(burst.begin), dict(group))
+        return nothing if best is None else best[1], tuple(sorted(sources - {""}))
+
+    def _evidence(self, burst: Burst) -> Iterator[Evidence]:
+        """What the condition came to, and what each rule had in it."""
+        one, at = self.one, burst.number
+        asked = one.asked if one.percentile is None else f"percentile {_decimal(one.percentile)} {one.asked}"
+        fields = ", ".join(one.fields)
+        what = f"{one.kind} of {fields}" if fields else str(one.kind)
+        yield Evidence(one.span, what, fields, _decimal(self._shown(at)), asked)
+        steps, keys = self._rows_of(at)
+        for step, rule in enumerate(one.rules):
+            mine = np.unique(keys[steps == step])
+            count = int(np.count_nonzero(mine >= 0)) + sum(
+                other.count(number_) for other, number_ in self._inner(at, step)
+            )
+            ref = self.all.refs.get(rule)
+            if ref is not None and (count or one.kind in TEMPORAL or burst.absent):
+                yield Evidence(ref.name or ref.title, "events", "", str(count), "")
+
+    def _shown(self, at: int) -> Fraction:
+        """What the condition is about: at its most (or least) for what is counted or added, else when it first held."""
+        fired = self.fired[self.burst == at] if len(self.firsts) < 2 else self._fired_of(at)
+        measured = self.measured
+        if not isinstance(measured, Ratio) or self.one.kind is Kind.VALUE_AVG:
+            return measured.at(int(self.firsts[at]))
+        above = measured.above[fired]
+        rises = self.one.condition is None or self.one.condition.rises
+        return measured.at(int(fired[int(np.argmax(above) if rises else np.argmin(above))]))
+
+    def _fired_of(self, at: int) -> Integers:
+        low, high = np.searchsorted(self.burst, (at, at + 1))
+        return self.fired[low:high]
+
+    # -- what it did not look at
+
+    def problems(self) -> Iterator[Problem]:
+        one = self.one
+        if self.lacking and not (one.only_absence and not self.expected):  # which is blind, and says why
+            yield _note(one, "R24", count=self.lacking, fields=", ".join(one.group_by))
+        if self.valueless:
+            yield _note(one, "R24", count=self.valueless, fields=", ".join(one.fields))
+        tables = {part.path.rule: part.gathered for _, part in self.parts if isinstance(part, _Part)}
+        if undated := sum(found.undated for found in tables.values()):
+            yield _note(one, "R25", count=undated)
+        if evicted := sum(found.evicted + found.crowded for found in tables.values()):
+            facts = {"count": evicted, "limit": self.all.found.limit}
+            yield Problem(one.place, "R26", facts, Severity.WARNING)
+
+    def blind(self, others: Mapping[str, Blind]) -> Blind | None:
+        """Why it could not have fired, if so. `others`: what else could not, by id."""
+        one = self.one
+        if one.only_absence and not self.expected:
+            return Blind(one.ref, one.level, "no-register", {"field": ", ".join(one.group_by)})
+        missing = [rule for rule in one.rules if rule in others]
+        silent = self.expected and all(others[rule].reason in ("no-events", "no-register") for rule in missing)
+        if missing and not silent:
+            seeing = len(one.rules) - len(missing)
+            late = next((rule for rule in missing if others[rule].reason == "regex-time"), None)
+            lost = not seeing or (one.kind in TEMPORAL and not any(one.holds(n) for n in range(1, seeing + 1)))
+            if late is not None or lost:
+                return Blind(one.ref, one.level, "rule-blind", {"rule": others[late or missing[0]].rule.title})
+        if self.came and self.lacking == self.came and not self.expected:
+            return Blind(one.ref, one.level, "no-field", {"field": ", ".join(one.group_by)})
+        return None
+
+
+def burst_id(rule: str, group: Mapping[str, str], begin: int, absent: bool) -> str:
+    """SHA-256 over rule id, group without regard to case, and the burst's first time; 128 bits in hex.
+
+    Where nothing happened, the UTC day (days since the epoch) stands for the time.
+    """
+    folded = sorted((name, fold(value)) for name, value in group.items())
+    return sha256(orjson.dumps([rule, folded, begin, "absent" if absent else "burst"])).hexdigest()[:32]
+
+
+def _through(outer: Correlation, inner: Correlation, path: Path) -> Path:
+    return Path(path.rule, ((outer, inner.ref.id), *path.steps))
+
+
+def _known_names(one: Correlation, run: _Run) -> dict[str, str]:
+    """By what name a group-by field goes everywhere, where all rules mean the same column by it."""
+    found: dict[str, str] = {}
+    for name in one.group_by:
+        meant = {_canonical(part.path.reading((name,))[0], run.all.rules.get(part.path.rule)) for _, part in run.parts}
+        if len(meant) == 1 and (canonical := meant.pop()) in KNOWN and canonical not in found.values():
+            found[name] = canonical
+    return found
+
+
+def _canonical(name: str, rule: Rule | None) -> str:
+    """The column that a field of a rule means, by its canonical name."""
+    if rule is None or rule.logsource.product is None or name in KNOWN:
+        return name
+    try:
+        known = table(rule.logsource.product)
+    except KeyError:
+        return name
+    columns = known.where_is(name)
+    for canonical in KNOWN:
+        drawn = {one.column for one in known.columns.get(canonical, ())}
+        if columns[0] == canonical or columns[0] in drawn:
+            return canonical
+    return name
+
+
+def _fraction(text: str) -> Fraction | None:
+    """The number that a text is, exactly as it is written."""
+    found = number(text)
+    if found is None or abs(found) == float("inf"):
+        return None
+    return Fraction(text)
+
+
+def _decimal(value: Fraction) -> str:
+    """A number for people: whole, or with at most three decimals."""
+    if value.denominator == 1:
+        return str(value.numerator)
+    return f"{float(round(value, 3)):.3f}".rstrip("0").rstrip(".")
+
+
+def _note(one: Correlation, code: str, **facts: object) -> Problem:
+    return Problem(one.place, code, facts, Severity.NOTE)
