@@ -41,6 +41,7 @@ REQUIRED: Final = (
 EXTRAS: Final[Mapping[str, tuple[str, ...]]] = {
     "elasticsearch": ("elasticsearch",),
     "geo": ("maxminddb",),
+    "sigma": ("pysigma", "pysigma-backend-elasticsearch"),
     "sql": ("duckdb",),
 }
 LITTLE_SPACE: Final = 2**30

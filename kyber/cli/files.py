@@ -149,3 +149,12 @@ def form_of(given: str | None, json: bool, output: Path | None, by_ending: Mappi
     if ending in OTHER_ENDINGS - by_ending.keys():
         raise UsageError(f"{output}: there is no form {ending} of this; there are {', '.join(by_ending)}, or --format")
     return by_ending.get(ending, "table")
+
+
+def cache_folder() -> Path | None:
+    """Where what can be made again is kept: in the account's cache, never in a workspace, which may be a stranger's."""
+    given = os.environ.get("XDG_CACHE_HOME", "")
+    try:
+        return (Path(given) if Path(given).is_absolute() else Path.home() / ".cache") / "kyber"
+    except RuntimeError:  # an account without a home
+        return None

@@ -1,5 +1,6 @@
 """`kyber scan`: logs and rules in, what is wrong in the logs out."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from kyber.cli.console import ExitCode, root_of, say, tell_problems
-from kyber.cli.files import check_place, form_of, spare, standard_output, write_out
+from kyber.cli.files import cache_folder, check_place, form_of, spare, standard_output, write_out
 from kyber.cli.readers import may_reveal, record_reading
 from kyber.cli.reading import (
     holder,
@@ -24,12 +25,14 @@ from kyber.cli.reading import (
     zone_of,
 )
 from kyber.errors import NothingReadError, UsageError
+from kyber.logs.sigma.shipped import shipped_rules
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from kyber.finding import ScanResult
     from kyber.logs.batch import LogSource
+    from kyber.logs.correlating import Asking
     from kyber.logs.enrich import Enrichment
     from kyber.logs.parse import Job, Progress
     from kyber.logs.sigma.rule import RuleSet
@@ -145,9 +148,33 @@ def scan(
         tuple[str, str] | None,
         typer.Option(metavar="FROM TO", help="Scan what is stored of a period, both ends whole.", show_default=False),
     ] = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            "--as-of",
+            metavar="TIME",
+            help="Judge at this time what did not happen; else now, or for PATHs at the time of the latest event.",
+            show_default=False,
+        ),
+    ] = None,
     save: Annotated[
         bool, typer.Option("--save", help="Keep the findings of PATHs in the workspace, as those of its sources are.")
     ] = False,
+    near_miss: Annotated[
+        bool, typer.Option("--near-miss", help="Also tell which rules were one comparison short, of which events.")
+    ] = False,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Read and plan the rules anew, and keep nothing of that.")
+    ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Processes that may read large PATHs at the same time; else one for each processor.",
+            show_default=False,
+        ),
+    ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Shorten no list in the table.")] = False,
     reveal: Annotated[
         bool, typer.Option("--reveal", help="Show personal identity codes; needs --purpose and is recorded.")
@@ -162,9 +189,12 @@ def scan(
     `kyber findings list` shows them all. Ends with 1 where --fail-on or --strict asks for it, with 2 for wrong options,
     with 3 when nothing could be read.
     """
-    from kyber.logs.sigma.rule import read_rules
+    from kyber.logs.sigma import cache
+    from kyber.privacy import mask
     from kyber.problem import Severity
     from kyber.render.findings import FORMS
+    from kyber.render.safe import plain
+    from kyber.render.summary import filter_told
     from kyber.text import words_for
     from kyber.workspace import at, find
 
@@ -172,14 +202,30 @@ def scan(
     here = find(Path()) if workspace is None else at(root_of(workspace))
     form = Form(form_of(form, json, output, BY_ENDING))
     words = words_for(here.settings.language if here else "en")
-    asked = _Asked(paths, timezone, input_format, logsource_of(logsource), since, between, save, not rules)
+    asked = _Asked(
+        paths,
+        timezone,
+        input_format,
+        logsource_of(logsource),
+        since,
+        between,
+        save,
+        not rules,
+        near_miss,
+        as_of,
+        workers or os.cpu_count() or 1,
+    )
     asked.check(here)
+    if near_miss and form not in (Form.TABLE, Form.JSONL):
+        raise UsageError(f"--near-miss is told in a table or as JSON lines, not as {form}")
     if reveal:
         may_reveal(here, purpose)
     if output is not None:
         check_place(output)
     placeholders, unlisted = _placeholders(here)
-    ruleset = read_rules(rules or _rules(here), placeholders)
+    today = now.astimezone(here.settings.zone if here else None).date()
+    kept_in = None if no_cache else cache_folder()
+    ruleset = cache.read(rules or _rules(here), placeholders, kept_in, today)
     if not ruleset.rules and not ruleset.unable:
         tell_problems(ruleset.problems, words)
         raise UsageError(f"no rule could be read from {', '.join(rules or _rules(here))}")
@@ -214,6 +260,9 @@ def scan(
         tell_problems(unread, words, reveal=reveal)
         if result.blind:
             say(words.many("findings.rules-blind", len(result.blind)), error=True)
+        for hidden in result.hidden:
+            told = f"{hidden.filter.title_in(words.language)}: {filter_told(hidden, words)}"
+            say(plain(mask(told)), error=True)
     if (fail_on is not None and found & _at_or_above(fail_on)) or (strict and unread):
         raise typer.Exit(ExitCode.FOUND)
 
@@ -230,6 +279,9 @@ class _Asked:
     between: tuple[str, str] | None
     save: bool
     all_rules: bool
+    near: bool
+    as_of: str | None
+    workers: int
 
     @property
     def stored(self) -> bool:
@@ -256,6 +308,25 @@ class _Asked:
         if here is None:
             return host_jobs(self.timezone, self.input_format, self.logsource, now)
         return source_jobs(here, now, self.timezone, self.input_format, self.logsource)
+
+    def asking(self, here: "Workspace | None", now: datetime) -> "Asking":
+        """How to correlate: as of when, and from where events are expected. Raises UsageError."""
+        from kyber.logs.correlating import Asking, awaited
+        from kyber.logs.search.when import Clock
+        from kyber.logs.sigma.occurrences import LIMIT
+        from kyber.logs.source import load_sources
+
+        moment = None if self.paths else now
+        if self.as_of is not None:
+            clock = Clock(now, zone_of(self.timezone or (here.settings.timezone if here else "UTC")))
+            try:
+                end = clock.period(self.as_of).end
+            except ValueError as error:
+                raise UsageError(f"--as-of: {error}") from None
+            moment = datetime.fromtimestamp((end or 0) / 1_000_000, UTC)
+        sources = load_sources(here.root)[0] if here is not None and not self.paths else ()
+        limit = here.settings.correlation.occurrences if here is not None else LIMIT
+        return Asking(moment, awaited(sources), limit)
 
     def period(self, here: "Workspace", now: datetime) -> "Period":
         """What --since and --between mean, made up to whole UTC days, since findings are of days. Raises UsageError."""
@@ -286,14 +357,14 @@ def _scanned(
     """
     from kyber.logs.scan import scan as run
 
-    known = enrichment(here)
+    known, asking = enrichment(here), asked.asking(here, now)
     if here is not None and asked.stored:
-        return _kept(here, _of_period(here, asked, rules, now, progress, known), now, only_news=False)
+        return _kept(here, _of_period(here, asked, rules, now, progress, known, asking), now, only_news=False)
     if here is not None and not asked.paths:
-        return _of_what_is_new(here, asked, jobs, rules, now, progress, known)
+        return _of_what_is_new(here, asked, jobs, rules, now, progress, known, asking)
     if not any(job.inputs or job.journal is not None for job in jobs):
         raise NothingReadError("nothing to read: no file was found")
-    result = run(jobs, rules, now, progress, known)
+    result = run(jobs, rules, now, progress, known, near=asked.near, asking=asking, workers=asked.workers)
     return _kept(here, result, now, only_news=False, whole=False) if here is not None and asked.save else result
 
 
@@ -304,6 +375,7 @@ def _of_period(
     now: datetime,
     progress: "Callable[[Progress], None]",
     known: "Enrichment",
+    asking: "Asking",
 ) -> "ScanResult":
     from contextlib import closing
 
@@ -314,7 +386,17 @@ def _of_period(
     if not ParquetStore.exists(here.state):
         raise NothingReadError("nothing is stored yet: `kyber scan` or `kyber logs collect` stores what sources hold")
     with closing(ParquetStore(here.state)) as store:
-        return scan_stored(store, rules, now, here.settings.zone, period=period, progress=progress, known=known)
+        return scan_stored(
+            store,
+            rules,
+            now,
+            here.settings.zone,
+            period=period,
+            progress=progress,
+            known=known,
+            near=asked.near,
+            asking=asking,
+        )
 
 
 def _of_what_is_new(
@@ -325,6 +407,7 @@ def _of_what_is_new(
     now: datetime,
     progress: "Callable[[Progress], None]",
     known: "Enrichment",
+    asking: "Asking",
 ) -> "ScanResult":
     """Collect, and scan whole the UTC days of which something was stored since the last scan."""
     from dataclasses import replace
@@ -337,12 +420,22 @@ def _of_what_is_new(
         collected = collect(jobs, store, now, progress)
         after, upto = store.index.state(SCANNED), store.index.state(COMMIT)
         days = store.index.days(after)
-        result = scan_stored(store, rules, now, here.settings.zone, days=days, progress=progress, known=known)
+        result = scan_stored(
+            store,
+            rules,
+            now,
+            here.settings.zone,
+            days=days,
+            progress=progress,
+            known=known,
+            near=asked.near,
+            asking=asking,
+        )
         result = _kept(here, result, now, only_news=True)
         if asked.all_rules:  # otherwise the other rules have yet to see these days
             with store.index.transaction():
                 store.index.set_state(SCANNED, upto)
-    if not any(job.inputs or job.journal is not None for job in jobs) and not days:
+    if not any(job.inputs or job.journal is not None for job in jobs) and not days and not result.findings:
         raise NothingReadError("nothing to read: no file was found")
     return replace(
         result,
@@ -368,7 +461,7 @@ def _kept(
     ids = [one.id for one in result.findings]
     with kept.open(here.state) as store:
         counts = {} if whole else {one.finding.id: one.finding.count for one in store.of(ids)}
-        saved = store.save([one for one in result.findings if one.count > counts.get(one.id, 0)], now)
+        saved = store.save([one for one in result.findings if one.count > counts.get(one.id, -1)], now)
         found = store.of(ids)
     decisions, problems = triage.load_triage(here.root)
     today = now.astimezone(here.settings.zone).date()
@@ -411,13 +504,6 @@ def _limited(result: "ScanResult", level: Limit, problems: "Sequence[Problem]") 
         left_out=len(result.findings) - len(kept),
         problems=(*problems, *result.problems),
     )
-
-
-def shipped_rules() -> Path:
-    """The folder of the rules that come with kyber: in the package when installed, beside it in a checkout."""
-    package = Path(__file__).parent.parent
-    inside = package / "rules"
-    return inside if inside.is_dir() else package.parent / "rules"
 
 
 def _rules(here: "Workspace | None") -> list[str]:

@@ -272,7 +272,7 @@ def _from_files(
                 continue
             try:
                 form = FORMATS[job.format] if job.format else detect(stream.sample)
-                for batch in batches(stream, form, job, tally, need.columns(table(form.table))):
+                for batch in batches(stream, form, job, tally, need.columns(table(form.table)), ordered=True):
                     yield batch
                     progress(
                         Progress(done + min(stream.consumed, given.size), total, events + tally.events, given.name)

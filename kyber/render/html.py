@@ -20,7 +20,18 @@ from kyber.render.amounts import duration, size
 from kyber.render.excerpt import VALUE_SHOWN, excerpt, folded
 from kyber.render.rows import tactics, techniques
 from kyber.render.safe import every_text, link, plain
-from kyber.render.summary import LEVELS, Bucket, Timeline, by_reason, by_rule, lacking, standings, summary, timeline
+from kyber.render.summary import (
+    LEVELS,
+    Bucket,
+    Timeline,
+    by_reason,
+    by_rule,
+    filter_told,
+    lacking,
+    standings,
+    summary,
+    timeline,
+)
 from kyber.render.table import DOTS, blind_reason
 from kyber.render.times import iso, moment, span
 from kyber.text import Words
@@ -104,6 +115,7 @@ def page(result: ScanResult, words: Words, *, revealed: bool) -> str:
             problem=lambda problem: _problem(problem, words),
             remarks=lambda account: _remarks(account, words),
             blind_reason=lambda reason: blind_reason(reason, words),
+            filter_told=lambda hidden: filter_told(hidden, words),
             size=lambda count: size(count, words),
             duration=duration(result.seconds, words),
         )

@@ -146,13 +146,15 @@ def _why(whole: Whole, words: Words) -> Iterator[RenderableType]:
 
 def _sample(whole: Whole, words: Words) -> Iterator[RenderableType]:
     sample = whole.kept.finding.sample
+    if not sample.file and not sample.event_id:  # of what did not happen
+        return
     yield _heading(words("findings.page.sample"))
     yield _indented(
         _facts(
             {
                 words("findings.page.time"): f"{moment(sample.time)} UTC" if sample.time else "",
                 **sample.fields,
-                words("findings.page.from"): f"{sample.file}:{sample.record}",
+                words("findings.page.from"): f"{sample.file}:{sample.record}" if sample.file else "",
             }
         )
     )

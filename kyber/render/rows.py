@@ -11,8 +11,9 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Any, Final
 
-from kyber.finding import Evidence, Family, Finding, Judgement, ScanResult
+from kyber.finding import Evidence, Family, Finding, Hidden, Judgement, ScanResult
 from kyber.level import Level
+from kyber.render.near import as_record, window_record
 from kyber.render.safe import cell, json_line
 from kyber.render.times import iso
 from kyber.text import Words
@@ -84,8 +85,12 @@ _CATEGORIES: Final = {Family.SECURITY: ["intrusion_detection"]}
 
 
 def jsonl(result: ScanResult, words: Words) -> str:
-    """One JSON object a line and a finding, with everything that is known of it."""
-    return _lines(record(finding, result.judged.get(finding.id)) for finding in result.findings)
+    """One JSON object a line and a finding, with everything that is known of it; then one a filter and what it hid,
+    and one a near miss, where they were asked for."""
+    found = (record(finding, result.judged.get(finding.id)) for finding in result.findings)
+    missed = ({"near_miss": as_record(one)} for one in result.near or ())
+    windows = ({"near_window": window_record(one)} for one in result.near_windows)
+    return _lines((*found, *map(_hidden, result.hidden), *windows, *missed))
 
 
 def csv_rows(result: ScanResult, words: Words) -> str:
@@ -167,6 +172,20 @@ def record(finding: Finding, judged: Judgement | None = None) -> dict[str, Any]:
         **({"sources": list(finding.sources)} if finding.sources else {}),
         **({"facts": dict(finding.facts)} if finding.facts else {}),
         **({"judged": _judgement(judged)} if judged else {}),
+    }
+
+
+def _hidden(hidden: Hidden) -> dict[str, Any]:
+    """What a filter took out of rules; told from a finding by its one key."""
+    one = hidden.filter
+    return {
+        "hidden": {
+            "filter": {"id": one.id, "name": one.name, "title": one.title, "hash": one.hash, "path": one.path},
+            "owner": hidden.owner,
+            "expires": hidden.expires.isoformat() if hidden.expires else None,
+            "count": hidden.count,
+            "rules": dict(hidden.rules),
+        }
     }
 
 

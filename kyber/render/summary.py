@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
-from kyber.finding import Blind, Family, Finding, InputAccount, RuleRef, ScanResult
+from kyber.finding import Blind, Family, Finding, Hidden, InputAccount, RuleRef, ScanResult
 from kyber.level import Level
+from kyber.text import Words
 
 LEVELS: Final = tuple(sorted(Level, reverse=True))
 """The levels in the order they are shown: what matters most comes first."""
@@ -118,6 +119,14 @@ def summary(result: ScanResult) -> Summary:
         silent=result.rules - result.fired,
         blind=len(result.blind),
     )
+
+
+def filter_told(hidden: Hidden, words: Words) -> str:
+    """What a filter hid, who answers for it and how long it holds, in one line."""
+    by, until = hidden.owner, hidden.expires
+    owner = words("findings.filter-owner", owner=by) if by else words("findings.filter-without-owner")
+    end = words("findings.show.until", until=until) if until else words("findings.filter-without-end")
+    return f"{words.many('findings.hidden', hidden.count)} · {owner} · {end}"
 
 
 def by_rule(findings: Iterable[Finding]) -> tuple[RuleFindings, ...]:

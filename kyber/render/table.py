@@ -13,13 +13,14 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from kyber.finding import Evidence, Finding, ScanResult
+from kyber.finding import Evidence, Finding, NearMiss, NearWindow, ScanResult
 from kyber.level import Level
 from kyber.problem import Severity
 from kyber.render.amounts import duration, size
 from kyber.render.excerpt import VALUE_SHOWN, excerpt
+from kyber.render.near import near, near_window
 from kyber.render.safe import every_text, plain
-from kyber.render.summary import LEVELS, BlindReason, RuleFindings, Summary, by_reason, by_rule, summary
+from kyber.render.summary import LEVELS, BlindReason, RuleFindings, Summary, by_reason, by_rule, filter_told, summary
 from kyber.render.times import span
 from kyber.text import Words
 
@@ -29,6 +30,7 @@ EVIDENCE_SHOWN: Final = 3
 BLIND_SHOWN: Final = 4
 PROBLEMS_SHOWN: Final = 8
 INPUTS_SHOWN: Final = 8
+NEAR_SHOWN: Final = 20
 """How many of each a reader sees who did not ask for all: rules a level, groups a rule, and so on."""
 
 BAR: Final = 28
@@ -65,6 +67,8 @@ class _Parts:
         yield self._heading(self._words("findings.heading.findings"))
         yield from self._pictures(counts)
         yield from self._findings()
+        yield from self._near()
+        yield from self._filters()
         yield from self._blind()
         yield from self._problems()
         if self._hidden:
@@ -213,7 +217,34 @@ class _Parts:
         for more in self._more("findings.more-evidence", len(evidence) - len(shown)):
             yield _indented(more, 6)
 
-    # Blind rules and problems
+    # Near misses
+
+    def _near(self) -> Iterator[RenderableType]:
+        if self._result.near is None:
+            return
+        yield Text()
+        yield self._heading(self._words("near.heading"))
+        found: tuple[NearMiss | NearWindow, ...] = (*self._result.near_windows, *self._result.near)
+        shown = found if self._verbose else found[:NEAR_SHOWN]
+        if not shown:
+            yield Text(self._words("near.none"))
+        for one in shown:
+            if isinstance(one, NearWindow):
+                yield from near_window(one, self._words)
+            else:
+                yield from near(one, self._words, VALUE_SHOWN if self._verbose else self._width)
+        yield from self._more("near.more", len(found) - len(shown))
+
+    # Filters, blind rules and problems
+
+    def _filters(self) -> Iterator[RenderableType]:
+        if not self._result.hidden:
+            return
+        yield Text()
+        yield self._heading(self._words("findings.heading.filters"))
+        for one in self._result.hidden:  # all of them: each scan says of every filter what it hid
+            yield Text(excerpt(one.filter.title_in(self._words.language), VALUE_SHOWN), "bold", overflow="fold")
+            yield _indented(Text(filter_told(one, self._words), "yellow" if one.count else "dim"), 2)
 
     def _blind(self) -> Iterator[RenderableType]:
         if not self._result.blind:

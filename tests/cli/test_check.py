@@ -2,6 +2,8 @@ import json
 import re
 from pathlib import Path
 
+from kyber.logs.sigma.rule import read_rules
+from kyber.logs.sigma.shipped import shipped_rules
 from tests.cli.run import kyber
 
 
@@ -29,6 +31,27 @@ def test_a_warning_ends_with_one_only_when_strict(county: Path) -> None:
         stream.write("organization: x\n")
     assert kyber("check", county).exit_code == 0
     assert kyber("check", county, "--strict").exit_code == 1
+
+
+def test_filters_are_held_against_the_rules_people_and_days_of_the_workspace(county: Path) -> None:
+    head = "logsource: {product: linux}\nfilter: {rules: %s, sel: {A: 1}, condition: sel}\n"
+    shipped = next(one for one in read_rules([str(shipped_rules())], {}).rules if one.logsource.product == "linux")
+    for name, rules, own in (
+        ("fine", shipped.ref.id, "owner: security-officer, expires: 2999-12-31"),
+        ("nowhere", "nothing-such", "owner: eero.malli"),
+        ("old", shipped.ref.id, "owner: security-officer, expires: 2026-01-01"),
+        ("whose", shipped.ref.id, "owner: nobody-here"),
+        ("hides", shipped.ref.id, "must_fire: [{A: 1}]"),
+    ):
+        text = f"title: {name}\nid: {name}\n{head % rules}kyber: {{{own}}}\n"
+        (county / "rules" / f"{name}.yml").write_text(text, encoding="utf-8")
+    found = [json.loads(line) for line in kyber("check", county, "--json").output.splitlines()]
+    assert {(Path(one["file"]).stem, one["code"]) for one in found} == {
+        ("nowhere", "R30"),
+        ("old", "R32"),
+        ("whose", "K02"),
+        ("hides", "R33"),
+    }
 
 
 def test_hostile_text_in_a_register_does_not_reach_the_terminal(county: Path) -> None:

@@ -31,7 +31,13 @@ FOUND_IN_EXAMPLE: Final = {
     "linux_backup_failed",
     "linux_disk_full",
     "linux_service_failed",
+    "linux_ssh_login_accepted",
+    "linux_ssh_login_first_source",
+    "linux_ssh_password_guessed",
+    "linux_ssh_password_guessing",
+    "linux_ssh_password_spraying",
     "linux_sudo_not_permitted",
+    "log_source_silent",
     "own_service_account_interactive",
     "windows_administrator_added",
     "windows_event_log_cleared",
@@ -88,6 +94,29 @@ def worse(folder: Path) -> Path:
     file = folder / "worse.yml"
     file.write_text(RULE.format(level="critical", word="worse"), encoding="utf-8")
     return file
+
+
+# --- what is kept of rules --------------------------------------------------------------------------------------------
+
+
+def test_rules_are_kept_in_the_accounts_cache_and_never_in_a_workspace_unless_no_cache_says_otherwise(
+    folder: Path, log: Path, bad: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = tmp_path / "account"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(account))
+    first = kyber("scan", log, "--rules", bad, "--json", "--no-cache")
+    assert not account.exists()
+    again = [kyber("scan", log, "--rules", bad, "--json") for _ in range(2)]
+    assert len(list((account / "kyber").iterdir())) == 1
+    assert kyber("init", "county").exit_code == 0
+    (folder / "county" / ".kyber").mkdir(exist_ok=True)
+    again.append(kyber("scan", log, "--rules", bad, "--json", "--workspace", "county"))
+    assert not (folder / "county" / ".kyber" / "cache").exists()
+    assert len(list((account / "kyber").iterdir())) == 2  # with its watch lists it is another set
+    assert len(records(first)) == 1
+    assert {one["id"] for result in (first, *again) for one in records(result)} == {records(first)[0]["id"]}
+    bad.write_text(RULE.format(level="medium", word="worse"), encoding="utf-8")
+    assert "a worse thing" in kyber("scan", log, "--rules", bad, "--json").stdout
 
 
 # --- how it ends ------------------------------------------------------------------------------------------------------
@@ -445,7 +474,7 @@ def test_a_source_that_is_not_active_is_not_read(county: Path, folder: Path) -> 
     source = county / "sources" / "ad-domain-controllers.yaml"
     source.write_text(source.read_text(encoding="utf-8") + "\nstatus: retired\n", encoding="utf-8")
     names = {one["rule"]["name"] for one in records(kyber("scan", "--workspace", county, "--json"))}
-    assert names == {name for name in FOUND_IN_EXAMPLE if name.startswith("linux")}
+    assert names == {name for name in FOUND_IN_EXAMPLE if name.startswith(("linux", "log"))}
 
 
 def test_a_source_whose_logs_are_gone_is_told_and_the_others_are_read(county: Path, folder: Path) -> None:
@@ -634,6 +663,7 @@ def test_ctrl_c_ends_with_130_and_one_line_and_writes_nothing(tmp_path: Path) ->
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # what runs in the background ignores it
     )
     assert run.stdin is not None
     run.stdin.write(AUTH.read_bytes() * 100)  # more than a pipe holds: written, so the scan is reading
@@ -650,7 +680,7 @@ def test_progress_is_not_shown_where_standard_error_is_no_terminal(forced: dict[
         [*KYBER, "scan", str(SAMPLES)], cwd=ROOT, capture_output=True, check=True, env={**os.environ, **forced}
     )
     assert run.stderr == b""
-    assert b"29 findings" in run.stdout
+    assert b"34 findings" in run.stdout
 
 
 def test_progress_is_shown_on_a_terminal_and_cleared() -> None:
