@@ -26,7 +26,7 @@ test: $(VENV)/.dev         ## Format, types, imports, every test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto
 
 prove: $(VENV)/.dev        ## The proofs too large for CI; their output goes to docs/proofs
 	$(BIN)/python -m tests.prove
@@ -36,7 +36,7 @@ bench: $(VENV)/.dev        ## Ratios within one run: make bench INPUT=events.jso
 
 wheels: $(VENV)/.run       ## Fill dist/wheels with kyber and all that it needs, to install it without a network
 	rm -rf dist/wheels
-	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --constraint constraints.txt --wheel-dir dist/wheels '.[elasticsearch,geo,sql]'
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --constraint constraints.txt --wheel-dir dist/wheels '.[elasticsearch,geo,sigma,sql]'
 
 format: $(VENV)/.dev       ## Format and mend what can be mended
 	$(BIN)/ruff format .

@@ -5,7 +5,8 @@ alone reads, decompresses and splits the input and parses each record (JSON by o
 and keeps nothing. Start-up (rules read, and planned, as a scan of nothing shows) is printed apart and is in neither
 figure. Every measurement is a process of its own, so that none warms another; their order alternates.
 
-`python -m bench store` measures the embedded store: see `bench.store`.
+`python -m bench store` measures the embedded store: see `bench.store`. `python -m bench readers` measures ways to read
+JSON lines: see `bench.readers`. `python -m bench rules` measures reading and planning rules: see `bench.rules`.
 """
 
 import argparse
@@ -15,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import store
+from bench import readers, rules, store
 from bench.measure import Figures, measured, ratio, show
 
 STAGES = ("parse", "scan")
@@ -26,6 +27,12 @@ def main() -> None:
     """Measure, and print one table."""
     if sys.argv[1:2] == ["store"]:
         store.main(sys.argv[2:])
+        return
+    if sys.argv[1:2] == ["rules"]:
+        rules.main(sys.argv[2:])
+        return
+    if sys.argv[1:2] == ["readers"]:
+        readers.main(sys.argv[2:])
         return
     options = _options()
     with tempfile.TemporaryDirectory() as folder:

@@ -66,3 +66,11 @@ def test_a_scan_is_measured_against_parsing_alone(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-m", "bench", *arguments], cwd=ROOT, capture_output=True, text=True)
     assert not done.stderr
     assert "scan : parsing, CPU" in done.stdout
+
+
+def test_reading_rules_is_measured_and_those_that_were_kept_are_the_same() -> None:
+    arguments = ["rules", "--rules", "rules/security", "--runs", "1"]
+    done = subprocess.run([sys.executable, "-m", "bench", *arguments], cwd=ROOT, capture_output=True, text=True)
+    assert not done.stderr
+    assert "from what was kept" in done.stdout
+    assert done.stdout.splitlines()[-1].split() == ["the", "same", "True"]

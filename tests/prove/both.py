@@ -3,7 +3,7 @@
 The engine goes the way of a scan: `kyber.logs.stream`, the detected format, `scan.batches`, one Matcher over all rules.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 import yaml
 
-from kyber.logs.batch import EventBatch, LogSource
+from kyber.logs.batch import EventBatch, LogSource, Reject
 from kyber.logs.formats.known import detect
 from kyber.logs.inputs import Input
 from kyber.logs.parse import Job, Tally, batches
 from kyber.logs.schema import table as fields_of
-from kyber.logs.sigma.match import Matcher, routed
+from kyber.logs.sigma.match import Matcher
 from kyber.logs.sigma.plan import plan
+from kyber.logs.sigma.route import routed
 from kyber.logs.sigma.rule import Rule, RuleSet, read_rules
 from kyber.logs.stream import Stream
 from tests import reference
@@ -62,13 +63,14 @@ def truth(rule: Path, fields: str) -> reference.Truth:
     return reference.read(document(rule), zone=UTC, resolve=fields_of(fields).where_is)
 
 
-def batches_of(file: File, tally: Tally) -> Iterator[EventBatch]:
+def batches_of(file: File, tally: Tally, rejected: Callable[[Reject], object] = lambda _: None) -> Iterator[EventBatch]:
     """The batches of one file, as a scan makes them; what became of its records is in the tally."""
     state = file.path.stat()
     given = Input(file.name, file.path, state.st_size, datetime.fromtimestamp(state.st_mtime, UTC))
     stream = Stream(given)
     try:
-        yield from batches(stream, detect(stream.sample), Job(source="", inputs=[given], zone=UTC), tally)
+        job = Job(source="", inputs=[given], zone=UTC)
+        yield from batches(stream, detect(stream.sample), job, tally, rejected=rejected)
     finally:
         stream.close()
 

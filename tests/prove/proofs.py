@@ -22,6 +22,7 @@ import zstandard
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
+from kyber.logs.batch import Reject
 from kyber.logs.inputs import Input
 from kyber.logs.parse import Job, Tally
 from kyber.logs.scan import scan
@@ -163,11 +164,9 @@ def damaged(line: bytes, number: int) -> bytes:
 def accounted(file: File, records: int) -> tuple[Counter[str], list[str]]:
     """What became of the records of one file, of which it holds so many; and what does not add up."""
     tally = Tally()
-    numbers = [
-        number
-        for batch in batches_of(file, tally)
-        for number in (*batch.records, *(reject.record for reject in batch.rejects))
-    ]
+    rejects: list[Reject] = []
+    numbers = [number for batch in batches_of(file, tally, rejects.append) for number in batch.records]
+    numbers += [one.record for one in rejects]
     rejected = sum(tally.rejected.values())
     wrong = []
     if not records == tally.records == tally.events + rejected + tally.blank:
