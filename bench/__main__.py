@@ -5,8 +5,9 @@ alone reads, decompresses and splits the input and parses each record (JSON by o
 and keeps nothing. Start-up (rules read, and planned, as a scan of nothing shows) is printed apart and is in neither
 figure. Every measurement is a process of its own, so that none warms another; their order alternates.
 
-`python -m bench store` measures the embedded store: see `bench.store`. `python -m bench readers` measures ways to read
-JSON lines: see `bench.readers`. `python -m bench rules` measures reading and planning rules: see `bench.rules`.
+`python -m bench NAME` measures something else, see `bench.NAME`: `cores` a scan by several processes, `growth` how it
+grows with events and rules, `store` the embedded store, `rules` reading and planning rules, `readers` ways to read
+JSON lines.
 """
 
 import argparse
@@ -16,23 +17,24 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import readers, rules, store
+from bench import cores, growth, readers, rules, store
 from bench.measure import Figures, measured, ratio, show
 
 STAGES = ("parse", "scan")
+OTHERS = {
+    "store": store.main,
+    "rules": rules.main,
+    "readers": readers.main,
+    "cores": cores.main,
+    "growth": growth.main,
+}
 WRITTEN = 20_000
 
 
 def main() -> None:
     """Measure, and print one table."""
-    if sys.argv[1:2] == ["store"]:
-        store.main(sys.argv[2:])
-        return
-    if sys.argv[1:2] == ["rules"]:
-        rules.main(sys.argv[2:])
-        return
-    if sys.argv[1:2] == ["readers"]:
-        readers.main(sys.argv[2:])
+    if sys.argv[1:2] and (other := OTHERS.get(sys.argv[1])):
+        other(sys.argv[2:])
         return
     options = _options()
     with tempfile.TemporaryDirectory() as folder:

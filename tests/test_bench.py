@@ -5,6 +5,7 @@ import subprocess
 import sys
 from datetime import date
 from pathlib import Path
+from xml.etree.ElementTree import fromstring
 
 import zstandard
 
@@ -74,3 +75,26 @@ def test_reading_rules_is_measured_and_those_that_were_kept_are_the_same() -> No
     assert not done.stderr
     assert "from what was kept" in done.stdout
     assert done.stdout.splitlines()[-1].split() == ["the", "same", "True"]
+
+
+def test_a_scan_by_several_processes_is_measured_against_loading_by_as_many(tmp_path: Path) -> None:
+    given = tmp_path / "events.jsonl"
+    given.write_bytes(lines(2_000))
+    arguments = ["cores", "--input", str(given), "--rules", "rules/security", "--times", "3", "--workers", "2"]
+    done = subprocess.run([sys.executable, "-m", "bench", *arguments], cwd=ROOT, capture_output=True, text=True)
+    assert not done.stderr
+    assert "6,000 events" in done.stdout
+    assert "scan : orjson.loads, wall" in done.stdout
+    assert "peak memory of all processes" in done.stdout
+
+
+def test_growth_is_measured_and_drawn(tmp_path: Path) -> None:
+    given, out = tmp_path / "events.jsonl", tmp_path / "pictures"
+    given.write_bytes(lines(500))
+    arguments = ["growth", "--input", str(given), "--rules", "rules/security", "--times", "2", "--out", str(out)]
+    done = subprocess.run([sys.executable, "-m", "bench", *arguments], cwd=ROOT, capture_output=True, text=True)
+    assert not done.stderr
+    assert "1,000 events" in done.stdout
+    for name, points in (("events", 2), ("rules", 5)):
+        drawn = fromstring((out / f"growth-{name}.svg").read_text(encoding="utf-8"))
+        assert len(drawn.findall(".//{http://www.w3.org/2000/svg}circle")) == points

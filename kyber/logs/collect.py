@@ -36,7 +36,7 @@ from kyber.logs.parse import (
     journal_origin,
     logsource_of,
 )
-from kyber.logs.recognise import Known, holds, member_of, time_of
+from kyber.logs.recognise import TAIL, Known, holds, is_ahead, member_of, time_of
 from kyber.logs.records import CHUNK, FRAMINGS, delimited, lines
 from kyber.logs.schema import table
 from kyber.logs.store.index import Cursor, Read
@@ -52,8 +52,6 @@ FORGET: Final = timedelta(days=90)
 """How long a cursor is kept after its file was last there."""
 COARSE: Final = 2_000_000
 """Microseconds by which a file's time may lag behind the clock."""
-TAIL: Final = 16
-"""Records before the cursor by which a file is known again."""
 MAX_TAIL: Final = 2**16
 """Bytes of them, at most, unless the last one alone is longer."""
 ATTEMPTS: Final = 3
@@ -200,7 +198,7 @@ class _Collecting:
                 return listed
             alone = self.now - time_of(state)
             original = None
-            if found is None and form.framing in _RESUMED:
+            if known.is_fresh(found) and form.framing in _RESUMED:
                 left, read = self._originals(given, job, form, known)
                 if left and alone < QUIET and known.is_rotated(given):
                     self.unchanged += 1  # a copy, so it seems, that is still being made
@@ -253,17 +251,21 @@ class _Collecting:
             done=False,
         )
         if found is not None:
-            cursor = replace(cursor, id=found.id if found == own or known.gone(found) else 0)
+            if own is not None and (found == own or is_ahead(found, own)):
+                cursor = replace(cursor, id=own.id)
+            elif not known.gone(found):
+                cursor = replace(cursor, id=0)
         fingerprint = fingerprint_of(stream, form)
         if form.own_identity:
             return replace(cursor, head=sha256(head).digest(), head_size=len(head), fingerprint=fingerprint)
+        if original is not None:
+            return replace(cursor, head=sha256(head).digest(), head_size=len(head), fingerprint=original.fingerprint)
         if found is not None and (found.records or form.framing not in _RESUMED or len(head) == found.head_size):
             return cursor
         alike = [one for one in known.alike(stream.sample) if one.id != cursor.id]
         if alike:
             number = f"{self.store.index.state('commit')} {alike[0].id}"
-            anew = sha256(head + b"\0" + number.encode()).digest()
-            fingerprint = anew if original is None else original.fingerprint
+            fingerprint = sha256(head + b"\0" + number.encode()).digest()
         return replace(cursor, head=sha256(head).digest(), head_size=len(head), fingerprint=fingerprint)
 
     def _originals(self, given: Input, job: Job, form: Format, known: Known) -> tuple[list[Cursor], int]:

@@ -126,7 +126,9 @@ def batches(
         reference=stream.input.modified, zone=job.zone, sample=stream.sample, columns=job.columns, starts=job.starts
     )
     origin = Origin(job.source, stream.input.name, fingerprint_of(stream, form), job.zone)
-    return _batches(FRAMINGS[form.framing](stream), Batching(form, context, origin, job, tally, wanted, rejected, ordered=ordered))
+    return _batches(
+        FRAMINGS[form.framing](stream), Batching(form, context, origin, job, tally, wanted, rejected, ordered=ordered)
+    )
 
 
 def journal_batches(

@@ -24,6 +24,9 @@ _ADDED: Final = re.compile(r"(?:[.\-_][0-9][0-9.\-_T:]{0,40}|[.\-_]old|[.\-_]bak
 """What rotation adds to a name: a number or a date, and the sign of a compression."""
 _PACKED: Final = frozenset((".gz", ".xz", ".zst", ".zstd", ".bz2"))
 
+TAIL: Final = 16
+"""Records before the cursor by which a file is known again; fewer may stand in others, too."""
+
 Identity = tuple[int, int, str]
 """Device, inode, and the name of the part of an archive (empty: the file itself)."""
 
@@ -137,7 +140,9 @@ class Known:
 
     def candidates(self, stream: Stream) -> list[Cursor]:
         """The cursors at which the reading of a file may go on, of files that begin alike: its own first, then those
-        of files that it may be a copy of, or the original of: the furthest first, and the ones that are gone."""
+        of files that it may be a copy of, or the original of: the furthest first, and the ones that are gone. Its own
+        gives way to one that is ahead of it in what is known to be the same and, where it may be a copy of which
+        nothing was read yet, to all others."""
         path, state, alike = self.place(stream.input), stream.state, self.alike(stream.sample)
         own = self.own(state, stream.input)
         copies = self.copied(stream)
@@ -145,11 +150,15 @@ class Known:
         others = [
             one
             for one in alike
-            if one != own and (one in copies or (one.member == member and self._may_be_original(path, state, own, one)))
+            if one != own
+            and one.records
+            and (one in copies or (one.member == member and self._may_be_original(path, state, own, one)))
         ]
         others.sort(key=lambda one: (-one.offset, not self.gone(one), one.modified != state.st_mtime_ns))
-        is_own = own is not None and own in alike and not self._went_back(path, Path(own.path))
-        return [own, *others] if own is not None and is_own else others
+        if own is None or own not in alike or not self._may_be_at(path, own):
+            return others
+        before = [one for one in others if self.is_fresh(own) or is_ahead(one, own)]
+        return [*before, own, *(one for one in others if one not in before)]
 
     def copied(self, stream: Stream) -> list[Cursor]:
         """The cursors of files of which a file may be a copy, by how it begins and by its name."""
@@ -157,6 +166,11 @@ class Known:
         alike = [one for one in self.alike(stream.sample) if one != own and one.member == member]
         packed = [one for one in alike if self._is_packed(path, one)]
         return packed or [one for one in alike if self._may_be_copy(path, one)]
+
+    def is_fresh(self, found: Cursor | None) -> bool:
+        """Whether nothing was read of a file yet, so that it may be a copy: one that was met before, under the name of
+        the log itself, is none."""
+        return found is None or (not found.records and self._is_rotated(Path(found.path)))
 
     def _is_packed(self, path: Path, cursor: Cursor) -> bool:
         """Whether a file is, by its name, what the file of a cursor is being compressed to."""
@@ -183,7 +197,7 @@ class Known:
         if place is None or cursor.member or str(place) == cursor.path:
             return place
         if cursor not in self._renamed:
-            self._renamed[cursor] = self._holds(place, cursor)
+            self._renamed[cursor] = self._may_be_at(place, cursor) and self._holds(place, cursor)
         return place if self._renamed[cursor] else None
 
     @staticmethod
@@ -218,13 +232,20 @@ class Known:
         copy = self._where(cursor)
         if copy is None or copy.suffix in _PACKED or not _is_rotated(copy.name, {path.name}):
             return False
-        if own is None:
-            return state.st_mtime_ns <= cursor.modified
-        return own.path == str(path) and own.records > 0
+        is_known = own is not None and own.path == str(path) and own.records > 0
+        return is_known or state.st_mtime_ns <= cursor.modified
 
-    def _went_back(self, path: Path, last: Path) -> bool:
-        """Whether the name of a file is what the one that it had was made from: then it is another, in its inode."""
-        return path.parent == last.parent and path.name != last.name and _is_rotated(last.name, {path.name})
+    def _may_be_at(self, path: Path, cursor: Cursor) -> bool:
+        """Whether the file that a cursor was made for may be at a path now. Else its inode was given to another file:
+        one with the name that its own was made from or, where few records were read, one that rotation does not make
+        of it."""
+        last = Path(cursor.path)
+        if path == last or path.parent != last.parent:
+            return path == last or cursor.records >= TAIL
+        if _is_rotated(last.name, {path.name}):
+            return False
+        related = self._bases(path) & self._bases(last) or _stem(path.name) == _stem(last.name)
+        return bool(related) or cursor.records >= TAIL
 
     def _bases(self, path: Path) -> set[str]:
         """The names of the source in a file's folder that its name can be made from: itself, too."""
@@ -234,6 +255,12 @@ class Known:
 def member_of(given: Input) -> str:
     """The part of an archive that an input is; empty for a file."""
     return "" if given.member is None else given.member.name
+
+
+def is_ahead(cursor: Cursor, own: Cursor) -> bool:
+    """Whether a cursor stands further in the same records: what lies between the two is stored, whichever file it was
+    read from, and be it that an event was stored in parts there."""
+    return bool(own.records) and cursor.fingerprint == own.fingerprint and cursor.offset > own.offset
 
 
 def time_of(state: os.stat_result) -> datetime:

@@ -10,9 +10,13 @@ middle of its rotation). A line that `copytruncate` cut off before anything was 
 may be stored or not. Two files are never told apart, and so never made, where what was read of the one stands in the
 other byte for byte at the same place though it was written anew:
 
-- A copy is made, and its original truncated, within a minute.
-- A file is copied and truncated, or deleted, when more of it was collected than what others may begin with.
+- A copy is made, and its original truncated, within a minute. A log of which nothing was ever collected is not both
+  met and written to between the two: it may as well be the next log, and begin as the last one did.
+- A file is copied and truncated when nothing of it was collected, or more than what others may begin with.
+- A file is deleted when all of it was collected.
 - A line that stands unfinished in a copy is not finished in the original before that is truncated.
+
+The inode of a deleted file is given to new ones by the storm itself, on whatever file system it runs.
 
 What stands in every log of a kind (headers, lines without a time, written again and again) is not left out: each of
 those lines is counted.
@@ -39,8 +43,8 @@ from kyber.logs import records
 from kyber.logs.collect import QUIET, SETTLED, Collected, collect
 from kyber.logs.inputs import Input, inputs
 from kyber.logs.parse import Job
-from kyber.logs.store import parquet
-from kyber.logs.store.index import Index
+from kyber.logs.store import parquet, segment
+from kyber.logs.store.index import EVENTS, REJECTED, Index, SegmentInfo
 from kyber.logs.store.parquet import WritableStore, writing
 from kyber.logs.stream import Stream
 
@@ -62,21 +66,25 @@ HEADER: Final = b"time,serial,host,text"
 
 @dataclass(eq=False, slots=True)
 class Line:
-    """A line: its bytes without the end. `whole`: the end is written; `must`: it has to be stored from now on."""
+    """A line: its bytes without the end. `whole`: the end is written; `seen`: a collecting may have read it; `must`: it
+    has to be stored from now on."""
 
     text: bytes
     whole: bool = True
+    seen: bool = False
     must: bool = False
 
 
 @dataclass(eq=False, slots=True)
 class File:
-    """A file: where it is, its lines (the last one perhaps unfinished), and when it was written (microseconds)."""
+    """A file: where it is, its lines (the last one perhaps unfinished), when it was written (microseconds), and whether
+    something of it was ever collected (`met`)."""
 
     path: Path
     lines: list[Line] = field(default_factory=list)
     modified: int = 0
     packed: bool = False
+    met: bool = False
 
     @property
     def open(self) -> Line | None:
@@ -112,12 +120,26 @@ class Log:
         return self.folder / self.name
 
 
+class _Held(Stream):
+    """A stream that says which inode it holds open: `held`."""
+
+    def __init__(self, given: Input, held: dict[Stream, int]) -> None:
+        self._held = held
+        super().__init__(given)
+        held[self] = self.state.st_ino
+
+    def close(self) -> None:
+        self._held.pop(self, None)
+        super().close()
+
+
 class CrashError(BaseException):
     """The collector died here."""
 
 
 class Storm:
-    """One storm. `counts` says what there was: steps, lines, collects, crashes, stored, duplicate."""
+    """One storm. `counts` says what there was: steps, lines, collects, crashes, races, stored, duplicate, deleted
+    (files), reused (their inodes)."""
 
     def __init__(self, seed: int, folder: Path) -> None:
         self.seed, self.random, self.folder = seed, Random(seed), folder
@@ -125,6 +147,10 @@ class Storm:
         self.serial = 0
         self.counts: Counter[str] = Counter()
         self.trace: list[str] = []
+        self.deleted: list[Path] = []
+        self.racing = False
+        self.segments: dict[tuple[str, int, int, int], Counter[bytes]] = {}
+        self.held: dict[Stream, int] = {}
         self.store = folder / ".kyber"
         self.logs = list(self._logs())
         one, two = folder / "one", folder / "two"
@@ -168,6 +194,33 @@ class Storm:
     def _tick(self) -> None:
         self.clock += self.random.choice((1_000, 50_000, SECOND, 3 * SECOND))
 
+    def _make(self, path: Path, data: bytes = b"") -> None:
+        """A new file, mostly in the inode of one that was deleted and that nobody holds open."""
+        held = self.held.values()
+        free = [one for one in self.deleted if one.stat().st_ino not in held]
+        if free and self.random.random() < 0.8:
+            place = self.random.choice(free[-3:])
+            self.deleted.remove(place)
+            os.truncate(place, 0)
+            place.rename(path)
+            self.counts["reused"] += 1
+        path.write_bytes(data)
+
+    def _fill(self, path: Path, data: bytes) -> None:
+        """Write all of a file, of which a part may be there."""
+        if path.exists():
+            path.write_bytes(data)
+        else:
+            self._make(path, data)
+
+    def _unlink(self, path: Path) -> None:
+        """Delete a file. Its inode is kept aside: which one a new file gets is for the storm to say, not the disk."""
+        self.counts["deleted"] += 1
+        aside = self.folder / "deleted" / str(self.counts["deleted"])
+        aside.parent.mkdir(exist_ok=True)
+        path.rename(aside)
+        self.deleted.append(aside)
+
     def _append(self, file: File, data: bytes) -> None:
         with file.path.open("ab") as opened:
             opened.write(data)
@@ -207,7 +260,8 @@ class Storm:
         for index, text in enumerate(texts):
             last = open_last and index == len(texts) - 1
             data += text if last else text + b"\n"
-            made = [Line(text, whole=not last)] if last else [Line(part) for part in text.split(b"\n")]
+            parts = [text] if last else text.split(b"\n")
+            made = [Line(part, whole=not last, seen=self.racing) for part in parts]
             file.lines += made
             log.every += made
             self.counts["lines"] += len(made)
@@ -218,13 +272,15 @@ class Storm:
         if log.writes is None:
             log.writes = File(log.path)
             log.files.insert(0, log.writes)
-            log.path.touch()
+            self._make(log.path)
             self._written(log.writes)
         return log.writes
 
     def write(self, log: Log) -> None:
         """Some lines; first the rest of the one that is unfinished."""
         file = self._current(log)
+        if log.copied is not None and not file.met and any(line.seen for line in file.lines):
+            return
         self._finish(log, file)
         texts = [self._line(log) for _ in range(self.random.randrange(1, 7))]
         if log.kind != "csv" and self.random.random() < 0.3:
@@ -315,14 +371,16 @@ class Storm:
     def copy(self, log: Log) -> None:
         """The first half of copytruncate."""
         file = log.writes
-        if log.method != "copytruncate" or log.copied or log.half or file is None or not self._is_known(log, file):
+        if not self.counts["collects"] or log.method != "copytruncate" or log.copied or log.half:
+            return
+        if file is None or not file.lines or not self._is_told(log, file):
             return
         place = self._shift(log)
         data, lines = file.path.read_bytes(), list(file.lines)
         copy = File(place)
 
         def finish() -> None:
-            place.write_bytes(data)
+            self._fill(place, data)
             copy.lines = lines
             log.copied = copy
             log.files.insert(1, copy)
@@ -332,13 +390,13 @@ class Storm:
 
         self._perhaps_half(log, place, data, finish, also=file.open is None)
 
-    def _is_known(self, log: Log, file: File) -> bool:
-        """Whether more was collected of a file than what others may begin with."""
-        return any(line.must for line in file.lines[len(log.header) :])
+    def _is_told(self, log: Log, file: File) -> bool:
+        """Whether nothing was collected of a file, or more than what others may begin with."""
+        return not any(line.seen for line in file.lines) or any(line.must for line in file.lines[len(log.header) :])
 
     def _perhaps_half(self, log: Log, place: Path, data: bytes, finish: Callable[[], None], *, also: bool) -> None:
         if also and self.random.random() < 0.3:
-            place.write_bytes(data[: self.random.randrange(len(data))])
+            self._make(place, data[: self.random.randrange(len(data))])
             log.half = place, finish
         else:
             finish()
@@ -352,10 +410,11 @@ class Storm:
     def truncate(self, log: Log) -> None:
         """The second half of copytruncate; at times the file is soon longer than it was."""
         file = log.writes
-        if log.copied is None or file is None or not self._is_known(log, file):
+        if log.copied is None or file is None or not self._is_told(log, file):
             return
         size = file.path.stat().st_size
         os.truncate(file.path, 0)
+        file.met |= any(line.must for line in file.lines)
         file.lines, log.copied = [], None
         self._written(file)
         if self.random.random() < 0.5:
@@ -374,15 +433,15 @@ class Storm:
         keeps_time = self.random.random() < 0.7
 
         def finish() -> None:
-            place.write_bytes(data)
-            file.path.unlink()
+            self._fill(place, data)
+            self._unlink(file.path)
             file.path, file.packed = place, True
             if keeps_time:
                 os.utime(place, ns=(file.modified * 1_000, file.modified * 1_000))
             else:
                 self._written(file)
 
-        self._perhaps_half(log, place, data, finish, also=True)
+        self._perhaps_half(log, place, data, finish, also=file.open is None)  # nobody compresses what is written to
 
     def delete(self, log: Log) -> None:
         """Delete the oldest file, once it was collected; a new file may well get its inode."""
@@ -390,7 +449,7 @@ class Storm:
             return
         file = log.files[-1]
         if file is not log.writes and file.path != log.path and all(one.must and one.whole for one in file.lines):
-            file.path.unlink()
+            self._unlink(file.path)
             log.files.remove(file)
 
     def wait(self, log: Log) -> None:
@@ -405,8 +464,14 @@ class Storm:
         for log in self.logs:
             if log.half is not None:
                 os.utime(log.half[0], ns=(self.clock * 1_000, self.clock * 1_000))
-            if log.copied is not None and self.clock - log.copied.modified > 30 * SECOND:
-                self.truncate(log)
+            if log.copied is not None and log.writes is not None:
+                unmet = not log.writes.met and log.writes.modified > log.copied.modified
+                if unmet or self.clock - log.copied.modified > 30 * SECOND:
+                    self.truncate(log)
+            for file in log.files:
+                file.met |= any(line.must for line in file.lines)
+                for line in file.lines:
+                    line.seen = True
         self._tick()
         now = datetime.fromtimestamp(self.clock / SECOND, UTC)
         return [
@@ -483,12 +548,14 @@ class Storm:
                 step = self.random.choice((self.write, self.rotate, self.reopen, self.copy, self.compress, self.delete))
                 self.trace.append(f"  meanwhile {step.__name__} {log.folder.name}/{log.name}")
                 step(log)
-            return Stream(given)
+            return _Held(given, self.held)
 
         with writing(self.store, "the storm") as store:
             before = sum(one.kept for one in store.totals().values())
+            self.racing = True
             with patch.object(collecting, "Stream", opened):
                 result = collect(jobs, store, now)
+            self.racing = False
             untouched = {
                 id(line) for log in self.logs if log.name + str(log.folder) not in touched for line in log.every
             }
@@ -515,12 +582,9 @@ class Storm:
 
     def _check(self, store: WritableStore, result: Collected | None, before: int) -> None:
         stored: dict[str, Counter[bytes]] = {source: Counter() for source in self.sources}
-        for batch in store.events():
-            for raw in batch.raw[:]:
-                stored[batch.source].update(raw.split(b"\n"))
+        for info in (*store.index.segments(EVENTS), *store.index.segments(REJECTED)):
+            stored[info.source].update(self._lines_of(store, info))
         kept = {source: one.kept for source, one in store.totals().items()}
-        for row in store.rejected():
-            stored[row["source"]].update(row["raw"].split(b"\n"))
         for source in self.sources:
             must, may = self._expected(source)
             found = Counter({text: count for text, count in stored[source].items() if text.strip()})
@@ -541,6 +605,17 @@ class Storm:
             if sum(kept.values()) - before != result.stored:
                 self._fail(f"{result.stored} are said to be stored, {sum(kept.values()) - before} are")
 
+    def _lines_of(self, store: WritableStore, info: SegmentInfo) -> Counter[bytes]:
+        """The lines that a segment holds, read again where its file has changed."""
+        file = store.folder / info.path
+        state = file.stat()
+        key = info.path, state.st_ino, state.st_mtime_ns, state.st_size
+        if key not in self.segments:
+            events = info.kind == EVENTS
+            raw = store.batch(info).raw[:] if events else [row["raw"] for row in segment.rows(file)]
+            self.segments[key] = Counter(line for one in raw for line in one.split(b"\n"))
+        return self.segments[key]
+
     def _check_cursors(self, store: WritableStore, source: str, *, fresh: bool) -> None:
         latest: dict[tuple[int, int], int] = {}
         for cursor in store.index.cursors(source):
@@ -549,7 +624,8 @@ class Storm:
             for file in log.files:
                 state = file.path.stat()
                 offset = latest.get((state.st_dev, state.st_ino), 0)
-                if not file.packed and file.lines and self._of(log, source) and offset > state.st_size:
+                left = file.packed or file is log.copied or not file.lines  # not looked at, or not yet
+                if not left and self._of(log, source) and offset > state.st_size:
                     self._fail(f"{source}: the cursor of {file.path.name} stands at {offset} of {state.st_size}")
 
     def _of(self, log: Log, source: str) -> bool:
@@ -596,8 +672,8 @@ class Storm:
             (self.copy, 8),
             (self.truncate, 8),
             (self.go_on, 8),
-            (self.compress, 6),
-            (self.delete, 3),
+            (self.compress, 8),
+            (self.delete, 6),
             (self.wait, 4),
             (self.collect, 14),
             (self.crash, 6),

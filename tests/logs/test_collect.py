@@ -217,6 +217,35 @@ def test_an_inode_that_comes_back_under_the_name_of_the_log_is_a_new_file(place:
     assert place.lines() == sorted(STARTED.splitlines() * 2)
 
 
+def test_an_inode_that_comes_back_under_the_name_of_another_log_is_a_new_file(place: Place) -> None:
+    """Here too the very file, emptied and renamed; what both logs begin with is stored for both."""
+    place.write("web.log", STARTED)
+    place.write("app.log", "one\n")
+    place.collect("*.log")
+    place.path("web.log").rename(place.path("web.log.1"))
+    place.collect("*.log")
+    place.write("web.log.2.gz", gzip.compress(place.path("web.log.1").read_bytes()))
+    place.path("web.log.1").write_text("")
+    place.path("web.log.1").rename(place.path("app.log"))
+    place.write("app.log", f"{STARTED}GET / 200\n")
+    place.collect("*.log")
+    assert place.lines() == sorted([*STARTED.splitlines() * 2, "GET / 200", "one"])
+
+
+def test_a_log_that_was_renamed_before_its_first_line_was_whole_is_not_taken_for_a_copy(place: Place) -> None:
+    """Though all of it, as far as it goes, was read at the same place of the log before it."""
+    place.write("app.log", STARTED)
+    place.collect("app.log")
+    place.path("app.log").unlink()
+    place.write("app.log", STARTED[:5])
+    place.collect("app.log", after=5)
+    place.path("app.log").rename(place.path("app.log.1"))
+    place.write("app.log.1", STARTED[5:])
+    place.write("app.log", "one\n")
+    place.collect("app.log", after=5)
+    assert place.lines() == sorted([*STARTED.splitlines() * 2, "one"])
+
+
 # ------------------------------------------------------------------------------------------------- copied and truncated
 
 
@@ -242,6 +271,51 @@ def test_a_copy_that_is_still_being_made_is_left_for_the_next_time(place: Place)
     place.write("app.log", "", to="wb")
     assert place.collect().stored == 1
     assert place.lines() == ["four", "one", "three", "two"]
+
+
+def test_an_event_that_a_copy_cuts_in_two_is_stored_in_two_parts_and_not_twice(place: Place) -> None:
+    """The copy was looked at before its original was truncated, and what follows its last line had been written."""
+    log = place.write("app.log", "one\ntwo\n")
+    place.collect("app.log")
+    place.write("app.log", "three\n")
+    place.write("app.log.1", log.read_bytes())
+    place.write("app.log", "    at frame 3\nfour\n")
+    place.collect("app.log")
+    assert place.lines() == ["    at frame 3", "four", "one", "three", "two"]
+    assert place.cursors() == 2
+
+
+def test_a_copy_met_before_its_first_line_was_whole_is_recognised_when_it_is_whole(place: Place) -> None:
+    """And though nothing was read of its original before it was met."""
+    place.write("app.log.1", "on")
+    place.write("app.log", "one\ntwo\n")
+    place.collect("app.log", "app.log.1", after=5)
+    place.write("app.log.1", "e\ntwo\n")
+    place.write("app.log", "three\n", to="wb")
+    place.collect("app.log", "app.log.1")
+    assert place.lines() == ["one", "three", "two"]
+
+
+def test_a_copy_met_before_its_first_line_was_whole_goes_on_where_its_original_was_read_to(place: Place) -> None:
+    place.write("app.log.1", "on")
+    place.write("app.log", "one\ntwo\n")
+    place.collect("app.log", "app.log.1", after=5)
+    place.write("app.log.1", "e\ntwo\nthree\n")
+    place.write("app.log", "four\n", to="wb")
+    place.collect("app.log", "app.log.1")
+    assert place.lines() == ["four", "one", "three", "two"]
+
+
+def test_a_copy_of_a_log_in_an_inode_that_was_another_log_of_it_is_recognised(place: Place) -> None:
+    """Copied before it was ever looked at, and looked at before it was truncated."""
+    place.write("app.log.1", "old one\nold two\n")
+    place.write("other.log", "other\n")
+    place.collect("app.log", "app.log.1", "other.log")
+    place.write("app.log.1", "one\ntwo\n", to="wb")
+    place.path("app.log.1").rename(place.path("app.log"))
+    place.write("app.log.1", "one\ntwo\n")
+    place.collect("app.log", "app.log.1", "other.log")
+    assert place.lines() == ["old one", "old two", "one", "other", "two"]
 
 
 def test_a_line_stored_in_parts_is_recognised_whole_in_a_copy(place: Place) -> None:
