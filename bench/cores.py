@@ -2,9 +2,9 @@
 `python -m bench cores --input FILE --rules FOLDER [--times 10] [--workers 2] [--runs 1]`.
 
 The bound reads the file by lines in so many processes, each its own share, calls `orjson.loads` of every line, and
-keeps nothing. The scan is `kyber.logs.scan.scan` with so many workers, rules planned; its start-up is printed apart. Both
-are processes of their own; CPU is the sum over the processes, memory the greatest sum of their proportional shares
-(PSS) that was seen, looked at twenty times a second.
+keeps nothing. The scan is `kyber.logs.scan.scan` with so many workers, rules planned; its start-up is printed apart.
+Both are processes of their own; CPU is the sum over the processes, memory the greatest sum of their proportional
+shares (PSS) that was seen, looked at twenty times a second.
 """
 
 import argparse
