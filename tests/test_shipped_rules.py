@@ -199,4 +199,16 @@ def test_a_silent_source_is_told_and_one_that_speaks_is_not(tmp_path: Path) -> N
         result = scan([Job(source="web", inputs=found, zone=UTC)], rules, NOW, asking=replace(asking, as_of=as_of))
         told = [one for one in result.findings if one.rule.name == "log_source_silent"]
         assert sorted(one.group["kyber.source"] for one in told) == silent
+        assert sorted(one.sources for one in told) == [(one,) for one in silent]
     assert {one.rule.name for one in scanned(shipped_rules(), log).blind} >= {"log_source_silent"}
+
+
+def test_a_source_that_may_be_silent_for_longer_is_not_told_of_before(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("2026-03-04T10:14:07+02:00 www1 sshd[4711]: Connection closed by 203.0.113.77\n", encoding="utf-8")
+    found, _ = inputs([str(log)], NOW)
+    hours = 3_600_000_000
+    asking = Asking(NOW, (Awaited("daily", every=24 * hours), Awaited("weekly", every=7 * 24 * hours)))
+    rules = ruleset_of(next(file for file in RULES if file.stem == "log_source_silent"))
+    result = scan([Job(source="web", inputs=found, zone=UTC)], rules, NOW, asking=asking)
+    assert [one.sources for one in result.findings if one.rule.name == "log_source_silent"] == [("daily",)]

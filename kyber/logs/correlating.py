@@ -48,7 +48,12 @@ def awaited(sources: "Iterable[LogSource]") -> tuple[Awaited, ...]:
     from kyber.logs.source import SourceStatus  # only who has a register needs what reads it
 
     return tuple(
-        Awaited(one.id, one.hosts, one.logsource.product and one.logsource.product.lower())
+        Awaited(
+            one.id,
+            one.hosts,
+            one.logsource.product and one.logsource.product.lower(),
+            None if one.expected_every is None else round(one.expected_every.approximate_seconds * 1_000_000),
+        )
         for one in sources
         if one.status is SourceStatus.ACTIVE
     )

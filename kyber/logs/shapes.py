@@ -53,7 +53,7 @@ class Shapes:
         """
         gathered, again, plain = self.gathered, parsed.again, Encoder.PLAIN
         code, key = self.encoder.code, self.encoder.key
-        met: dict[_Shape, list[int]] = {}
+        met: dict[tuple[Any, ...], tuple[_Gathered, _Shape, list[int]]] = {}
         for place, event in enumerate(parsed.events):
             kinds = {*map(type, event.values())}
             nested = dict in kinds
@@ -62,24 +62,29 @@ class Shapes:
                 kinds = {*map(type, event.values())}
             if list in kinds and not _plain_arrays(event):
                 event = _Odd()
-            shape = (tuple(event), again, nested)
-            known = gathered.get(shape)
-            if known is None:
-                self._young(shape, parsed, place)
-                continue
+            keys = tuple(event)
+            taken = met.get((keys,) if nested else keys)
+            if taken is None:
+                shape = keys, again, nested
+                known = gathered.get(shape)
+                if known is None:
+                    self._young(shape, parsed, place)
+                    continue
+                taken = met[(keys,) if nested else keys] = known, shape, []
+            known = taken[0]
             values = known.values(event)
             if kinds <= plain or plain.issuperset(map(type, values)):
                 known.codes.extend(map(code, values))
             else:
                 known.codes.extend(map(code, map(key, values)))
-            met.setdefault(shape, []).append(place)
-        for shape, places in met.items():
-            known = gathered[shape]
+            taken[2].append(place)
+        for known, _, places in met.values():
             before = known.size
             known.keep(parsed, places)
             self.size += known.size - before
-        for shape in [shape for shape in met if len(gathered[shape].parsed.raw) >= READY]:
-            yield from self._given(shape)
+        for known, shape, _ in met.values():
+            if len(known.parsed.raw) >= READY:
+                yield from self._given(shape)
         if self.size > PENDING or len(gathered) + len(self.young) > MAX_SHAPES:
             yield from self._enough()
         if self.encoder.size > MAX_VALUES:

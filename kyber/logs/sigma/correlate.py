@@ -43,11 +43,15 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Awaited:
-    """A source from which events are expected: its id, the hosts that write to it, and what they are for rules."""
+    """A source from which events are expected: its id, the hosts that write to it, and what they are for rules.
+
+    `every`: how long it may be silent, in microseconds; a shorter silence of it is none. None where nobody says.
+    """
 
     source: str
     hosts: tuple[str, ...] = ()
     product: str | None = None
+    every: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,6 +366,8 @@ class _Run:
             wanted = rule.logsource.product if rule is not None else None
             reading = part.path.reading(self.one.group_by)
             for source in self.all.awaited:
+                if (source.every or 0) > self.one.timespan:
+                    continue
                 if wanted is None or source.product in (None, wanted):
                     texts = [
                         (source.source,) if name == SOURCE else source.hosts if name in HOSTS else ()
@@ -556,7 +562,7 @@ class _Run:
             false_positives=one.false_positives,
             references=one.references,
             next=one.next,
-            sources=sources,
+            sources=(*sources, named[SOURCE]) if burst.absent and SOURCE in named else sources,
         )
 
     def _group(self, burst: Burst) -> dict[str, str]:

@@ -28,8 +28,8 @@ REGEX_BUDGET = 20.0
 SCAN_BUDGET = 120.0
 """Seconds that slow patterns may take together over a whole scan; after that, none that was slow is asked again."""
 NOTICEABLE = 0.001
-MEMORY = 16 * 2**20
-"""Bytes, about, that may go to remembering the verdicts on a field's distinct values from batch to batch."""
+MEMORY = 64 * 2**20
+"""Bytes, about, that may go to remembering the verdicts on distinct values from batch to batch, all fields together."""
 DIGESTED = 200
 """Characters of a value from which on it is remembered by its SHA-256."""
 
@@ -88,9 +88,12 @@ class _Needles:
 
 @dataclass(slots=True)
 class Patience:
-    """Seconds that slow patterns have taken in a scan so far, all together."""
+    """What judging has taken in a scan so far, all fields together: seconds of slow patterns (`spent`), and bytes of
+    what is remembered (`held`), which was `forgotten` so many times."""
 
     spent: float = 0.0
+    held: int = 0
+    forgotten: int = 0
 
 
 class FieldMatcher:
@@ -102,7 +105,7 @@ class FieldMatcher:
     def __init__(self, predicates: Mapping[int, Predicate], patience: Patience | None = None) -> None:
         self.patience = patience or Patience()
         self.remembered: dict[Value | bytes | tuple[str, str], tuple[int, ...]] = {}
-        self.held = 0
+        self.forgotten = self.patience.forgotten
         self.timeouts: set[int] = set()
         self.undecided: set[int] = set()
         self.spent: dict[int, float] = {}
@@ -191,26 +194,30 @@ class FieldMatcher:
 
     def verdicts(self, values: Sequence[Value]) -> dict[int, list[int]]:
         """Predicate -> the indexes of the values for which it holds; predicates that hit nothing are left out."""
-        remembered = self.remembered
-        if self.held > MEMORY:
+        remembered, patience = self.remembered, self.patience
+        if patience.held > MEMORY:
+            patience.held, patience.forgotten = 0, patience.forgotten + 1
+        if self.forgotten != patience.forgotten:
             remembered.clear()
-            self.held = 0
+            self.forgotten = patience.forgotten
+        keys = [one if type(one) is str and len(one) <= DIGESTED else _key(one) for one in values]
         found: dict[int, list[int]] = {}
-        for index, value in enumerate(values):
-            key: Value | bytes | tuple[str, str]
-            if type(value) is not str:
-                key = type(value).__name__, repr(value)
-            elif len(value) <= DIGESTED:
-                key = value
-            else:
-                key = sha256(value.encode("utf-8", "surrogatepass")).digest()
-            ids = remembered.get(key)
+        for index, known in enumerate(map(remembered.get, keys)):
+            ids = known
             if ids is None:
-                ids = remembered[key] = self.judge(value)
-                self.held += 100 + sum(map(len, key)) if type(key) is tuple else 100 + len(key)
+                key = keys[index]
+                ids = remembered[key] = self.judge(values[index])
+                patience.held += 120 + (len(key) if type(key) is str else 100)
             for identity in ids:
                 found.setdefault(identity, []).append(index)
         return found
+
+
+def _key(value: Value) -> bytes | tuple[str, str]:
+    """What stands for a value that is long, or not text."""
+    if type(value) is str:
+        return sha256(value.encode("utf-8", "surrogatepass")).digest()
+    return type(value).__name__, repr(value)
 
 
 _UNSAFE = re.compile(r"[^ !#-.0-\[\]-~]+")
