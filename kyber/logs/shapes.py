@@ -8,6 +8,7 @@ raw records, and a rule sees all of a piece or none of it. What is rare, or odd,
 from array import array
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import chain
 from operator import itemgetter
 from typing import Any, Final
 
@@ -53,7 +54,7 @@ class Shapes:
         """
         gathered, again, plain = self.gathered, parsed.again, Encoder.PLAIN
         code, key = self.encoder.code, self.encoder.key
-        met: dict[tuple[Any, ...], tuple[_Gathered, _Shape, list[int]]] = {}
+        met: dict[tuple[Any, ...], tuple[_Gathered, _Shape, list[int], list[Sequence[Any]]]] = {}
         for place, event in enumerate(parsed.events):
             kinds = {*map(type, event.values())}
             nested = dict in kinds
@@ -70,19 +71,17 @@ class Shapes:
                 if known is None:
                     self._young(shape, parsed, place)
                     continue
-                taken = met[(keys,) if nested else keys] = known, shape, []
-            known = taken[0]
-            values = known.values(event)
-            if kinds <= plain or plain.issuperset(map(type, values)):
-                known.codes.extend(map(code, values))
-            else:
-                known.codes.extend(map(code, map(key, values)))
+                taken = met[(keys,) if nested else keys] = known, shape, [], []
+            values = taken[0].values(event)
+            is_plain = kinds <= plain or plain.issuperset(map(type, values))
+            taken[3].append(values if is_plain else tuple(map(key, values)))
             taken[2].append(place)
-        for known, _, places in met.values():
+        for known, _, places, keyed in met.values():
             before = known.size
+            known.codes.extend(map(code, chain.from_iterable(keyed)))
             known.keep(parsed, places)
             self.size += known.size - before
-        for known, shape, _ in met.values():
+        for known, shape, _, _ in met.values():
             if len(known.parsed.raw) >= READY:
                 yield from self._given(shape)
         if self.size > PENDING or len(gathered) + len(self.young) > MAX_SHAPES:

@@ -439,7 +439,7 @@ class Route:
         return {number: answer[self.rows] for number, answer in found.items() if number in asked.known}
 
 
-SIEVED = 2_048
+SIEVED = 512
 """Records that are sieved at once: few enough to lie in a processor's own memory."""
 MEANING = b"1:"
 """Changes when the same keywords come to mean something else, so that nothing remembered of them is believed."""
