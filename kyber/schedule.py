@@ -25,7 +25,8 @@ UNREADABLE: Final = 3
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 _HOMES: Final = ("/home", "/root", "/run/user")
 _TEMPORARY: Final = ("/tmp", "/var/tmp")  # noqa: S108 - named, not written to
-_UNUSABLE: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff\\\"]")  # ReadWritePaths= has no escape for these
+# ReadWritePaths= has no escape for some of these; the others would show the path otherwise than it is.
+_UNUSABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff\\\"]")
 _NAMED: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 

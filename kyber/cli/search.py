@@ -200,7 +200,7 @@ def search(
                 console.print(part, highlight=False, soft_wrap=isinstance(part, str), markup=False)
     tell_problems(problems, words, reveal=reveal)
     for note in _notes(searcher, words):
-        say(note, error=True)
+        say(note if reveal else mask(note), error=True)
     if jobs is None and not searcher.events:
         say(words("search.no-events"), error=True)
 

@@ -290,6 +290,21 @@ def test_personal_identity_codes_are_masked_in_every_form(options: Sequence[str]
     assert CODE[:6] not in result.stdout
 
 
+def test_what_sql_puts_together_and_what_may_be_meant_are_masked_too(tmp_path: Path) -> None:
+    log = tmp_path / "events.jsonl"
+    log.write_text(json.dumps({"a": CODE[:6], "b": CODE[6:], CODE: "x"}) + "\n", encoding="utf-8")
+    for options in (
+        ("--sql", "select a || b as whole, [a || b] as listed, {'c': a || b} as held from events", "--json"),
+        ("--sql", "select cast(a || b as date) from events"),
+        ("--sql", f'select "{CODE[:-1]}x" from events'),
+        (f"{CODE[:-1]}x:y",),
+    ):
+        result = kyber("search", *options, "-p", log)
+        assert CODE not in result.stdout + result.stderr, options
+        if options[-1] == "--json":
+            assert result.stdout.count(MASK) == 3
+
+
 def test_parquet_masks_too(log: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.parquet"
     assert kyber("search", "hetu", "-p", log, "-o", out, "--raw").exit_code == 0

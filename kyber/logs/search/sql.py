@@ -74,7 +74,8 @@ class Answer:
 
 
 def select(sql: str, found: Found, change: Callable[[str], str] = str) -> Answer:
-    """What a SELECT says of the events. `change` is applied to every text of theirs before it is asked.
+    """What a SELECT says of the events. `change` is applied to every text of theirs before it is asked, and to what the
+    SELECT puts together of them.
 
     Raises QueryError, also where DuckDB is not installed.
     """
@@ -84,25 +85,25 @@ def select(sql: str, found: Found, change: Callable[[str], str] = str) -> Answer
         raise UsageError("--sql needs DuckDB, which is not installed: pip install duckdb") from None
     if len(sql) > MAX_SQL:
         raise QueryError(f"the SQL is longer than {MAX_SQL} characters")
-    with _told(duckdb, ()):
+    with _told(duckdb, (), change):
         _check(duckdb, sql)
     events = _Events(sql, change)
     for batch, rows in found:
         events.add(batch, rows)
     table = events.table()
     database = duckdb.connect(":memory:", config=_SETTINGS)
-    with _told(duckdb, events.known):
+    with _told(duckdb, events.known, change):
         database.register("events", table)
         database.execute("SET lock_configuration = true")
         database.execute(quoted(sql, table.column_names))
-        columns = [(str(name), _kind(str(kind))) for name, kind, *_ in database.description or ()]
-    return Answer(_distinct(columns), _rows(duckdb, database))
+        columns = [(change(str(name)), _kind(str(kind))) for name, kind, *_ in database.description or ()]
+    return Answer(_distinct(columns), _rows(duckdb, database, change))
 
 
-def _rows(duckdb: Any, database: "duckdb.DuckDBPyConnection") -> Iterator[Sequence[Any]]:
-    with _told(duckdb, ()):
+def _rows(duckdb: Any, database: "duckdb.DuckDBPyConnection", change: Callable[[str], str]) -> Iterator[Sequence[Any]]:
+    with _told(duckdb, (), change):
         while rows := database.fetchmany(AT_ONCE):
-            yield from (tuple(map(_simple, row)) for row in rows)
+            yield from (tuple(_simple(value, change) for value in row) for row in rows)
 
 
 def _kind(kind: str) -> Kind:
@@ -110,21 +111,23 @@ def _kind(kind: str) -> Kind:
     return "text" if kind.endswith("]") else _KIND_OF.get(name, "text")
 
 
-def _simple(value: Any) -> Any:
+def _simple(value: Any, change: Callable[[str], str]) -> Any:
     """A value as JSON knows it, or a time."""
     match value:
-        case None | str() | bool() | float() | datetime():
+        case str():
+            return change(value)
+        case None | bool() | float() | datetime():
             return value
         case int():
             return value if abs(value) < 2**63 else str(value)
         case Decimal():
             return int(value) if value == value.to_integral_value() and abs(value) < 2**63 else float(value)
         case list() | tuple():
-            return [_simple(one) for one in value]
+            return [_simple(one, change) for one in value]
         case dict():
-            return {str(key): _simple(one) for key, one in value.items()}
+            return {change(str(key)): _simple(one, change) for key, one in value.items()}
         case _:
-            return str(value)
+            return change(str(value))
 
 
 def _check(duckdb: Any, sql: str) -> None:
@@ -137,8 +140,8 @@ def _check(duckdb: Any, sql: str) -> None:
 class _told:  # noqa: N801 - reads as `with told(...)`
     """DuckDB's errors as QueryError, with the field that may have been meant."""
 
-    def __init__(self, duckdb: Any, known: "set[str] | tuple[()]") -> None:
-        self.error, self.known = duckdb.Error, known
+    def __init__(self, duckdb: Any, known: "set[str] | tuple[()]", change: Callable[[str], str]) -> None:
+        self.error, self.known, self.change = duckdb.Error, known, change
 
     def __enter__(self) -> None:
         return None
@@ -148,9 +151,10 @@ class _told:  # noqa: N801 - reads as `with told(...)`
             return
         missing = _MISSING.search(str(error))
         if missing and (meant := nearest(missing[1], self.known)):
-            raise QueryError(f"no event has field '{missing[1]}'; did you mean {' or '.join(meant)}?") from None
+            told = f"no event has field '{missing[1]}'; did you mean {' or '.join(meant)}?"
+            raise QueryError(self.change(told)) from None
         lines = [line for line in str(error).splitlines() if line.strip()]
-        raise QueryError("\n".join(("the SQL cannot be run:", *lines))) from None
+        raise QueryError(self.change("\n".join(("the SQL cannot be run:", *lines)))) from None
 
 
 class _Events:

@@ -41,6 +41,8 @@ from kyber.logs.store.segment import Nature, Segment
 from kyber.logs.values import NO_TIME
 
 DAY: Final = 86_400_000_000
+MAX_DAYS: Final = 1_500
+"""UTC days of one batch that are kept apart, a segment each."""
 EARLIEST: Final = 631_152_000_000_000
 """1990-01-01: an earlier time is that of a clock which was never set, and tells no day."""
 FEW: Final = 4
@@ -531,9 +533,14 @@ def _no_links(top: Path, place: Path) -> None:
 
 
 def _by_day(batch: EventBatch, rows: Places, now: int) -> Iterator[tuple[str, Places]]:
-    """The rows of each UTC day; what has no time, or one that cannot be, is undated."""
+    """The rows of each UTC day; what has no time, or one that cannot be, is undated, and so are the days with the
+    fewest events, where there are more days than a batch of honest logs has."""
     times = batch.times[rows]
     days = np.where((times == NO_TIME) | (times < EARLIEST) | (times > now + DAY), -1, times // DAY)
+    distinct, counts = np.unique(days[days >= 0], return_counts=True)
+    if len(distinct) > MAX_DAYS:
+        fewest = distinct[np.argsort(counts, kind="stable")[: len(distinct) - MAX_DAYS]]
+        days = np.where(np.isin(days, fewest), -1, days)
     for day in np.unique(days).tolist():
         yield _day(day * DAY) if day >= 0 else UNDATED, rows[days == day]
 

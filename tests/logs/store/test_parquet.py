@@ -229,6 +229,20 @@ def test_events_lie_in_the_folder_of_their_utc_day_and_those_with_no_believable_
     assert totals.kept == 12
 
 
+def test_of_more_days_than_honest_logs_have_those_with_the_fewest_events_lie_together(
+    store: WritableStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parquet, "MAX_DAYS", 2)
+    times = [
+        f"2026-01-{day:02}T{hour:02}:00:00" for day, hours in ((1, 1), (2, 3), (3, 1), (4, 2)) for hour in range(hours)
+    ]
+    put(store, batch_of(times))
+    assert days(store) == {"2026-01-02": 3, "2026-01-04": 2, UNDATED: 2}
+    assert numbers(store) == list(range(1, 8))
+    one = at("2026-01-03")
+    assert 5 in numbers(store, period=Period(one, one + DAY))
+
+
 def test_a_period_gives_at_least_the_events_in_it_and_no_other_days(store: WritableStore) -> None:
     put(store, batch_of([f"2026-03-0{day}T12:00:00" for day in (1, 2, 3, 4)] + [None, "1980-01-01"]))
     assert numbers(store, period=Period(at("2026-03-02"), at("2026-03-04"))) == [2, 3]
