@@ -18,7 +18,7 @@ MAX_RECORD = 2**20
 """Bytes of one record; what is longer is cut here and the rest of it passed over."""
 CHUNK = 32 * 2**20
 """Bytes of raw records read before they are parsed and stored together."""
-PIECE = 4 * 2**20
+PIECE = 2**20
 """Bytes of lines read before they are parsed in a scan: few enough to lie in a processor's own memory."""
 MAX_RECORDS = 250_000
 """Records parsed at once, about: short ones cost more than their bytes."""
