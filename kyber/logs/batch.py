@@ -29,6 +29,8 @@ MAX_DEPTH = 64
 MAX_COLUMNS = 10_000
 """Fields beyond this many in one batch share the column OTHERS, and are counted; those that a rule asks for do not."""
 OTHERS = "kyber.other_fields"
+TOGETHER = 512
+"""Raw records that are joined at a time: few enough to lie in a processor's own memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +192,8 @@ class Records(Protocol):
         """Where answers about these records are kept for the next time, by what names the question; None: nowhere."""
         ...
 
-    def joined(self, rows: Places) -> "tuple[bytes, NDArray[np.int64]]":
-        """The raw records of some rows one after the other, and where each of them ends."""
+    def joined(self, rows: Places) -> "Iterator[tuple[bytes, NDArray[np.int64]]]":
+        """The raw records of some rows one after the other, and where each of them ends; TOGETHER of them at a time."""
         ...
 
     def origin(self, row: int) -> Origin: ...
@@ -237,9 +239,10 @@ class _Read:
     def memory(self) -> None:
         return None
 
-    def joined(self, rows: Places) -> tuple[bytes, NDArray[np.int64]]:
-        raw = [self.parsed.raw[row] for row in rows.tolist()]
-        return b"".join(raw), np.cumsum(np.fromiter(map(len, raw), dtype=np.int64, count=len(raw)))
+    def joined(self, rows: Places) -> Iterator[tuple[bytes, NDArray[np.int64]]]:
+        for start in range(0, len(rows), TOGETHER):
+            raw = [self.parsed.raw[row] for row in rows[start : start + TOGETHER].tolist()]
+            yield b"".join(raw), np.cumsum(np.fromiter(map(len, raw), dtype=np.int64, count=len(raw)))
 
     def origin(self, _: int) -> Origin:
         return self.of

@@ -159,7 +159,7 @@ class _Answers:
             self._looked[new] = True
             sieve = self.searcher.sieve
             if self.batch.verbatim and sieve is not None:
-                new = new[sieve.rows(*self.batch.read.joined(new))]
+                new = new[sieve.rows(self.batch.read.joined(new))]
             matcher = self.searcher.matchers[""]
             for _, cells, column in self.batch.cells(new) if len(new) else ():
                 for found, indexes in matcher.verdicts(column.values).items():

@@ -252,8 +252,12 @@ class Sieve:
             needles.add(needle.lower().encode())
         return cls(sorted(needles)) if needles else None
 
-    def rows(self, joined: bytes, ends: NDArray[np.int64]) -> Rows:
+    def rows(self, pieces: Iterable[tuple[bytes, NDArray[np.int64]]]) -> Rows:
         """Which records hold a needle, or something that may hide one; see `batch.Records.joined`."""
+        found = [self._near(joined, ends) for joined, ends in pieces]
+        return np.concatenate(found) if found else np.zeros(0, dtype=bool)
+
+    def _near(self, joined: bytes, ends: NDArray[np.int64]) -> Rows:
         near = np.zeros(len(ends), dtype=bool)
         data = np.frombuffer(joined, dtype=np.uint8)
         self._mark(near, ends, self.needles.find_matches_as_indexes((data | _CASE).data))

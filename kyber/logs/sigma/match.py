@@ -427,8 +427,7 @@ class Route:
         batch = self.answers.batch
         places = np.arange(len(self.rows))
         if batch.verbatim and asked.sieve is not None:
-            near = [asked.sieve.rows(*batch.read.joined(some)) for some in np.split(self.rows, places[::SIEVED][1:])]
-            places = np.flatnonzero(np.concatenate(near))
+            places = np.flatnonzero(asked.sieve.rows(batch.read.joined(self.rows)))
         if len(places):
             for _, cells, column in batch.cells(self.rows[places]):
                 for number, indexes in self.answers.judges.field("").verdicts(column.values).items():
@@ -439,8 +438,6 @@ class Route:
         return {number: answer[self.rows] for number, answer in found.items() if number in asked.known}
 
 
-SIEVED = 512
-"""Records that are sieved at once: few enough to lie in a processor's own memory."""
 MEANING = b"1:"
 """Changes when the same keywords come to mean something else, so that nothing remembered of them is believed."""
 

@@ -28,7 +28,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from kyber.logs.batch import ABSENT, Codes, Column, EventBatch, LogSource, Origin, Places, Reject, Rows
+from kyber.logs.batch import ABSENT, TOGETHER, Codes, Column, EventBatch, LogSource, Origin, Places, Reject, Rows
 from kyber.logs.schema import table
 from kyber.logs.store.index import StoreError
 from kyber.logs.values import NO_TIME, Value
@@ -422,13 +422,15 @@ class _Records:
     def _fingerprints(self) -> Column:
         return decoded(self._segment.array(FINGERPRINT), is_json=False)
 
-    def joined(self, rows: Places) -> tuple[bytes, NDArray[np.int64]]:
+    def joined(self, rows: Places) -> Iterator[tuple[bytes, NDArray[np.int64]]]:
         array = self._segment.array(RAW)
         if len(rows) < len(array):
             array = array.take(pa.array(rows))
         _, places, data = array.buffers()
         ends = np.frombuffer(places, dtype=np.int64)[array.offset : array.offset + len(array) + 1]
-        return bytes(data[int(ends[0]) : int(ends[-1])]) if data is not None else b"", ends[1:] - ends[0]
+        for start in range(0, len(array), TOGETHER):
+            some = ends[start : start + TOGETHER + 1]
+            yield bytes(data[int(some[0]) : int(some[-1])]) if data is not None else b"", some[1:] - some[0]
 
     def origin(self, row: int) -> Origin:
         fingerprint: Any = self._fingerprints.at(row)

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC
 from functools import cache
 from pathlib import Path
@@ -58,6 +58,13 @@ EVENTS = st.lists(EVENT, min_size=1, max_size=8)
 FILES = st.sampled_from(["", "app.log", "ä.log", "a b/ä\0.log"])
 
 
+@pytest.fixture(autouse=True, scope="module")
+def few_records_are_joined_at_a_time() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(segment, "TOGETHER", 3)
+        yield
+
+
 def batch_of(events: Sequence[Mapping[str, Any]], held: Sequence[int] = (), origin: Origin | None = None) -> EventBatch:
     """The events as JSON lines would bring them; `held` says how many records each of them is made of."""
     raw = [json.dumps(event).encode() for event in events]
@@ -100,7 +107,7 @@ def said(batch: EventBatch, row: int, names: Sequence[str]) -> dict[str, object]
         cells.setdefault(name, []).extend(
             typed(part) for code in column.codes.tolist() for part in parts(column.values[code])
         )
-    joined, ends = batch.read.joined(np.array([row]))
+    ((joined, ends),) = batch.read.joined(np.array([row]))
     return {
         "columns": {name: held_in(batch.column(name), row) for name in names},
         "cells": cells,
@@ -167,10 +174,14 @@ def test_a_segment_gives_back_all_that_was_written(batches: list[EventBatch], se
 def assert_whole(read: EventBatch, batch: EventBatch, rows: Sequence[int]) -> None:
     """What is asked of many rows at once is what is asked of each."""
     places = np.arange(read.rows)
-    joined, ends = read.read.joined(places)
     raw = [batch.raw[row] for row in rows]
-    assert (joined, ends.tolist()) == (b"".join(raw), np.cumsum([len(one) for one in raw]).tolist())
-    assert read.read.joined(places[::2])[0] == b"".join(raw[::2])
+    for step in (1, 2):
+        left = raw[::step]
+        for joined, ends in read.read.joined(places[::step]):
+            here, left = left[: len(ends)], left[len(ends) :]
+            assert 0 < len(here) <= segment.TOGETHER
+            assert (joined, ends.tolist()) == (b"".join(here), np.cumsum([len(one) for one in here]).tolist())
+        assert left == []
     assert list(read.raw) == raw == read.raw[:] == read.raw[::-1][::-1]
     found: dict[str, dict[int, object]] = {}
     for name, there, column in read.cells(places):
