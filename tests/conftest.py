@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 
 from hypothesis import HealthCheck, settings
 
-settings.register_profile("kyber", suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("kyber", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("kyber")
 
 _CACHE = TemporaryDirectory(prefix="kyber-test-cache-")

@@ -1,5 +1,6 @@
 """Values as logs carry them, and how they read as text, as number and as time."""
 
+import codecs
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -22,6 +23,20 @@ _BY_DAY = re.compile(
 )
 """A date as it is written in Finland, Germany and elsewhere: the day first, with full stops."""
 _FRACTION = re.compile(r"(\.\d{6})\d+")
+
+
+WESTERN = "kyber.western"
+"""How bytes that are not UTF-8 are decoded: each as Windows-1252 has it, which logs of western Europe were written in
+before; U+FFFD for those that it does not have."""
+
+
+def _western(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return error.object[error.start : error.end].decode("cp1252", "replace"), error.end
+
+
+codecs.register_error(WESTERN, _western)
 
 
 def parts(value: Value) -> tuple[Scalar, ...]:

@@ -10,6 +10,7 @@ import orjson
 from kyber.logs.batch import Chunk, Parsed, Reject
 from kyber.logs.formats import Context, Format
 from kyber.logs.records import BROKEN
+from kyber.logs.values import WESTERN
 
 _ESCAPE = re.compile(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
@@ -66,7 +67,7 @@ class JsonParser:
             parsed.blank += 1
             return ()
         try:
-            text = _ESCAPE.sub(_whole_character, stripped.decode("utf-8-sig", "replace"))
+            text = _ESCAPE.sub(_whole_character, stripped.decode("utf-8-sig", WESTERN))
             event = json.loads(text, strict=False)
         except (ValueError, RecursionError):
             parsed.rejects.append(Reject(number, offset, record, "F41", {"why": why}))
