@@ -379,9 +379,14 @@ class _Findings:
         """Count what was found elsewhere."""
         self.gathered.update(gathered)
         for identity, other in others.items():
-            known = self.open.get(identity)
+            rule, known = other.rule.ref.id, self.open.get(identity)
+            if known is None and other.group and self.groups[rule] >= MAX_GROUPS:
+                self.gathered[rule] += other.count
+                other.group = {}
+                identity = finding_id(rule, {}, NO_TIME)
+                known = self.open.get(identity)
             if known is None:
-                self.groups[other.rule.ref.id] += 1
+                self.groups[rule] += 1
                 self.open[identity] = other
                 continue
             if other.earliest < known.earliest:

@@ -40,6 +40,9 @@ WORTH: Final = 24 * 2**20
 LARGE: Final = 16 * 2**20
 """Bytes as stored of an input that is dealt out in blocks."""
 
+PATIENCE: Final = 5.0
+"""Seconds that a worker has to end."""
+
 At = tuple[int, int]
 """An input: the place of its job, and its own in the job."""
 
@@ -139,7 +142,8 @@ def _crew(jobs: Sequence[Job], matching: Matching, count: int) -> Iterator[list[
         for _ in range(count):
             here, there = context.Pipe()
             slots = [mmap.mmap(-1, 2 * BLOCK) for _ in range(AHEAD)]  # UTF-16 may grow
-            process = context.Process(target=_work, args=(there, slots, jobs, matching, here), daemon=True)
+            parents = [*(one.pipe for one in crew), here]
+            process = context.Process(target=_work, args=(there, slots, jobs, matching, parents), daemon=True)
             process.start()
             there.close()
             crew.append(_Worker(process, here, slots, list(range(AHEAD))))
@@ -147,8 +151,10 @@ def _crew(jobs: Sequence[Job], matching: Matching, count: int) -> Iterator[list[
     finally:
         for one in crew:
             one.pipe.close()
-            if one.process.is_alive():
-                one.process.terminate()
+            one.process.terminate()
+        for one in crew:
+            one.process.join(PATIENCE)
+            one.process.kill()
             one.process.join()
             for slot in one.slots:
                 slot.close()
@@ -187,7 +193,7 @@ class _Dealer:
             finally:
                 stream.close()
         worker = self._ready(need_slot=False)
-        worker.pipe.send(("input", at))
+        _tell(worker, ("input", at))
         worker.tasks += 1
 
     def _blocks(self, at: At, stream: Stream, form: Format) -> None:
@@ -196,12 +202,12 @@ class _Dealer:
         read = self.inputs[at] = Read(form=form.name)
         fingerprint = fingerprint_of(stream, form)
         number, offset, rest, before = 1, 0, b"", self.bytes
+        last, failure = False, None
         try:
-            last = False
-            while not last:
-                data, last = _filled(stream, rest)
+            while not last and failure is None:
+                data, last, failure = _filled(stream, rest)
                 cut = len(data) if last else data.rfind(b"\n") + 1
-                if not cut and data:
+                if data and not cut and failure is None:
                     self._here(at, stream, form, data, number, offset)
                     break
                 if cut:
@@ -211,7 +217,11 @@ class _Dealer:
                 self.bytes = before + min(stream.consumed, given.size)
                 self.progress(self.bytes, self.events, given.name)
         except ReadingError as error:
-            read.failure = error.code, error.facts
+            failure = error
+        except MemoryError:
+            failure = out_of_memory()
+        if failure is not None:
+            read.failure = failure.code, failure.facts
         read.size, read.produced = given.size or stream.consumed, stream.produced
         self.bytes = before + given.size
 
@@ -219,7 +229,7 @@ class _Dealer:
         worker = self._ready(need_slot=True)
         slot = worker.free.pop()
         worker.slots[slot][: len(data)] = data
-        worker.pipe.send(("block", at, form.name, fingerprint, slot, len(data), number, offset))
+        _tell(worker, ("block", at, form.name, fingerprint, slot, len(data), number, offset))
         worker.tasks += 1
 
     def _here(self, at: At, stream: Stream, form: Format, data: bytes, number: int, offset: int) -> None:
@@ -276,10 +286,17 @@ class _Dealer:
         while any(one.tasks for one in self.crew):
             self._hear()
         for one in self.crew:
-            one.pipe.send(("end",))
+            _tell(one, ("end",))
         while len(self.found) < len(self.crew):
             self._hear()
         return self.inputs, self.found
+
+
+def _tell(worker: _Worker, task: tuple[Any, ...]) -> None:
+    try:
+        worker.pipe.send(task)
+    except OSError:
+        raise WorkerError("a worker process ended") from None
 
 
 class _Again:
@@ -292,16 +309,19 @@ class _Again:
         return self.data.read(size) or self.stream.read(size)
 
 
-def _filled(stream: Stream, rest: bytes) -> tuple[bytes, bool]:
-    """What was left over and as much more as makes a block; and whether that is the end."""
+def _filled(stream: Stream, rest: bytes) -> tuple[bytes, bool, ReadingError | None]:
+    """What was left over and as much more as makes a block; whether that is the end, or what ended it early."""
     pieces, size = [rest], len(rest)
     while size < BLOCK:
-        data = stream.read(BLOCK - size)
+        try:
+            data = stream.read(BLOCK - size)
+        except ReadingError as error:
+            return b"".join(pieces), False, error
         if not data:
-            return b"".join(pieces), True
+            return b"".join(pieces), True, None
         pieces.append(data)
         size += len(data)
-    return b"".join(pieces), False
+    return b"".join(pieces), False, None
 
 
 def _batching(job: Job, place: int, form: Format, fingerprint: bytes, matching: Matching) -> Batching:
@@ -313,11 +333,13 @@ def _batching(job: Job, place: int, form: Format, fingerprint: bytes, matching: 
 
 
 def _work(
-    pipe: Connection, slots: Sequence[mmap.mmap], jobs: Sequence[Job], matching: Matching, parents: Connection
+    pipe: Connection, slots: Sequence[mmap.mmap], jobs: Sequence[Job], matching: Matching, parents: Sequence[Connection]
 ) -> None:
     """A worker, until its parent has no more for it or is gone."""
-    parents.close()
+    for one in parents:
+        one.close()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is told, and ends its workers
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     gc.disable()
     try:
         _tasks(pipe, slots, jobs, matching)

@@ -123,6 +123,49 @@ def test_many_inputs_of_every_kind_give_what_they_give_one_by_one(tmp_path: Path
         assert scanned([*paths, tmp_path / "broken.gz"], ruleset, count) == alone
 
 
+@pytest.mark.parametrize("left", [60, 4_000, 20_000])
+def test_what_stands_before_a_break_in_a_large_input_is_read(tmp_path: Path, ruleset: RuleSet, left: int) -> None:
+    path = tmp_path / "events.jsonl.gz"
+    path.write_bytes(gzip.compress(b"\n".join(sizes(events(20_000))) + b"\n")[:-left])
+    alone = scanned([path], ruleset, 1)
+    assert [one.code for one in alone.problems if one.code == "F06"] == ["F06"]
+    assert path.stat().st_size > workers.LARGE
+    for count in (2, 3):
+        assert scanned([path], ruleset, count) == alone
+
+
+def test_groups_beyond_those_that_are_told_apart_are_gathered(
+    tmp_path: Path, ruleset: RuleSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kyber.logs import scan as scanning
+
+    monkeypatch.setattr(scanning, "MAX_GROUPS", 3)
+    path = written(tmp_path / "events.jsonl", sizes(events(3_000)))
+    for count in (1, 2, 3):
+        result = scanned([path], ruleset, count)
+        (bad,) = {one.rule.id for one in result.findings if one.rule.title == "Bad command"}
+        assert len([one for one in result.findings if one.rule.id == bad]) == 4
+        assert [one.code for one in result.problems] == ["R19"]
+
+
+@pytest.mark.parametrize("at", range(4))
+def test_a_worker_that_dies_while_it_waits_is_missed(
+    tmp_path: Path, ruleset: RuleSet, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    path = written(tmp_path / "events.jsonl", sizes(events(3_000)))
+    alone, tell, told = scanned([path], ruleset, 1), workers._tell, []
+
+    def deadly(worker: Any, task: Any) -> None:
+        told.append(task)
+        if len(told) == 1 + 7 * at:
+            worker.process.kill()
+            worker.process.join()
+        tell(worker, task)
+
+    monkeypatch.setattr(workers, "_tell", deadly)
+    assert scanned([path], ruleset, 2) == alone
+
+
 def test_utf_16_is_dealt_out_too(tmp_path: Path, ruleset: RuleSet) -> None:
     path = tmp_path / "events.jsonl"
     text = "".join(orjson.dumps(one).decode() + "\n" for one in events(900))

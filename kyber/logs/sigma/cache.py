@@ -57,7 +57,7 @@ from kyber.logs.sigma.predicate import (
 from kyber.logs.sigma.rule import Rule, RuleFile, RuleSet, Unable, checked, read_all, read_rules, rule_text, rule_texts
 from kyber.problem import Place, Problem, Severity
 
-HEADER: Final = b"kyber rules 1\n"
+HEADER: Final = b"kyber rules 2\n"
 PREFIX: Final = "rules-"
 MAX_FILES: Final = 8
 """Rule sets that are kept; beyond, those are deleted that were not used for longest."""
@@ -152,7 +152,7 @@ def _code() -> str:
 def _kept(file: Path, placeholders: Placeholders) -> RuleSet | None:
     """The rule set that a file keeps; None where there is none, or none to be believed."""
     try:
-        body = _body(file)
+        body = _body(file) if _is_own(file.parent) else None
         if body is None:
             return None
         found, others = _decoded(body)
@@ -179,7 +179,7 @@ def _body(file: Path) -> bytes | None:
             return None
         written = opened.read()
     digest, packed = written[len(HEADER) :][:32], written[len(HEADER) + 32 :]
-    if not written.startswith(HEADER) or hashlib.sha256(packed).digest() != digest:
+    if not written.startswith(HEADER) or _sealed(file.name, packed) != digest:
         return None
     size = zstandard.frame_content_size(packed)
     if not 0 <= size <= MAX_UNPACKED:
@@ -189,6 +189,18 @@ def _body(file: Path) -> bytes | None:
     return zstandard.ZstdDecompressor().decompress(packed)
 
 
+def _sealed(name: str, packed: bytes) -> bytes:
+    """What tells that a file is whole, and that it is the one of its name."""
+    return hashlib.sha256(name.encode() + b"\0" + packed).digest()
+
+
+def _is_own(folder: Path) -> bool:
+    """Whether only this account may put files into a folder, or take them out."""
+    found = folder.lstat()
+    mine = not hasattr(os, "geteuid") or (found.st_uid == os.geteuid() and not found.st_mode & 0o022)
+    return mine and stat.S_ISDIR(found.st_mode)
+
+
 def _keep(folder: Path, name: _Name, found: RuleSet) -> None:
     """Write what was made of some rules into the folder; where that cannot be done, nothing is kept."""
     try:
@@ -196,12 +208,12 @@ def _keep(folder: Path, name: _Name, found: RuleSet) -> None:
         if len(packed) > MAX_BYTES:
             return
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if folder.is_symlink():
+        if not _is_own(folder):
             return
         handle, part = mkstemp(dir=folder, prefix=PREFIX, suffix=".part")  # for this account alone
         try:
             with os.fdopen(handle, "wb") as opened:
-                opened.write(HEADER + hashlib.sha256(packed).digest() + packed)
+                opened.write(HEADER + _sealed(str(name), packed) + packed)
             Path(part).replace(folder / str(name))
         except OSError:
             Path(part).unlink(missing_ok=True)

@@ -5,6 +5,7 @@ than a timespan apart are one burst. In a chain, each firing stands for the even
 fields, and a burst counts once. Everything is decided by event time.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -613,7 +614,7 @@ class _Run:
         asked = one.asked if one.percentile is None else f"percentile {_decimal(one.percentile)} {one.asked}"
         fields = ", ".join(one.fields)
         what = f"{one.kind} of {fields}" if fields else str(one.kind)
-        yield Evidence(one.span, what, fields, _decimal(self._shown(at)), asked)
+        yield Evidence(one.span, what, fields, short(_decimal(self._shown(at))), asked)
         steps, keys = self._rows_of(at)
         for step, rule in enumerate(one.rules):
             mine = np.unique(keys[steps == step])
@@ -712,17 +713,21 @@ def _canonical(name: str, rule: Rule | None) -> str:
 
 def _fraction(text: str) -> Fraction | None:
     """The number that a text is, exactly as it is written."""
-    found = number(text)
-    if found is None or abs(found) == float("inf"):
+    if number(text) is None or _TOO_FAR.search(text):
         return None
     return Fraction(text)
+
+
+_TOO_FAR: Final = re.compile(r"[eE][+-]?0*(?:[1-9][0-9]{2,})")
+"""An exponent that no measure has, and that would make a number of hundreds of digits."""
 
 
 def _decimal(value: Fraction) -> str:
     """A number for people: whole, or with at most three decimals."""
     if value.denominator == 1:
         return str(value.numerator)
-    return f"{float(round(value, 3)):.3f}".rstrip("0").rstrip(".")
+    sign, thousandths = "-" if value < 0 else "", round(abs(value) * 1_000)
+    return sign + f"{thousandths // 1_000}.{thousandths % 1_000:03}".rstrip("0").rstrip(".")
 
 
 def _note(one: Correlation, code: str, **facts: object) -> Problem:

@@ -374,3 +374,30 @@ def test_sigmahq_comes_back_whole(tmp_path: Path) -> None:
 def test_a_condition_comes_back_as_it_went() -> None:
     made = rule_of({"detection": {"a": {"A": [1, "x*"]}, "b": {"B": None}, "condition": "not (a and b) or b"}})
     assert repr(CONDITION.back(CONDITION.out(made.condition))) == repr(made.condition)
+
+
+def test_what_is_kept_under_another_name_is_not_believed(tmp_path: Path) -> None:
+    folder, rules = tmp_path / "cache", [tmp_path / "one.yml", tmp_path / "two.yml"]
+    for number, rule in enumerate(rules):
+        rule.write_text(
+            f"title: rule {number}\nid: id{number}\nlogsource: {{product: linux}}\n"
+            f"detection: {{sel: {{a: {number}}}, condition: sel}}\n",
+            encoding="utf-8",
+        )
+        cache.read([str(rule)], {}, folder)
+    one, two = sorted(folder.iterdir())
+    first, second = one.read_bytes(), two.read_bytes()
+    one.write_bytes(second)
+    two.write_bytes(first)
+    assert [cache.read([str(rule)], {}, folder).rules[0].ref.id for rule in rules] == ["id0", "id1"]
+
+
+def test_a_folder_that_others_may_write_to_keeps_nothing(tmp_path: Path) -> None:
+    folder, rule = tmp_path / "cache", tmp_path / "one.yml"
+    rule.write_text(
+        "title: a\nlogsource: {product: linux}\ndetection: {sel: {a: 1}, condition: sel}\n", encoding="utf-8"
+    )
+    folder.mkdir()
+    folder.chmod(0o777)
+    assert len(cache.read([str(rule)], {}, folder).rules) == 1
+    assert list(folder.iterdir()) == []
