@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from kyber.cli.console import ExitCode, tell_problems
+from kyber.cli.console import ExitCode, is_terminal, tell_problems
 from kyber.cli.files import check_place, spare, write_out
 from kyber.errors import NothingReadError, UsageError
 
@@ -82,10 +82,29 @@ def convert(
         raise NothingReadError(f"no rule could be read from {', '.join(paths)}")
     chosen = [name for name in pipeline or () if name != NO_PIPELINE]
     made = pysigma.convert(written, to, chosen, form)
-    write_out(output, _lines(made, to) if json else made.text)
+    text = _lines(made, to) if json else made.text
+    write_out(output, _shown(text) if output is None and is_terminal() else text)
     tell_problems(made.problems, words_for(here.settings.language if here else "en"))
     if made.problems:
         raise typer.Exit(ExitCode.FOUND)
+
+
+def _shown(text: str) -> str:
+    """The text as a terminal gets it: nothing in it steers, and no identity code is shown."""
+    from kyber.privacy import mask
+    from kyber.render.safe import plain
+
+    return "\n".join(plain(_masked(mask(line))) for line in text.split("\n"))
+
+
+def _masked(line: str) -> str:
+    """The line without the identity codes in whose midst a language wants escapes, as Lucene's `131052\\-308T`."""
+    from kyber.privacy import MASK, find
+
+    kept = [at for at, letter in enumerate(line) if letter != "\\"]
+    for start, after in reversed(find("".join(line[at] for at in kept))):
+        line = line[: kept[start]] + MASK + line[kept[after - 1] + 1 :]
+    return line
 
 
 def _lines(made: "Conversion", to: str) -> str:

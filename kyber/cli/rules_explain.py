@@ -136,6 +136,7 @@ def _rule(text: str, paths: "Sequence[str] | None", here: "Workspace | None", no
     """The rule that is meant. Raises UsageError where there is none, more than one, or one that cannot be explained."""
     from kyber.cli.scan import _placeholders, _rules
     from kyber.logs.sigma.rule import read_rules
+    from kyber.privacy import mask
 
     lists, _ = _placeholders(here)
     today = now.astimezone(here.settings.zone if here else None).date()
@@ -147,7 +148,7 @@ def _rule(text: str, paths: "Sequence[str] | None", here: "Workspace | None", no
         meant = [one for one in known if Path(one.ref.path) == file]
         if not meant:
             problem = next((one for one in found.problems if Path(one.place.file) == file), None)
-            why = f": {problem.code} {words.problem(problem)[0]}" if problem else ""
+            why = f": {problem.code} {mask(words.problem(problem)[0])}" if problem else ""
             raise UsageError(f"{text} holds no rule that can be explained{why}")
     else:
         meant = [one for one in known if text in (one.ref.id, one.ref.name)] or [
@@ -156,7 +157,7 @@ def _rule(text: str, paths: "Sequence[str] | None", here: "Workspace | None", no
     if not meant:
         raise UsageError(f"no rule has the id or name '{text}', or a title that begins so, and there is no such file")
     if len(meant) > 1:
-        lines = [f"{one.ref.name or one.ref.id}  {one.ref.title}" for one in meant[:CANDIDATES_SHOWN]]
+        lines = [mask(f"{one.ref.name or one.ref.id}  {one.ref.title}") for one in meant[:CANDIDATES_SHOWN]]
         more = ["…"] if len(meant) > CANDIDATES_SHOWN else []
         raise UsageError(
             "\n".join((f"more than one rule is meant by '{text}'; give the id or name of one:", *lines, *more))
@@ -168,14 +169,17 @@ def _rule(text: str, paths: "Sequence[str] | None", here: "Workspace | None", no
     for correlation in found.correlations:
         if correlation.ref == ref:
             names = {rule.ref.id: rule.ref.name or rule.ref.id for rule in known}
-            of = ", ".join(names.get(one, one) for one in correlation.rules)
-            raise UsageError(f"'{ref.title}' is a correlation, of many events: explain a rule that it counts: {of}")
+            of = mask(", ".join(names.get(one, one) for one in correlation.rules))
+            raise UsageError(
+                f"'{mask(ref.title)}' is a correlation, of many events: explain a rule that it counts: {of}"
+            )
     return _lacking(next(one for one in found.unable if one.ref == ref), found, lists, words)
 
 
 def _lacking(unable: "Unable", found: "RuleSet", lists: "Mapping[str, tuple[str, ...]]", words: "Words") -> _Chosen:
     """A rule that cannot run, if all it lacks is watch lists. Raises UsageError with the reason if not."""
     from kyber.logs.sigma.rule import read_rules
+    from kyber.privacy import mask
 
     key = f"blind.{unable.reason}"
     why = words(key, **unable.facts) if words.has(key) else unable.reason
@@ -188,7 +192,7 @@ def _lacking(unable: "Unable", found: "RuleSet", lists: "Mapping[str, tuple[str,
             if rule.ref == unable.ref:
                 return _Chosen(rule, found, tuple(lacking))
         blind = next((one for one in again.unable if one.ref == unable.ref), None)
-    raise UsageError(f"'{unable.ref.title}' does not run: {why}")
+    raise UsageError(f"'{mask(unable.ref.title)}' does not run: {mask(why)}")
 
 
 # --- the event --------------------------------------------------------------------------------------------------------

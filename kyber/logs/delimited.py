@@ -9,8 +9,6 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Final
 
-from kyber.logs.values import WESTERN
-
 DELIMITERS: Final = (",", ";", "\t", "|")
 RECORDS_SAMPLED: Final = 50
 WHOLE: Final = 2**17
@@ -78,7 +76,7 @@ def records(sample: bytes, delimiter: str, most: int = RECORDS_SAMPLED) -> list[
         open_.append(line)
         if more:
             continue
-        text = b"\n".join(open_).decode(errors=WESTERN).lstrip("\0\ufeff").rstrip("\r\n")
+        text = b"\n".join(open_).decode(errors="replace").lstrip("\0\ufeff").rstrip("\r\n")
         open_ = []
         if text and not text.isspace() and not is_preamble(text):
             found.append(text)

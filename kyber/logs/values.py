@@ -1,6 +1,5 @@
 """Values as logs carry them, and how they read as text, as number and as time."""
 
-import codecs
 import re
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -25,18 +24,14 @@ _BY_DAY = re.compile(
 _FRACTION = re.compile(r"(\.\d{6})\d+")
 
 
-WESTERN = "kyber.western"
-"""How bytes that are not UTF-8 are decoded: each as Windows-1252 has it, which logs of western Europe were written in
-before; U+FFFD for those that it does not have."""
+_LETTER = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
+"""A letter of UTF-8 beyond ASCII."""
 
 
-def _western(error: UnicodeError) -> tuple[str, int]:
-    if not isinstance(error, UnicodeDecodeError):
-        raise error
-    return error.object[error.start : error.end].decode("cp1252", "replace"), error.end
-
-
-codecs.register_error(WESTERN, _western)
+def older(raw: bytes) -> str:
+    """What is not UTF-8 as text: as Windows-1252, which logs of western Europe were written in before; where it holds
+    letters of UTF-8 it is damaged UTF-8, and what is wrong in it becomes U+FFFD."""
+    return raw.decode(errors="replace") if _LETTER.search(raw) else raw.decode("cp1252", "replace")
 
 
 def parts(value: Value) -> tuple[Scalar, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from kyber.problem import Problem, Severity
-from kyber.render.safe import json_line
+from kyber.render.safe import json_line, plain
 from kyber.render.sarif import problem_log
 from kyber.text import Words
 
@@ -29,13 +29,14 @@ def _line(problem: Problem, words: Words) -> str:
 
 
 def annotations(problems: Sequence[Problem], words: Words) -> str:
-    """Workflow commands of GitHub Actions, in which `%`, line ends and, in properties, `:` and `,` are escaped."""
+    """Workflow commands of GitHub Actions, one visible line each, in which `%` and, in properties, `:` and `,` are
+    escaped."""
     return "".join(f"{_annotation(problem, words)}\n" for problem in problems)
 
 
 def _annotation(problem: Problem, words: Words) -> str:
     def escaped(text: str, more: str = "") -> str:
-        return "".join(f"%{ord(letter):02X}" if letter in "%\r\n" + more else letter for letter in text)
+        return "".join(f"%{ord(letter):02X}" if letter in "%" + more else letter for letter in plain(text))
 
     kind = "notice" if problem.severity is Severity.NOTE else problem.severity.value
     where = f"file={escaped(problem.place.file, ':,')}" + (f",line={problem.place.line}" if problem.place.line else "")

@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,24 @@ def test_output_goes_to_a_file_but_not_over_a_rule(rule: Path, backend: None) ->
     assert rule.with_name("query.txt").read_text() == "winlog.channel:Security AND event.code:4625\n"
     assert kyber(*asked, rule).exit_code == 2
     assert rule.read_text(encoding="utf-8") == RULE
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_on_a_terminal_nothing_steers_and_no_identity_code_is_shown(
+    form: tuple[str, ...], rule: Path, backend: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule.write_text(RULE.replace("EventID: 4625", 'A: ["\\e]0;x\\a\\u202e", 131052-308T]'), encoding="utf-8")
+    asked = ("rules", "convert", rule, "--to", "lucene", "-p", "none", *form)
+    exact = kyber(*asked).stdout
+    assert "131052" in exact
+    assert ("\u202e" in exact) is not bool(form)
+    monkeypatch.setattr("kyber.cli.rules_convert.is_terminal", lambda: True)
+    shown = kyber(*asked).stdout
+    assert not re.search("[\x00-\x09\x0b-\x1f\u202e]", shown)
+    assert "308T" not in shown
+    assert shown.endswith("\n")
+    kyber(*asked, "-o", rule.with_name("query.txt"))
+    assert rule.with_name("query.txt").read_bytes().decode() == exact
 
 
 def test_a_rule_that_cannot_be_converted_is_told_and_ends_with_one(rule: Path, backend: None) -> None:

@@ -182,6 +182,22 @@ def test_where_several_rules_are_meant_they_are_listed(folder: Path) -> None:
     assert explained("worse_said", "app.log:1", "-r", "bad.yml")["rule"]["name"] == "worse_said"
 
 
+def test_identity_codes_in_titles_of_rules_are_masked_where_no_rule_is_explained(folder: Path) -> None:
+    first = RULE.replace("Something bad", f"Something {CODE} bad")
+    text = f"{first}---\n{first.replace('1111-', '2222-').replace('bad_said', 'worse_said')}---\n"
+    text += f"title: Many {CODE}\nid: 33333333-3333-4333-8333-333333333333\nname: many_bad\n"
+    text += "correlation: {type: event_count, rules: [bad_said], group-by: [a], timespan: 1h, condition: {gte: 3}}\n"
+    text += f"---\n{first.replace('1111-', '4444-').replace('bad_said', 'unable')}".replace(
+        "message|contains: bad", "message|expand: '%a%'"
+    )
+    (folder / "coded.yml").write_text(text, encoding="utf-8")
+    for asked_for in ("Something", "many_bad", "coded.yml"):
+        result = asked(asked_for, "app.log:1", "-r", "coded.yml")
+        assert result.exit_code == 2
+        assert CODE not in result.stderr
+        assert MASK in result.stderr
+
+
 def test_of_a_correlation_the_rules_are_named_that_it_counts(folder: Path) -> None:
     correlation = """\
 title: Many bad things

@@ -178,6 +178,15 @@ def test_hostile_text_in_a_rule_does_not_reach_the_terminal(rules: Path) -> None
     assert not re.search("[\x00-\x09\x0b-\x1f\u202e]", output)
 
 
+def test_nothing_in_an_annotation_steers_the_terminal(rules: Path) -> None:
+    text = DOUBTFUL.replace("filter:", '"sel\\e]0;x\\a\\n::error::\\u202e%":', 1)
+    (rules / "doubtful.yml").write_text(text, encoding="utf-8")
+    output = kyber("rules", "lint", rules, "--format", "github", "--validators", "own").output
+    assert "sel\\x1b]0;x\\x07\\n::error::\\u202e%25" in output
+    assert not re.search("[\x00-\x09\x0b-\x1f\u202e]", output)
+    assert all(line.startswith("::") and not line.startswith("::error::") for line in output.splitlines())
+
+
 def test_an_identity_code_in_a_rule_is_not_shown(rules: Path) -> None:
     text = DOUBTFUL.replace("'*svc*'", "['131052-308T', '131052-308T']")
     (rules / "doubtful.yml").write_text(text, encoding="utf-8")

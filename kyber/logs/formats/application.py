@@ -20,7 +20,6 @@ from kyber.logs.formats.line import Event, LineParser
 from kyber.logs.formats.multiline import joined, of_trace
 from kyber.logs.formats.names import TIMES, named
 from kyber.logs.formats.services import of_json, read_service
-from kyber.logs.values import WESTERN
 
 LINES_SAMPLED: Final = 200
 MOST_PAIRS: Final = 256
@@ -135,7 +134,7 @@ def _add(event: Event, fields: Mapping[str, object], moment: int | None, message
 
 
 def _lines(sample: bytes) -> Iterator[str]:
-    lines = sample.decode(errors=WESTERN).split("\n")
+    lines = sample.decode(errors="replace").split("\n")
     if len(lines) > 1:
         lines.pop()  # the last line may have been cut, and is empty where it was not
     for line in lines[:LINES_SAMPLED]:

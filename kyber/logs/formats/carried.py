@@ -8,7 +8,6 @@ from kyber.logs.formats import Context
 from kyber.logs.formats.headers import Clock
 from kyber.logs.formats.line import Event, LineParser, not_this
 from kyber.logs.formats.syslog import envelope
-from kyber.logs.values import WESTERN
 
 LONGEST_ENVELOPE: Final = 512
 """Characters of a line in which a record begins."""
@@ -44,7 +43,7 @@ class CarriedParser(LineParser):
 
 def share(sample: bytes, start: re.Pattern[str]) -> float:
     """How many of a sample's lines hold the start of a record, 0..1."""
-    lines = sample.decode(errors=WESTERN).split("\n")
+    lines = sample.decode(errors="replace").split("\n")
     if len(lines) > 1:
         lines.pop()  # the last line may have been cut, and is empty where it was not
     lines = [line for line in lines[:LINES_SAMPLED] if line.strip("\0\ufeff \r\t")]

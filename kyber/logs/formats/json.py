@@ -1,5 +1,6 @@
 """JSON lines, flat or nested -> events, as the log names its fields."""
 
+import codecs
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -10,7 +11,7 @@ import orjson
 from kyber.logs.batch import Chunk, Parsed, Reject
 from kyber.logs.formats import Context, Format
 from kyber.logs.records import BROKEN
-from kyber.logs.values import WESTERN
+from kyber.logs.values import older
 
 _ESCAPE = re.compile(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
@@ -67,13 +68,19 @@ class JsonParser:
             parsed.blank += 1
             return ()
         try:
-            text = _ESCAPE.sub(_whole_character, stripped.decode("utf-8-sig", WESTERN))
-            event = json.loads(text, strict=False)
+            event = json.loads(_ESCAPE.sub(_whole_character, _text(stripped)), strict=False)
         except (ValueError, RecursionError):
             parsed.rejects.append(Reject(number, offset, record, "F41", {"why": why}))
             return ()
         parsed.repaired += 1
         return (event,)
+
+
+def _text(raw: bytes) -> str:
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return older(raw.removeprefix(codecs.BOM_UTF8))
 
 
 def _all(chunk: Chunk) -> Parsed | None:

@@ -9,7 +9,7 @@ from typing import Final
 
 from kyber.errors import KyberError
 from kyber.logs.batch import Chunk, Parsed, Reject
-from kyber.logs.values import WESTERN
+from kyber.logs.values import older
 
 __all__ = ["Event", "LineParser", "MalformedError", "not_this", "texts"]
 
@@ -44,7 +44,7 @@ def texts(chunk: Chunk) -> Iterator[tuple[int, str, bool]]:
         try:
             text, repaired = raw.decode(), False
         except UnicodeDecodeError:
-            text, repaired = raw.decode(errors=WESTERN), True
+            text, repaired = older(raw), True
         if text[:1] in {"\0", "\ufeff"}:
             repaired = repaired or text[0] == "\0"
             text = text.lstrip("\0\ufeff")

@@ -12,7 +12,6 @@ from typing import Final
 
 from kyber.logs.batch import Chunk, Parsed
 from kyber.logs.formats import Context, Parser
-from kyber.logs.values import WESTERN
 
 MAX_LINES = 1_000
 """Lines of one record; what goes on beyond them is a record of its own."""
@@ -47,7 +46,7 @@ def not_starting(pattern: str) -> GoesOn:
         match = re2.compile(pattern, options).match
     except re2.error as error:
         raise ValueError(str(error)) from None
-    return lambda line: match(line[:LOOKED_AT].decode(errors=WESTERN)) is None
+    return lambda line: match(line[:LOOKED_AT].decode(errors="replace")) is None
 
 
 def joined(make: Callable[[Context], Parser], goes_on: GoesOn | None = None) -> Callable[[Context], Parser]:

@@ -23,7 +23,6 @@ from kyber.logs.formats.line import Event, LineParser, MalformedError
 from kyber.logs.formats.linux import read_message
 from kyber.logs.formats.multiline import indented, joined
 from kyber.logs.formats.times import BSD, EPOCH, Times
-from kyber.logs.values import WESTERN
 
 __all__ = ["SYSLOG", "Event", "MalformedError", "SyslogParser", "envelope", "parse_rfc3164", "parse_rfc5424"]
 
@@ -274,7 +273,7 @@ def detect(sample: bytes) -> int:
     An ISO time alone begins the lines of many programs' own logs: such a line counts only if a host
     and a program's tag follow.
     """
-    lines = sample.decode(errors=WESTERN).split("\n")
+    lines = sample.decode(errors="replace").split("\n")
     if len(lines) > 1:
         lines.pop()  # the last line may have been cut, and is empty where it was not
     lines = [line for line in (line.lstrip("\0\ufeff").rstrip() for line in lines[:LINES_SAMPLED]) if line]

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from kyber.logs.batch import Chunk, Parsed, Reject
 from kyber.logs.formats import Context, Format
 from kyber.logs.formats.multiline import joined, of_trace
-from kyber.logs.values import WESTERN
+from kyber.logs.values import older
 
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 """What a text of an older encoding does not hold: controls other than white space and escape."""
@@ -36,7 +36,7 @@ class TextParser:
             try:
                 message, repaired = line.decode(), False
             except UnicodeDecodeError:
-                message, repaired = line.decode(errors=WESTERN), True
+                message, repaired = older(line), True
             if "\0" in message or (repaired and _BINARY.search(line)):
                 parsed.rejects.append(Reject(number, offset, record, "F43"))
                 continue

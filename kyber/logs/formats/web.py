@@ -22,7 +22,6 @@ from kyber.logs.formats.names import peer
 from kyber.logs.formats.times import ZONE, Times
 from kyber.logs.formats.web_error import read_error
 from kyber.logs.formats.web_request import set_host, set_number, set_request, set_status, unescaped
-from kyber.logs.values import WESTERN
 
 ZONE_ASSUMED: Final = "F21"
 NOT_UNDERSTOOD: Final = "F42"
@@ -199,7 +198,7 @@ def _set_extra(fields: Fields, rest: str) -> None:
 
 def detect(sample: bytes) -> int:
     """How much of a sample reads as lines of web servers' logs, 0..96."""
-    lines = sample.decode(errors=WESTERN).split("\n")
+    lines = sample.decode(errors="replace").split("\n")
     if len(lines) > 1:
         lines.pop()  # the last line may have been cut, and is empty where it was not
     lines = [line for line in (line.lstrip("\0\ufeff").rstrip() for line in lines[:LINES_SAMPLED]) if line]

@@ -25,7 +25,7 @@ MAX_REFERENCES: Final = 100
 """Rules that one correlation may name."""
 MAX_CHAIN: Final = 16
 """Correlations that may stand one upon the other."""
-MAX_PATHS: Final = 1_000
+MAX_PATHS: Final = 100
 """Ways that may lead from one correlation down to rules."""
 MAX_YEARS: Final = 100
 """The longest timespan."""

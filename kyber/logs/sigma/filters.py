@@ -20,6 +20,8 @@ from kyber.yamltext import line_of
 
 ANY: Final = "any"
 NO_SELECTIONS: Final = frozenset(("rules", "condition"))
+OWN_KEYS: Final = frozenset(("owner", "expires", "must_fire", "family", "title", "next", "ground"))
+"""What may stand under `kyber:`: what filters use, and what rules do."""
 MAX_MUST_FIRE: Final = 100
 """Events that one filter may list as those that must still fire."""
 
@@ -86,8 +88,7 @@ def read_filter(
     if not isinstance(given, dict):
         raise DetectionError("R02", ("filter",))
     named = given.get("rules")
-    own = document.get("kyber")
-    own = own if isinstance(own, dict) else {}
+    own = _own(document)
     return Filter(
         ref=ref,
         place=place,
@@ -140,6 +141,17 @@ def _negations(given: Mapping[str, Any]) -> int:
     while isinstance(node, Not):
         node, count = node.node, count + 1
     return count
+
+
+def _own(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What stands under `kyber:`. A slip in it would be a filter that never expires, or that nothing guards."""
+    own = document.get("kyber", {})
+    if not isinstance(own, dict):
+        raise DetectionError("R03", ("kyber",), field="kyber")
+    for key in own:
+        if key not in OWN_KEYS:
+            raise DetectionError("R03", ("kyber", key), field=f"kyber.{key}")
+    return own
 
 
 def _owner(own: Mapping[str, Any]) -> str:

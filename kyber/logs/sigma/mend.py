@@ -6,7 +6,8 @@ made is read again: it holds what was wanted and nothing else is different, or t
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
@@ -14,66 +15,176 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from kyber.logs.sigma.written import Change, Part, Path
 from kyber.yamltext import YamlError, load
 
-_QUOTES = {"'": "'", '"': '"'}
+MAX_ATTEMPTS: Final = 32
+"""How often a text is made and read again to find the changes that cannot be made; each takes as long as the file is
+large. What is not found by then is left out with all that might be at fault."""
+_QUOTES: Final = {"'": "'", '"': '"'}
+_CANNOT: Final = (YamlError, yaml.YAMLError, UnicodeError, LookupError, TypeError, ValueError)
+
+
+@dataclass(frozen=True, slots=True)
+class _Edit:
+    """A change in a document, given by number, and what of the text it replaces by what."""
+
+    number: int
+    change: Change
+    start: int
+    end: int
+    new: str
 
 
 def mended(text: bytes, changes: Mapping[int, Sequence[Change]]) -> bytes:
     """The text of a rule file with its changes, given by number of document; those that cannot be made alone are left
     out. The text must be YAML that can be used."""
-    asked = [(number, change) for number, found in changes.items() for change in found]
-    made = _attempt(text, asked)
-    if made is not None:
-        return made
-    done: list[tuple[int, Change]] = []
-    for one in asked:
-        if _attempt(text, [*done, one]) is not None:
-            done.append(one)
-    return _attempt(text, done) or text
-
-
-def _attempt(text: bytes, asked: Sequence[tuple[int, Change]]) -> bytes | None:
-    """The text with all of the changes; None where it would not be what was asked for."""
     try:
-        wanted = _wanted(load(text, ""), asked)
-        mark = "\ufeff" if text.startswith(b"\xef\xbb\xbf") else ""
-        written = text.decode().removeprefix(mark)
-        nodes = list(yaml.compose_all(written, Loader=yaml.CSafeLoader))
-        edits = [_edit(written, nodes[number], change) for number, change in asked]
-        for start, end, new in sorted(edits, reverse=True):
-            written = written[:start] + new + written[end:]
-        made = (mark + written).encode()
-        return made if load(made, "") == wanted else None
-    except (YamlError, yaml.YAMLError, UnicodeError, LookupError, TypeError, ValueError):
-        return None
+        file = _File(text)
+    except _CANNOT:
+        return text
+    edits, taken = [], set()
+    for number, found in changes.items():
+        for change in found:
+            try:
+                edit = file.edit(number, change)
+            except _CANNOT:
+                continue
+            # What an alias repeats stands in the text once.
+            if (edit.start, edit.end) not in taken:
+                taken.add((edit.start, edit.end))
+                edits.append(edit)
+    file.add(_applied(copy.deepcopy(file.documents), edits))
+    return file.made
 
 
-def _wanted(documents: list[Any], asked: Sequence[tuple[int, Change]]) -> list[Any]:
-    """The documents as they must be afterwards. Keys are changed last, since they stand in the paths of values."""
-    documents = copy.deepcopy(documents)
-    for number, change in sorted(asked, key=lambda one: one[1].part is Part.KEY):
-        *steps, last = change.path
-        holder = documents[number]
-        for step in steps:
-            holder = holder[step]
-        if change.part is Part.KEY:
-            held = {change.text if key == last else key: value for key, value in holder.items()}
-            if len(held) < len(holder):
-                raise ValueError(change.text)
-            holder.clear()
-            holder.update(held)
-        else:
-            holder[last] = change.text
-    return documents
+class _File:
+    """The text of a rule file, and as much of what was asked for as could be made in it: `done`, and `made` with it."""
+
+    def __init__(self, text: bytes) -> None:
+        self.documents = load(text, "")
+        self.mark = "\ufeff" if text.startswith(b"\xef\xbb\xbf") else ""
+        self.text = text.decode().removeprefix(self.mark)
+        self.tree = _Tree(list(yaml.compose_all(self.text, Loader=yaml.CSafeLoader)))
+        self.done: list[_Edit] = []
+        self.made = text
+        self.attempts = MAX_ATTEMPTS
+
+    def edit(self, number: int, change: Change) -> _Edit:
+        """How a change is made. Raises one of _CANNOT where it cannot be, whatever the others are."""
+        start, end, new = _edit(self.text, self.tree, number, change)
+        if change.part is not Part.NEW and not _reads(new, change):
+            raise ValueError(new)
+        return _Edit(number, change, start, end, new)
+
+    def add(self, edits: Sequence[_Edit]) -> None:
+        """Make the edits; where they cannot be made together, one half and then what can be of the other."""
+        if not edits or not self.attempts:
+            return
+        self.attempts -= 1
+        made = self._attempt([*self.done, *edits])
+        if made is not None:
+            self.done += edits
+            self.made = made
+        elif len(edits) > 1:
+            middle = len(edits) // 2
+            self.add(edits[:middle])
+            self.add(edits[middle:])
+
+    def _attempt(self, edits: Sequence[_Edit]) -> bytes | None:
+        """The text with all of the edits; None where it would not be what was asked for."""
+        wanted = copy.deepcopy(self.documents)
+        if len(_applied(wanted, edits)) < len(edits):
+            return None
+        parts, at = [self.mark], 0
+        for edit in sorted(edits, key=lambda one: (one.start, one.end)):
+            if edit.start < at:
+                return None
+            parts += [self.text[at : edit.start], edit.new]
+            at = edit.end
+        made = "".join((*parts, self.text[at:])).encode()
+        try:
+            return made if load(made, "") == wanted else None
+        except _CANNOT:
+            return None
 
 
-def _edit(text: str, document: Node, change: Change) -> tuple[int, int, str]:
+def _reads(new: str, change: Change) -> bool:
+    """Whether what is written for a value or key is read as it: `123` would be a number, and `- a` a list."""
+    if change.part is Part.KEY:
+        return bool(load(f"{new}: x".encode(), "") == [{change.text: "x"}])
+    return bool(load(f"- {new}".encode(), "") == [[change.text]])
+
+
+def _applied(documents: list[Any], edits: Sequence[_Edit]) -> list[_Edit]:
+    """Make in the documents those of the changes that can be made, and give these. Keys are changed last, since they
+    stand in the paths of values."""
+    done = []
+    renamed: dict[int, tuple[dict[str, Any], dict[str | int, str]]] = {}
+    names: dict[int, set[str | int]] = {}
+    for edit in edits:
+        *steps, last = edit.change.path
+        try:
+            holder = documents[edit.number]
+            for step in steps:
+                holder = holder[step]
+            if edit.change.part is not Part.KEY:
+                holder[last] = edit.change.text
+            else:
+                if id(holder) not in names:
+                    names[id(holder)] = set(holder)
+                there = names[id(holder)]
+                if edit.change.text in there:
+                    continue
+                there.remove(last)
+                there.add(edit.change.text)
+                renamed.setdefault(id(holder), (holder, {}))[1][last] = edit.change.text
+        except _CANNOT:
+            continue
+        done.append(edit)
+    for holder, anew in renamed.values():
+        held = {anew.get(key, key): value for key, value in holder.items()}
+        holder.clear()
+        holder.update(held)
+    return done
+
+
+@dataclass(slots=True)
+class _Tree:
+    """The nodes of the documents of a text, whose entries are found by their names."""
+
+    documents: Sequence[Node]
+    known: dict[int, dict[str | int, tuple[Node, Node]]] = field(default_factory=dict)
+
+    def found(self, number: int, path: Path, key: bool) -> Node:
+        """What stands at a path, or the key that is its last step. Raises LookupError."""
+        node = self.documents[number]
+        for at, step in enumerate(path):
+            if isinstance(node, SequenceNode) and isinstance(step, int):
+                node = node.value[step]
+            else:
+                pair = self.entry(node, step)
+                node = pair[0] if key and at == len(path) - 1 else pair[1]
+        return node
+
+    def entry(self, node: Node, key: str | int) -> tuple[Node, Node]:
+        """The key and value of an entry of a mapping. Raises LookupError."""
+        if id(node) not in self.known:
+            pairs = node.value if isinstance(node, MappingNode) else ()
+            self.known[id(node)] = {
+                name.value: (name, value) for name, value in reversed(pairs) if isinstance(name, ScalarNode)
+            }
+        return self.known[id(node)][key]
+
+
+def _edit(text: str, tree: _Tree, number: int, change: Change) -> tuple[int, int, str]:
     """Where in the text something is replaced, and by what. Raises LookupError or ValueError where it cannot be."""
     if change.part is Part.NEW:
-        key, title = _entry(document, "title")
+        document = tree.documents[number]
+        key, title = tree.entry(document, "title")
+        if not isinstance(document, MappingNode) or document.flow_style:
+            raise ValueError(change.text)
         line = text.index("\n", title.end_mark.index) + 1
-        end = "\r\n" if text[:line].endswith("\r\n") else "\n"
+        end = "\r\n" if text.endswith("\r\n", 0, line) else "\n"
         return line, line, f"{' ' * key.start_mark.column}{change.path[-1]}: {change.text}{end}"
-    node = _found(document, change.path, change.part is Part.KEY)
+    node = tree.found(number, change.path, change.part is Part.KEY)
     start, end_ = node.start_mark.index, node.end_mark.index
     written = text[start:end_]
     quote = written[:1] if written[:1] in _QUOTES and written[-1:] == written[:1] else ""
@@ -85,20 +196,3 @@ def _edit(text: str, document: Node, change: Change) -> tuple[int, int, str]:
             return start, end_, "'" + change.text.replace("'", "''") + "'"
         return start, end_, f'"{change.text}"'
     return start, end_, quote + (change.text.replace("'", "''") if quote else change.text) + quote
-
-
-def _found(node: Node, path: Path, key: bool) -> Node:
-    for at, step in enumerate(path):
-        if isinstance(node, SequenceNode) and isinstance(step, int):
-            node = node.value[step]
-        else:
-            pair = _entry(node, step)
-            node = pair[0] if key and at == len(path) - 1 else pair[1]
-    return node
-
-
-def _entry(node: Node, key: str | int) -> tuple[Node, Node]:
-    for name, value in node.value if isinstance(node, MappingNode) else ():
-        if isinstance(name, ScalarNode) and name.value == key:
-            return name, value
-    raise LookupError(key)

@@ -75,13 +75,12 @@ def _reach(run: Run, thresholds: tuple[Bound, ...], share: Fraction) -> NDArray[
 def _about_firings(run: Run) -> NDArray[np.bool_]:
     """The rows of which a firing of the same group is within a timespan."""
     rows, span = run.rows, run.one.timespan
-    found = np.zeros(len(rows.time), dtype=bool)
-    for group in np.unique(rows.group[run.fired]).tolist():
-        mine = np.flatnonzero(rows.group == group)
-        fired = rows.time[run.fired[rows.group[run.fired] == group]]
-        times = rows.time[mine]
-        first = np.searchsorted(fired, times - span, side="left")
-        found[mine] = first < np.searchsorted(fired, times + span, side="right")
+    ticks, rank = np.unique(rows.time, return_inverse=True)
+    group = rows.group * len(ticks)
+    fired = (group + rank)[run.fired]  # in order, as the rows are
+    first = np.searchsorted(fired, group + np.searchsorted(ticks, ticks - span, side="left")[rank], side="left")
+    last = np.searchsorted(ticks, ticks + span, side="right")[rank] - 1
+    found: NDArray[np.bool_] = first < np.searchsorted(fired, group + last, side="right")
     return found
 
 

@@ -6,6 +6,7 @@ event it stands for, and a code for each reading of its fields; the texts behind
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from itertools import compress, islice, product
 from typing import Final
 
@@ -18,14 +19,20 @@ from kyber.logs.sample import earliest, fields_of, sample
 from kyber.logs.schema import Table
 from kyber.logs.sigma.correlation import Correlation
 from kyber.logs.sigma.match import Match
-from kyber.logs.values import NO_TIME, Value, texts
+from kyber.logs.values import NO_TIME, Value, fold, texts
 
 LIMIT: Final = 5_000_000
 """Occurrences that a scan holds for its correlations, where nobody says otherwise."""
 MAX_SAMPLES: Final = 20_000
 """Events that are kept whole for each rule and way to group it: the latest."""
-MAX_ALTERNATIVES: Final = 100
+MAX_ALTERNATIVES: Final = 16
 """Groups, or values, that one event may stand in because its fields are arrays; the rest is counted as left out."""
+MAX_BYTES: Final = 268_435_456
+"""About the bytes of the texts that are held, with LIMIT occurrences or fewer; more in proportion where more are."""
+LONGEST: Final = 1_024
+"""Characters of a text that are held; what a longer one goes on with is held as its SHA-256."""
+EACH: Final = 200
+"""Bytes that an alternative takes besides its texts: less than when correlations run, more than before."""
 
 Reading = tuple[str, ...]
 """The fields of an event that are read together."""
@@ -102,7 +109,7 @@ class Gathered:
     """The occurrences of one rule. The arrays run side by side; `keys` tell events apart, `sources` are codes.
 
     `seen` counts what came, `cut` is the time up to which everything was left out, `undated` counts events without a
-    time, and `crowded` alternatives beyond MAX_ALTERNATIVES.
+    time, and `crowded` alternatives beyond MAX_ALTERNATIVES. `heavy`: some were left out for the size of their texts.
     """
 
     times: Integers
@@ -114,6 +121,7 @@ class Gathered:
     cut: int = NO_TIME
     undated: int = 0
     crowded: int = 0
+    heavy: bool = False
 
     @classmethod
     def of(cls, need: Need) -> "Gathered":
@@ -139,6 +147,22 @@ class Gathered:
         if self.cut != NO_TIME:
             self.keep(self.times > self.cut)
 
+    def weight(self, sizes: Mapping[Reading, Integers]) -> int:
+        """The bytes of what its codes stand for. `sizes`: of each code."""
+        return sum(int(sizes[reading][np.unique(codes)].sum()) for reading, codes in self.codes.items())
+
+    def lighten(self, sizes: Mapping[Reading, Integers], most: int) -> None:
+        """Keep the latest, with at most so many bytes; of equal times all or none."""
+        order = np.argsort(self.times, kind="stable")[::-1]
+        added = np.zeros(len(order), dtype=np.int64)
+        for reading, codes in self.codes.items():
+            found, first = np.unique(codes[order], return_index=True)
+            added[first] += sizes[reading][found]
+        over = int(np.searchsorted(np.cumsum(added), most, side="right"))
+        if over < len(order):
+            self.cut, self.heavy = int(self.times[order[over]]), True
+            self.keep(self.times > self.cut)
+
     def latest(self) -> None:
         """Keep the latest of each group."""
         last = _latest(self.times, list(self.codes.values()))
@@ -151,7 +175,7 @@ class Occurrences:
     """All that was gathered: plain data that can be sent between processes.
 
     `entries`: by reading, what its codes stand for. `serial`: one more than the largest key. `latest`: the time
-    of the latest event that was seen, where some correlation is about absence.
+    of the latest event that was seen, where some correlation is about absence. `size`: about the bytes of the entries.
     """
 
     needs: Mapping[str, Need]
@@ -161,6 +185,7 @@ class Occurrences:
     sources: dict[str, int] = field(default_factory=dict)
     serial: int = 0
     latest: int = NO_TIME
+    size: int = 0
 
     def __post_init__(self) -> None:
         self.rules = {rule: Gathered.of(need) for rule, need in self.needs.items()}
@@ -168,11 +193,12 @@ class Occurrences:
 
     def merge(self, other: "Occurrences") -> None:
         """Take in what was gathered elsewhere; the order makes no difference."""
-        codes = {
-            reading: np.array([self.entries[reading].setdefault(entry, len(self.entries[reading])) for entry in found]
-                              + [0], dtype=np.int32)
-            for reading, found in other.entries.items()
-        }  # fmt: skip
+        codes: dict[Reading, Codes] = {}
+        for reading, found in other.entries.items():
+            known = self.entries[reading]
+            before = len(known)
+            codes[reading] = np.array([*(known.setdefault(one, len(known)) for one in found), 0], dtype=np.int32)
+            self.size += sum(map(_size, islice(known, before, None)))
         sources = np.array(
             [*(self.sources.setdefault(one, len(self.sources)) for one in other.sources), 0], dtype=np.int32
         )
@@ -185,15 +211,16 @@ class Occurrences:
                 mine.codes[reading] = np.concatenate((mine.codes[reading], codes[reading][theirs.codes[reading]]))
             mine.seen, mine.cut = mine.seen + theirs.seen, max(mine.cut, theirs.cut)
             mine.undated, mine.crowded = mine.undated + theirs.undated, mine.crowded + theirs.crowded
+            mine.heavy = mine.heavy or theirs.heavy
             for kind, samples in mine.samples.items():
-                for cell, found in theirs.samples[kind].items():
-                    samples[cell] = min(samples.get(cell, found), found, key=lambda one: one[0])
+                for cell, kept in theirs.samples[kind].items():
+                    samples[cell] = min(samples.get(cell, kept), kept, key=lambda one: one[0])
                 _fewer(samples, 0)
         self.serial, self.latest = self.serial + other.serial, max(self.latest, other.latest)
         self.prune()
 
     def prune(self) -> None:
-        """Keep no more than the limit: of the rules with the most occurrences the latest ones, evenly."""
+        """Keep no more than the limits: of the rules with the most occurrences the latest ones, evenly."""
         for rule, one in self.rules.items():
             if self.needs[rule].latest:
                 if len(one.times):
@@ -206,6 +233,29 @@ class Occurrences:
         for reading, found in self.entries.items():
             if len(found) > 2 * self.limit:
                 self._forget(reading)
+        self._lighten()
+
+    @property
+    def room(self) -> int:
+        """How many bytes the entries may have."""
+        return MAX_BYTES * max(self.limit, LIMIT) // LIMIT
+
+    def _lighten(self) -> None:
+        """Keep no more bytes than there is room for: of the rules with the most the latest occurrences, evenly."""
+        every = list(self.rules.values())
+        if self.size <= self.room and not any(one.heavy for one in every):
+            return
+        for reading in self.entries:
+            self._forget(reading)
+        if self.size <= self.room and not any(one.heavy for one in every):
+            return
+        sizes = {reading: np.array([*map(_size, found)], dtype=np.int64) for reading, found in self.entries.items()}
+        # one that was cut before had more than its share, and the share only becomes smaller
+        most = _level([self.room + 1 if one.heavy else one.weight(sizes) for one in every], self.room)
+        for one in every:
+            one.lighten(sizes, most)
+        for reading in self.entries:
+            self._forget(reading)
 
     def _forget(self, reading: Reading) -> None:
         """Forget what no code stands for any more."""
@@ -216,6 +266,7 @@ class Occurrences:
         new = (np.cumsum(used) - 1).astype(np.int32)
         for one in using:
             one.codes[reading] = new[one.codes[reading]]
+        self.size -= sum(map(_size, compress(self.entries[reading], ~used)))
         self.entries[reading] = {entry: code for code, entry in enumerate(compress(self.entries[reading], used))}
 
 
@@ -246,7 +297,7 @@ class Gatherer:
         self._watching = any(one.of_absence for one in correlations)
         self.found = Occurrences(self.needs, limit)
         self.chunks: dict[str, list[tuple[Integers, Integers, Codes, dict[Reading, Codes]]]] = {}
-        self.held = 0
+        self.held, self.enough = 0, self.found.room
         self._batch: EventBatch | None = None
         self._listed: dict[Reading, list[Entry]] = {reading: [] for reading in self.found.entries}
 
@@ -290,7 +341,7 @@ class Gatherer:
         self.held += len(rows)
         for reading, width in need.samples:
             self._keep_samples(gathered.samples[reading, width], reading, codes[reading], times // width, batch, rows)
-        if self.held > self.limit // 4 + 100_000:
+        if self.held > self.limit // 4 + 100_000 or self.found.size > self.enough:
             self._gather()
 
     def done(self) -> Occurrences:
@@ -313,6 +364,7 @@ class Gatherer:
             one.seen += sum(len(times) for times, _, _, _ in chunks)
         self.chunks, self.held = {}, 0
         self.found.prune()
+        self.enough = self.found.size + self.found.room // 2
         self._listed = {reading: list(found) for reading, found in self.found.entries.items()}
 
     def _codes(self, reading: Reading, batch: EventBatch, rows: Integers, gathered: Gathered) -> Codes:
@@ -336,6 +388,7 @@ class Gatherer:
         code = known.setdefault(entry, len(known))
         if code == len(self._listed[reading]):
             self._listed[reading].append(entry)
+            self.found.size += _size(entry)
         return code
 
     def _keep_samples(
@@ -385,8 +438,20 @@ def _latest(times: Integers, codes: Sequence[Codes]) -> Integers:
 
 def _entry(values: Sequence[Value]) -> tuple[Entry, int]:
     """The alternatives of some values, and how many more there would be."""
-    listed = [tuple(dict.fromkeys(texts(value))) for value in values]
+    listed = [tuple(dict.fromkeys(map(_held, texts(value)))) for value in values]
     size = 1
     for one in listed:
         size *= len(one)
     return tuple(islice(product(*listed), MAX_ALTERNATIVES)), max(0, size - MAX_ALTERNATIVES)
+
+
+def _held(text: str) -> str:
+    """The text, or what tells it from all others where it is long, without regard to case."""
+    if len(text) <= LONGEST:
+        return text
+    return f"{text[:LONGEST]}\u2026 sha256:{sha256(fold(text).encode('utf-8', 'surrogatepass')).hexdigest()}"
+
+
+def _size(entry: Entry) -> int:
+    """About the bytes that an entry takes."""
+    return sum(EACH + sum(len(text) if text.isascii() else 4 * len(text) for text in one) for one in entry)

@@ -119,6 +119,10 @@ def test_a_filter_is_plain_data_with_its_owner_and_its_days(tmp_path: Path) -> N
         ("filter: {rules: x, sel: {A: 1}, condition: sel}\nkyber: {owner: [a]}", "R03"),
         ("filter: {rules: x, sel: {A: 1}, condition: sel}\nkyber: {must_fire: {A: 1}}", "R03"),
         ("filter: {rules: x, sel: {A: 1}, condition: sel}\nkyber: {must_fire: [{}]}", "R03"),
+        *(
+            (f"filter: {{rules: x, sel: {{A: 1}}, condition: sel}}\nkyber: {own}", "R03")
+            for own in ("[expires, 2026-12-31]", "x", "", "{expire: x}", "{Expires: x}", "{must-fire: [{A: 1}]}")
+        ),
     ],
 )
 def test_a_filter_that_cannot_be_read_is_named_by_its_line(tmp_path: Path, broken: str, code: str) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kyber.logs.sigma.lint import lint
-from kyber.logs.sigma.mend import mended
+from kyber.logs.sigma.mend import MAX_ATTEMPTS, mended
 from kyber.logs.sigma.rule import Rule, read_rules, rule_files
 from kyber.logs.sigma.written import Change, Part, Written
 from kyber.yamltext import YamlError, load
@@ -128,6 +128,51 @@ def test_a_change_that_cannot_be_made_does_not_hinder_the_others() -> None:
     text = b"level: High\nstatus: |\n  Test\n"
     changes = [Change(("status",), "test"), Change(("nothing", "here"), "x"), Change(("level",), "high")]
     assert mended(text, {0: changes}) == b"level: high\nstatus: |\n  Test\n"
+
+
+def small_rules(count: int, last: str) -> bytes:
+    rule = "title: Rule {0}\nid: x{0}\nlevel: High\nstatus: Test\n"
+    return ("---\n".join(rule.format(number) for number in range(count)) + last).encode()
+
+
+@pytest.mark.parametrize("last", ["level: |-\n  HIGH\n", "level: &l HIGH\nname: *l\n"])
+def test_a_change_that_cannot_be_made_costs_a_few_readings_and_not_one_for_each_change(
+    last: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = small_rules(200, f"---\n{last}")
+    large = []
+
+    def counted(given: bytes, file: str) -> list[object]:
+        large.append(len(given) > 100)
+        return load(given, file)
+
+    monkeypatch.setattr("kyber.logs.sigma.mend.load", counted)
+    changes = {number: [Change(("level",), "high"), Change(("status",), "test")] for number in range(200)}
+    made = mended(text, {**changes, 200: [Change(("level",), "high")]})
+    assert made == text.replace(b"High", b"high").replace(b"Test", b"test")
+    assert sum(large) <= MAX_ATTEMPTS + 1
+
+
+def test_where_too_much_cannot_be_made_the_rest_is_left_and_the_text_still_reads() -> None:
+    aliases = "".join("---\nlevel: &l High\nname: *l\nstatus: Test\n" for _ in range(60))
+    text = small_rules(2, aliases)
+    made = mended(text, {number: [Change(("level",), "high"), Change(("status",), "test")] for number in range(62)})
+    assert [one["level"] for one in load(made, "")[2:]] == ["High"] * 60
+    assert load(made, "")[0]["level"] == "high"
+
+
+def test_many_changes_in_one_large_mapping_are_made_in_a_moment() -> None:
+    count = 8_000
+    text = "a:\n" + "".join(f"  f{number}|x|all: Y\n" for number in range(count))
+    changes = [
+        change
+        for number in range(count)
+        for change in (
+            Change(("a", f"f{number}|x|all"), "y"),
+            Change(("a", f"f{number}|x|all"), f"f{number}|x", Part.KEY),
+        )
+    ]
+    assert mended(text.encode(), {0: changes}) == text.replace("|all: Y", ": y").encode()
 
 
 PLAIN = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)

@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from kyber.finding import NearWindow
 from kyber.logs.sigma.correlate import Correlator
-from kyber.logs.sigma.near_window import near_windows
+from kyber.logs.sigma.near_window import _about_firings, near_windows
 from tests.logs.sigma.correlating import batch_of, gathered, ruleset_of
 
 START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
@@ -111,3 +113,20 @@ def test_only_windows_that_were_asked_for_are_told() -> None:
     correlator = Correlator(ruleset.correlations, occurrences, ruleset.rules)
     assert list(near_windows(correlator, lambda one: one.last < 0)) == []
     assert len(list(near_windows(correlator, lambda one: one.begin > 0))) == 1
+
+
+@pytest.mark.parametrize("span", [1, 7, 40])
+def test_what_is_about_a_firing_is_within_a_timespan_of_one_of_its_group(span: int) -> None:
+    made = np.random.default_rng(span)
+    group, time = np.sort(made.integers(0, 20, 300)), made.integers(0, 200, 300)
+    time = time[np.lexsort((time, group))]
+    fired = np.flatnonzero(made.random(300) < 0.05)
+    run: Any = SimpleNamespace(
+        rows=SimpleNamespace(time=time, group=group), one=SimpleNamespace(timespan=span), fired=fired
+    )
+    expected = [
+        any(group[at] == group[row] and abs(time[at] - time[row]) <= span for at in fired) for row in range(300)
+    ]
+    assert _about_firings(run).tolist() == expected
+    run.fired = fired[:0]
+    assert not _about_firings(run).any()

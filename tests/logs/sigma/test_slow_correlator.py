@@ -3,10 +3,13 @@
 import pickle
 from collections.abc import Mapping, Sequence
 from typing import Any
+from unittest.mock import patch
 
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kyber.logs.sigma import occurrences
 from kyber.logs.sigma.correlate import Burst, Correlator, micros
 from tests.logs.sigma import slow_correlator as slow
 from tests.logs.sigma.correlating import batch_of, correlator, gathered, ruleset_of, scattered, when
@@ -112,6 +115,19 @@ def timed(events: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [{**{key: value for key, value in one.items() if key != "at"}, "time": when(one["at"])} for one in events]
 
 
+def held(found: occurrences.Occurrences) -> int:
+    """The bytes of what occurrences stand for."""
+    sizes = {
+        reading: np.array([*map(occurrences._size, entries)], dtype=np.int64)
+        for reading, entries in found.entries.items()
+    }
+    used: dict[occurrences.Reading, set[int]] = {reading: set() for reading in sizes}
+    for one in found.rules.values():
+        for reading, codes in one.codes.items():
+            used[reading] |= set(codes.tolist())
+    return sum(int(sizes[reading][sorted(codes)].sum()) for reading, codes in used.items() if codes)
+
+
 def told(one: Burst, by: Correlator) -> tuple[Any, ...]:
     finding = by.finding(one)
     group = tuple(value.lower() for value in finding.group.values())
@@ -158,10 +174,27 @@ def test_bursts_are_those_of_the_slow_correlator_in_any_order_of_arrival(
 def test_findings_are_the_same_in_any_order_whole_and_however_little_is_held(
     made: tuple[dict[str, Any], dict[str, Any]], events: list[dict[str, Any]], seed: int, limit: int
 ) -> None:
+    same_in_any_order(made, events, seed, limit)
+
+
+@settings(max_examples=60, deadline=None)
+@given(made=CHAINS, events=EVENTS, seed=st.integers(0, 2**32), room=st.integers(0, 6_000))
+def test_findings_are_the_same_in_any_order_however_few_bytes_are_held(
+    made: tuple[dict[str, Any], dict[str, Any]], events: list[dict[str, Any]], seed: int, room: int
+) -> None:
+    with patch.object(occurrences, "MAX_BYTES", room):
+        same_in_any_order(made, events, seed, occurrences.LIMIT)
+
+
+def same_in_any_order(
+    made: Sequence[Mapping[str, Any]], events: Sequence[Mapping[str, Any]], seed: int, limit: int
+) -> None:
     ruleset = ruleset_of(*documents(*made))
-    at_once = correlator(ruleset, gathered(ruleset, [batch_of(timed(events))], limit))
+    found = gathered(ruleset, [batch_of(timed(events))], limit)
     pieces = pickle.loads(pickle.dumps(scattered(ruleset, timed(events), seed, limit)))
-    after = correlator(ruleset, pieces)
+    assert max(held(found), held(pieces)) <= occurrences.MAX_BYTES
+    assert all(held(one) <= one.size for one in (found, pieces))
+    at_once, after = correlator(ruleset, found), correlator(ruleset, pieces)
     findings = [sorted(map(by.finding, by.bursts()), key=lambda one: one.id) for by in (at_once, after)]
     assert findings[0] == findings[1]
     assert len({one.id for one in findings[0]}) == len(findings[0])
