@@ -108,7 +108,7 @@ def test_the_settings_say_how_much_is_remembered(county: Path, rules: Path, log:
 
 def test_silence_is_kept_once_a_day_and_shown(county: Path) -> None:
     first = [one for one in found("--workspace", county) if one["rule"]["name"] == "log_source_silent"]
-    assert len(first) == 5
+    assert len(first) == 4
     assert [one for one in found("--workspace", county) if one["rule"]["name"] == "log_source_silent"] == []
     shown = kyber("findings", "show", first[0]["id"], "--workspace", county)
     assert "event_count = 0" in shown.stdout
