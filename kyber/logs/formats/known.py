@@ -19,6 +19,8 @@ from kyber.logs.formats.web import WEB
 from kyber.logs.formats.windows import EVTX, WINDOWS, WINDOWS_DOCUMENT
 from kyber.logs.formats.zeek import ZEEK, ZEEK_JSON
 
+CERTAIN = 100
+"""How sure a format is of what can be nothing else."""
 FORMATS: Mapping[str, Format] = {
     one.name: one
     for one in (
@@ -50,4 +52,11 @@ FORMATS: Mapping[str, Format] = {
 
 def detect(sample: bytes) -> Format:
     """The format that is surest of the start of an input; plain text when none is."""
-    return max(FORMATS.values(), key=lambda one: one.detect(sample))
+    surest, best = TEXT, -1
+    for one in FORMATS.values():
+        sure = one.detect(sample)
+        if sure > best:
+            surest, best = one, sure
+        if sure == CERTAIN:
+            break
+    return surest
