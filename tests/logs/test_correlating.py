@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from kyber.finding import Finding, ScanResult
 from kyber.logs import correlating
 from kyber.logs.batch import LogSource
-from kyber.logs.correlating import Asking, awaited
+from kyber.logs.correlating import awaited
 from kyber.logs.formats.known import FORMATS
 from kyber.logs.inputs import inputs
 from kyber.logs.parse import Job, Tally, batches
 from kyber.logs.scan import scan, scan_stored
-from kyber.logs.sigma.correlate import Awaited
+from kyber.logs.sigma.correlate import Asking, Awaited
 from kyber.logs.sigma.rule import RuleSet
 from kyber.logs.source import load_sources
 from kyber.logs.store import ALL, Period
@@ -129,7 +129,8 @@ EVENTS = st.lists(
 def test_some_days_give_the_bursts_that_touch_them_as_a_scan_of_everything_does(
     events: list[dict[str, Any]], days: set[int], seed: int
 ) -> None:
-    shuffled = made(events)
+    # Each event is told from the others: the same line at the same place of two files that are equal is stored once.
+    shuffled = made([{**one, "serial": number} for number, one in enumerate(events)])
     random.Random(seed).shuffle(shuffled)
     half = len(shuffled) // 2
     named = [name(day) for day in sorted(days)]
