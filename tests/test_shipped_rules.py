@@ -14,12 +14,11 @@ import yaml
 
 from kyber.finding import Family, ScanResult
 from kyber.level import Level
-from kyber.logs.correlating import Asking
 from kyber.logs.formats.known import FORMATS
 from kyber.logs.inputs import inputs
 from kyber.logs.parse import Job
 from kyber.logs.scan import scan
-from kyber.logs.sigma.correlate import Awaited
+from kyber.logs.sigma.correlate import Asking, Awaited
 from kyber.logs.sigma.rule import RuleSet, read_rules
 from kyber.logs.sigma.shipped import shipped_rules
 from kyber.problem import Severity

@@ -7,7 +7,7 @@ from contextlib import redirect_stdout
 from datetime import date
 from enum import IntEnum, StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -16,6 +16,14 @@ from kyber.problem import Problem, Severity
 
 if TYPE_CHECKING:
     from kyber.text import Words
+    from kyber.workspace import Workspace
+
+
+Where = Annotated[
+    Path | None,
+    typer.Option("--workspace", metavar="DIR", help="The workspace, or a folder in it; else here.", show_default=False),
+]
+"""The option that says where the workspace is."""
 
 
 class ExitCode(IntEnum):
@@ -98,6 +106,13 @@ def root_of(folder: Path) -> Path:
 
     root = folder_of(folder)
     return root if root is not None else at(folder).root
+
+
+def around(folder: Path | None) -> "Workspace | None":
+    """The workspace that was named, or the one around here, if any. Raises WorkspaceError for a name of none."""
+    from kyber.workspace import at, find
+
+    return find(Path()) if folder is None else at(root_of(folder))
 
 
 def today() -> date:

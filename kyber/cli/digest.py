@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kyber.cli.console import ExitCode, plain, root_of, say, tell_problems, today
+from kyber.cli.console import ExitCode, Where, plain, root_of, say, tell_problems, today
 from kyber.errors import UsageError
 
 if TYPE_CHECKING:
@@ -60,12 +60,7 @@ def digest(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what --send would mail to whom, and mail nothing.")
     ] = False,
-    workspace: Annotated[
-        Path | None,
-        typer.Option(
-            "--workspace", metavar="DIR", help="The workspace, or a folder in it; else here.", show_default=False
-        ),
-    ] = None,
+    workspace: Where = None,
 ) -> None:
     """Show or mail what is new, open, silent or unread, to those who answer for it.
 

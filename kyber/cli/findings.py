@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from kyber.cli.console import Colour, paint, plain, root_of, say, tell_problems, today
+from kyber.cli.console import Colour, Where, paint, plain, root_of, say, tell_problems, today
 from kyber.cli.files import check_place, form_of, spare, standard_output, write_out
 from kyber.cli.identity import who
 from kyber.cli.scan import BY_ENDING, Form, Limit
@@ -46,10 +46,6 @@ class Picture(StrEnum):
     TECHNICAL = "technical"
 
 
-Where = Annotated[
-    Path | None,
-    typer.Option("--workspace", metavar="DIR", help="The workspace, or a folder in it; else here.", show_default=False),
-]
 Ids = Annotated[
     list[str],
     typer.Argument(metavar="ID...", help="Ids of findings; the first characters will do.", show_default=False),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kyber.cli.console import ExitCode, plain, root_of, say, tell_problems
+from kyber.cli.console import ExitCode, Where, plain, root_of, say, tell_problems
 from kyber.cli.reading import holder, no_collector, shown_progress, source_jobs
 from kyber.errors import NothingReadError, UsageError
 
@@ -18,10 +18,6 @@ if TYPE_CHECKING:
     from kyber.logs.store.parquet import Deleted
     from kyber.workspace import Workspace
 
-Where = Annotated[
-    Path | None,
-    typer.Option("--workspace", metavar="DIR", help="The workspace, or a folder in it; else here.", show_default=False),
-]
 Sources = Annotated[
     list[str] | None,
     typer.Argument(metavar="SOURCE...", help="Log sources by their ids; else all.", show_default=False),

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from kyber.cli.console import ExitCode, is_terminal, root_of, say
+from kyber.cli.console import ExitCode, Where, around, is_terminal, say
 from kyber.cli.files import standard_output
 from kyber.cli.reading import known_format, logsource_of, path_jobs
+from kyber.cli.rules_files import RulePaths, rule_paths, watch_lists
 from kyber.errors import NothingReadError, UsageError
 
 if TYPE_CHECKING:
@@ -50,16 +51,7 @@ def explain(
             show_default=False,
         ),
     ],
-    rules: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--rules",
-            "-r",
-            metavar="PATH",
-            help="A rule file or a folder of them, instead of the shipped rules and the workspace's; may be repeated.",
-            show_default=False,
-        ),
-    ] = None,
+    rules: RulePaths = None,
     input_format: Annotated[
         str | None,
         typer.Option(
@@ -78,12 +70,7 @@ def explain(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on one line.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Shorten no list and no value.")] = False,
-    workspace: Annotated[
-        Path | None,
-        typer.Option(
-            "--workspace", metavar="DIR", help="The workspace, or a folder in it; else here.", show_default=False
-        ),
-    ] = None,
+    workspace: Where = None,
 ) -> None:
     """Explain why a rule matches an event or does not: every part of its condition, and what each met in the event.
 
@@ -95,10 +82,9 @@ def explain(
     from kyber.logs.enrich import enriched
     from kyber.logs.sigma.explain import explanation
     from kyber.text import words_for
-    from kyber.workspace import at, find
 
     now = datetime.now(UTC)
-    here = find(Path()) if workspace is None else at(root_of(workspace))
+    here = around(workspace)
     words = words_for(here.settings.language if here else "en")
     if input_format is not None:
         known_format(input_format)
@@ -134,14 +120,13 @@ class _Chosen:
 
 def _rule(text: str, paths: "Sequence[str] | None", here: "Workspace | None", now: datetime, words: "Words") -> _Chosen:
     """The rule that is meant. Raises UsageError where there is none, more than one, or one that cannot be explained."""
-    from kyber.cli.scan import _placeholders, _rules
     from kyber.logs.sigma.rule import read_rules
     from kyber.privacy import mask
 
-    lists, _ = _placeholders(here)
+    lists, _ = watch_lists(here)
     today = now.astimezone(here.settings.zone if here else None).date()
     file = Path(text)
-    where = [*([text] if file.is_file() else []), *(paths or _rules(here))]
+    where = [*([text] if file.is_file() else []), *(paths or rule_paths(here))]
     found = read_rules(where, lists, today)
     known: list[Rule | Unable | Correlation] = [*found.rules, *found.unable, *found.correlations]
     if file.is_file():
@@ -272,7 +257,6 @@ class _Given:
 
     def _of_file(self, name: str, record: int | None) -> "tuple[EventBatch, int]":
         """The event of a record in a file or an archive's member; None: the first event."""
-        from kyber.logs.formats.known import FORMATS, detect
         from kyber.logs.parse import Tally, batches
         from kyber.logs.schema import table
         from kyber.logs.sigma.match import Matcher
@@ -286,7 +270,7 @@ class _Given:
         except ReadingError as error:
             raise NothingReadError(f"{name} cannot be read ({error.code})") from None
         try:
-            form = FORMATS[job.format] if job.format else detect(stream.sample)
+            form = job.form(stream.sample)
             wanted = Matcher(plan([self.rule])).wanted(table(form.table))
             for batch in batches(stream, form, job, tally, wanted, ordered=True):
                 if record is None:

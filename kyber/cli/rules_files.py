@@ -1,15 +1,48 @@
-"""The rule files that a command is given: paths in, the workspace around them and their documents out."""
+"""The rules that a command looks at: where they lie, the watch lists beside them, and the documents in their files."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+import typer
+
+from kyber.cli.console import around
 from kyber.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from kyber.logs.sigma.written import Written
+    from kyber.problem import Problem
     from kyber.workspace import Workspace
+
+
+RulePaths = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--rules",
+        "-r",
+        metavar="PATH",
+        help="A rule file or a folder of them, instead of the shipped rules and the workspace's; may be repeated.",
+        show_default=False,
+    ),
+]
+"""The option that names other rules."""
+
+
+def rule_paths(here: "Workspace | None") -> list[str]:
+    """Where a scan finds rules. The workspace's own come first: one with the id of a shipped rule takes its place."""
+    from kyber.logs.sigma.shipped import shipped_rules
+
+    own = [str(here.rules)] if here is not None and here.rules.is_dir() else []
+    shipped, current = shipped_rules(), Path.cwd()
+    return [*own, str(shipped.relative_to(current) if shipped.is_relative_to(current) else shipped)]
+
+
+def watch_lists(here: "Workspace | None") -> "tuple[Mapping[str, tuple[str, ...]], tuple[Problem, ...]]":
+    """The watch lists of the workspace, by name, and what is wrong with them; none without one."""
+    from kyber.logs.lists import load_lists
+
+    return load_lists(here.root) if here is not None else ({}, ())
 
 
 def surroundings(folder: Path | None, paths: "Sequence[str] | None") -> "tuple[Workspace | None, Sequence[str]]":
@@ -17,10 +50,7 @@ def surroundings(folder: Path | None, paths: "Sequence[str] | None") -> "tuple[W
 
     Raises WorkspaceError, and UsageError where there is neither a workspace nor a path.
     """
-    from kyber.cli.console import root_of
-    from kyber.workspace import at, find
-
-    here = find(Path()) if folder is None else at(root_of(folder))
+    here = around(folder)
     if paths:
         return here, paths
     if here is None:

@@ -113,15 +113,14 @@ class _Looked:
 def _look(paths: "Sequence[str]", here: "Workspace | None", validators: Validators | None) -> _Looked:
     from dataclasses import replace
 
-    from kyber.cli.rules_files import documents
-    from kyber.logs.lists import load_lists
+    from kyber.cli.rules_files import documents, watch_lists
     from kyber.logs.sigma import pysigma
     from kyber.logs.sigma.guard import check_must_fire
     from kyber.logs.sigma.lint import Linted, lint
     from kyber.logs.sigma.rule import read_rules, rule_files
     from kyber.logs.sigma.shipped import shipped_rules
 
-    lists = load_lists(here.root)[0] if here is not None else {}
+    lists, _ = watch_lists(here)
     # What filters and correlations name, and what is a copy of what, is seen among all the rules that a scan reads.
     others = [str(here.rules)] if here is not None and here.rules.is_dir() else []
     read = read_rules(dict.fromkeys((*paths, *others, str(shipped_rules()))), lists, today())

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from kyber.cli.console import plain, root_of, say, tell_problems
+from kyber.cli.console import Where, plain, root_of, say, tell_problems
 from kyber.cli.files import write_below, write_out
 from kyber.cli.identity import who
+from kyber.cli.rules_files import rule_paths, watch_lists
 from kyber.errors import UsageError
 
 if TYPE_CHECKING:
@@ -54,12 +55,7 @@ def tune(
         ),
     ] = None,
     write: Annotated[bool, typer.Option("--write", help="Write the filter below the workspace's rules.")] = False,
-    workspace: Annotated[
-        Path | None,
-        typer.Option(
-            "--workspace", metavar="DIR", help="The workspace, or a folder in it; else here.", show_default=False
-        ),
-    ] = None,
+    workspace: Where = None,
 ) -> None:
     """Draft a filter from the findings of a rule that were marked as false positives.
 
@@ -127,12 +123,10 @@ def _day(text: str | None, today: date) -> date:
 
 
 def _rules(here: "Workspace", today: date) -> "RuleSet":
-    from kyber.cli.scan import _placeholders
-    from kyber.cli.scan import _rules as paths
     from kyber.logs.sigma.rule import read_rules
 
-    lists, _ = _placeholders(here)
-    return read_rules(paths(here), lists, today)
+    lists, _ = watch_lists(here)
+    return read_rules(rule_paths(here), lists, today)
 
 
 def _findings(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from kyber.cli.console import ExitCode, root_of, say, tell_problems
+from kyber.cli.console import ExitCode, Where, around, say, tell_problems
 from kyber.cli.files import cache_folder, check_place, form_of, spare, standard_output, write_out
 from kyber.cli.readers import may_reveal, record_reading
 from kyber.cli.reading import (
@@ -24,17 +24,17 @@ from kyber.cli.reading import (
     source_jobs,
     zone_of,
 )
+from kyber.cli.rules_files import RulePaths, rule_paths, watch_lists
 from kyber.errors import NothingReadError, UsageError
-from kyber.logs.sigma.shipped import shipped_rules
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from kyber.finding import ScanResult
     from kyber.logs.batch import LogSource
-    from kyber.logs.correlating import Asking
     from kyber.logs.enrich import Enrichment
     from kyber.logs.parse import Job, Progress
+    from kyber.logs.sigma.correlate import Asking
     from kyber.logs.sigma.rule import RuleSet
     from kyber.logs.store import Period
     from kyber.problem import Problem
@@ -88,16 +88,7 @@ def scan(
             show_default=False,
         ),
     ] = None,
-    rules: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--rules",
-            "-r",
-            metavar="PATH",
-            help="A rule file or a folder of them, instead of the shipped rules and the workspace's; may be repeated.",
-            show_default=False,
-        ),
-    ] = None,
+    rules: RulePaths = None,
     input_format: Annotated[
         str | None,
         typer.Option(
@@ -130,12 +121,7 @@ def scan(
     strict: Annotated[
         bool, typer.Option("--strict", help="End with 1 also when some input or rule could not be read.")
     ] = False,
-    workspace: Annotated[
-        Path | None,
-        typer.Option(
-            "--workspace", metavar="DIR", help="The workspace, or a folder in it; else here.", show_default=False
-        ),
-    ] = None,
+    workspace: Where = None,
     since: Annotated[
         str | None,
         typer.Option(
@@ -196,10 +182,9 @@ def scan(
     from kyber.render.safe import plain
     from kyber.render.summary import filter_told
     from kyber.text import words_for
-    from kyber.workspace import at, find
 
     now = datetime.now(UTC)
-    here = find(Path()) if workspace is None else at(root_of(workspace))
+    here = around(workspace)
     form = Form(form_of(form, json, output, BY_ENDING))
     words = words_for(here.settings.language if here else "en")
     asked = _Asked(
@@ -222,13 +207,13 @@ def scan(
         may_reveal(here, purpose)
     if output is not None:
         check_place(output)
-    placeholders, unlisted = _placeholders(here)
+    placeholders, unlisted = watch_lists(here)
     today = now.astimezone(here.settings.zone if here else None).date()
     kept_in = None if no_cache else cache_folder()
-    ruleset = cache.read(rules or _rules(here), placeholders, kept_in, today)
+    ruleset = cache.read(rules or rule_paths(here), placeholders, kept_in, today)
     if not ruleset.rules and not ruleset.unable:
         tell_problems(ruleset.problems, words)
-        raise UsageError(f"no rule could be read from {', '.join(rules or _rules(here))}")
+        raise UsageError(f"no rule could be read from {', '.join(rules or rule_paths(here))}")
     jobs, problems = asked.jobs(here, now)
     if output is not None:
         spare(output, here, _lost(jobs, rules or (), here))
@@ -311,8 +296,9 @@ class _Asked:
 
     def asking(self, here: "Workspace | None", now: datetime) -> "Asking":
         """How to correlate: as of when, and from where events are expected. Raises UsageError."""
-        from kyber.logs.correlating import Asking, awaited
+        from kyber.logs.correlating import awaited
         from kyber.logs.search.when import Clock
+        from kyber.logs.sigma.correlate import Asking
         from kyber.logs.sigma.occurrences import LIMIT
         from kyber.logs.source import load_sources
 
@@ -506,22 +492,9 @@ def _limited(result: "ScanResult", level: Limit, problems: "Sequence[Problem]") 
     )
 
 
-def _rules(here: "Workspace | None") -> list[str]:
-    """The workspace's own rules first: one with the id of a shipped rule takes its place."""
-    own = [str(here.rules)] if here is not None and here.rules.is_dir() else []
-    shipped, current = shipped_rules(), Path.cwd()
-    return [*own, str(shipped.relative_to(current) if shipped.is_relative_to(current) else shipped)]
-
-
-def _placeholders(here: "Workspace | None") -> "tuple[Mapping[str, tuple[str, ...]], tuple[Problem, ...]]":
-    from kyber.logs.lists import load_lists
-
-    return load_lists(here.root) if here is not None else ({}, ())
-
-
 def _lost(jobs: "Sequence[Job]", rules: "Sequence[str]", here: "Workspace | None") -> "list[tuple[str, list[Path]]]":
     """What would be lost if the findings took its place: what is read, and what it is read with."""
     from kyber.logs.sigma.rule import rule_files
 
     read = [one.path for job in jobs for one in job.inputs if one.path is not None]
-    return [("one of the logs to be read", read), ("one of the rules", rule_files((*rules, *_rules(here)))[0])]
+    return [("one of the logs to be read", read), ("one of the rules", rule_files((*rules, *rule_paths(here)))[0])]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from kyber.cli.console import plain, root_of, say
+from kyber.cli.console import Where, plain, root_of, say
 from kyber.cli.files import write_below
 from kyber.errors import UsageError
 
@@ -60,12 +60,7 @@ def schedule(
         Path | None,
         typer.Option("--output", "-o", metavar="DIR", help="Write the two units into this folder.", show_default=False),
     ] = None,
-    workspace: Annotated[
-        Path | None,
-        typer.Option(
-            "--workspace", metavar="DIR", help="The workspace, or a folder in it; else here.", show_default=False
-        ),
-    ] = None,
+    workspace: Where = None,
 ) -> None:
     """Show what makes systemd or cron run kyber here by night: scan, retain, and send the digest.
 

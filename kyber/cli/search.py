@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from kyber.cli.answer import Answer, Asked, Form, write
-from kyber.cli.console import plain, root_of, say, tell_problems
+from kyber.cli.console import Where, around, plain, say, tell_problems
 from kyber.cli.files import check_place, form_of, spare, standard_output
 from kyber.cli.readers import may_reveal, record_reading
 from kyber.cli.reading import known_format, no_collector, path_jobs, shown_progress, zone_of
@@ -113,12 +113,7 @@ def search(
         str | None,
         typer.Option(metavar="ZONE", help="Time zone of what you write and see; else the workspace's, or UTC."),
     ] = None,
-    workspace: Annotated[
-        Path | None,
-        typer.Option(
-            "--workspace", metavar="DIR", help="The workspace, or a folder in it; else here.", show_default=False
-        ),
-    ] = None,
+    workspace: Where = None,
     reveal: Annotated[
         bool, typer.Option("--reveal", help="Show personal identity codes; needs --purpose and is recorded.")
     ] = False,
@@ -135,10 +130,9 @@ def search(
     from kyber.logs.search.when import Clock
     from kyber.privacy import mask
     from kyber.text import words_for
-    from kyber.workspace import at, find
 
     now = datetime.now(UTC)
-    here = find(Path()) if workspace is None else at(root_of(workspace))
+    here = around(workspace)
     form = Form(form_of(form, json, output, BY_ENDING))
     words = words_for(here.settings.language if here else "en")
     clock = Clock(now, zone_of(timezone or (here.settings.timezone if here else "UTC")))
@@ -254,7 +248,6 @@ def _from_files(
     jobs: "Sequence[Job]", need: "Need", problems: "list[Problem]", progress: "Callable[[Progress], None]"
 ) -> "Iterator[EventBatch]":
     """The events of files, as they are read; what is wrong with them goes to `problems`."""
-    from kyber.logs.formats.known import FORMATS, detect
     from kyber.logs.parse import Progress, Tally, batches, doubts
     from kyber.logs.schema import table
     from kyber.logs.stream import ReadingError, Stream, out_of_memory
@@ -271,7 +264,7 @@ def _from_files(
                 problems.append(Problem(Place(given.name), error.code, error.facts))
                 continue
             try:
-                form = FORMATS[job.format] if job.format else detect(stream.sample)
+                form = job.form(stream.sample)
                 for batch in batches(stream, form, job, tally, need.columns(table(form.table)), ordered=True):
                     yield batch
                     progress(

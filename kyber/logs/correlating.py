@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from kyber.finding import Blind, Finding, NearWindow
 from kyber.logs.batch import EventBatch
-from kyber.logs.sigma.correlate import MAX_FINDINGS, Asking, Awaited, Burst, Correlator, micros, reaches, silenced
+from kyber.logs.sigma.correlate import MAX_FINDINGS, Asking, Awaited, Burst, Correlator, micros, reaches
 from kyber.logs.sigma.match import Matcher
 from kyber.logs.sigma.near_window import near_windows
 from kyber.logs.sigma.occurrences import Gatherer, Occurrences
@@ -230,6 +230,3 @@ def _number(day: str) -> int:
 
 def _name(day: int) -> str:
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=day)).date().isoformat()
-
-
-__all__ = ["Around", "Asking", "Correlated", "awaited", "correlated", "gatherer", "silenced"]

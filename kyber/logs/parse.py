@@ -11,7 +11,7 @@ from kyber.finding import InputAccount
 from kyber.logs import journal
 from kyber.logs.batch import Chunk, EventBatch, LogSource, Origin, Parsed, Reject
 from kyber.logs.formats import Context, Format
-from kyber.logs.formats.known import FORMATS
+from kyber.logs.formats.known import FORMATS, detect
 from kyber.logs.inputs import Input
 from kyber.logs.records import FRAMINGS
 from kyber.logs.schema import table
@@ -47,6 +47,10 @@ class Job:
     starts: str | None = None
     journal: Sequence[str] | None = None
     paths: Sequence[str] = ()
+
+    def form(self, sample: bytes) -> Format:
+        """What an input is: what is said of it, else what its start tells."""
+        return FORMATS[self.format] if self.format else detect(sample)
 
 
 @dataclass(frozen=True, slots=True)

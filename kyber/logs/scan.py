@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from kyber.finding import Blind, Evidence, Finding, Hidden, InputAccount, Sample, ScanResult
 from kyber.logs.batch import EventBatch
-from kyber.logs.correlating import Around, Asking, Correlated, correlated, gatherer, silenced
+from kyber.logs.correlating import Around, Correlated, correlated, gatherer
 from kyber.logs.enrich import Enrichment, enriched, facts_of
 from kyber.logs.formats.known import FORMATS
 from kyber.logs.parse import JOURNAL, JOURNALD, Job, Progress, Tally, account, doubts, journal_batches
 from kyber.logs.sample import earliest, sample, short
 from kyber.logs.schema import table
-from kyber.logs.sigma.correlate import sourced
+from kyber.logs.sigma.correlate import Asking, silenced, sourced
 from kyber.logs.sigma.evidence import evidence
 from kyber.logs.sigma.guard import check_must_fire
 from kyber.logs.sigma.match import Match, Matched, Matcher

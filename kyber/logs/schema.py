@@ -2,7 +2,7 @@
 which events a logsource means. The tables are data (`tables/*.yaml`); this module reads them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -58,6 +58,11 @@ class Table:
         """The columns in which a Sigma field of this product is looked for, in order."""
         known = self.fields.get(field, ())
         return tuple(dict.fromkeys((*known, *(pattern.format(field) for pattern in self.native), field)))
+
+    def drawn_for(self, columns: Iterable[str]) -> frozenset[str]:
+        """Columns, and the native ones that they are drawn from where they are canonical."""
+        names = frozenset(columns)
+        return names | {one.column for name in names for one in self.columns.get(name, ())}
 
 
 def _listed(value: Any) -> list[Any]:

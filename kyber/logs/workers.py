@@ -26,7 +26,7 @@ import numpy as np
 from kyber.logs.batch import EventBatch, Origin
 from kyber.logs.formats import Context, Format
 from kyber.logs.formats.json import json_parser
-from kyber.logs.formats.known import FORMATS, detect
+from kyber.logs.formats.known import FORMATS
 from kyber.logs.parse import Batching, Job, Progress, Tally, batches, fingerprint_of
 from kyber.logs.records import lines
 from kyber.logs.stream import ReadingError, Stream, out_of_memory
@@ -87,7 +87,7 @@ def read(job: Job, place: int, matching: Matching, progress: Callable[[Stream, T
         stream = Stream(given)
     except ReadingError as error:
         return Read(failure=(error.code, error.facts))
-    form = FORMATS[job.format] if job.format else detect(stream.sample)
+    form = job.form(stream.sample)
     done.form = form.name
     try:
         for batch in batches(stream, form, job, done.tally, matching.wanted(form.table)):
@@ -186,7 +186,7 @@ class _Dealer:
                 self.inputs[at] = Read(failure=(error.code, error.facts))
                 return
             try:
-                form = FORMATS[job.format] if job.format else detect(stream.sample)
+                form = job.form(stream.sample)
                 if form.framing == "lines" and form.parser is json_parser:
                     self._blocks(at, stream, form)
                     return

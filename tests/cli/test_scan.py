@@ -17,7 +17,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from kyber.cli import app
-from kyber.cli.scan import shipped_rules
+from kyber.logs.sigma.shipped import shipped_rules
 from kyber.privacy import MASK
 from tests.cli.run import kyber
 

@@ -20,7 +20,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kyber.cli.scan import shipped_rules
 from kyber.finding import Evidence, Finding, ScanResult
 from kyber.logs import parse as path
 from kyber.logs.batch import LogSource
@@ -30,6 +29,7 @@ from kyber.logs.records import FRAMINGS
 from kyber.logs.sample import LONGEST
 from kyber.logs.scan import scan
 from kyber.logs.sigma.rule import RuleSet, read_rules
+from kyber.logs.sigma.shipped import shipped_rules
 from kyber.privacy import MASK
 from kyber.problem import Severity
 from kyber.render.findings import FORMS

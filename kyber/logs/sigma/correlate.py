@@ -120,11 +120,11 @@ class Correlator:
         self.rules = {rule.ref.id: rule for rule in rules if rule.ref.id in found.needs}
         self.refs: dict[str, RuleRef] = {one.ref.id: one.ref for one in self.rules.values()}
         self.refs |= {one.ref.id: one.ref for one in correlations}
-        self.runs: dict[str, _Run] = {}
+        self.runs: dict[str, Run] = {}
         self.entries = {reading: list(entries) for reading, entries in found.entries.items()}
         self.reaches = reaches(correlations)
         for one in correlations:  # each comes after those that it builds on
-            self.runs[one.ref.id] = _Run(one, self)
+            self.runs[one.ref.id] = Run(one, self)
 
     def bursts(self) -> Iterator[Burst]:
         """What is to be told: the bursts of the correlations that alert on their own."""
@@ -282,7 +282,7 @@ class _Rows:
         return _Rows(*(getattr(self, name)[chosen] for name in self.__slots__))
 
 
-class _Run:
+class Run:
     """One correlation over its occurrences."""
 
     def __init__(self, one: Correlation, all_: Correlator) -> None:
@@ -509,7 +509,7 @@ class _Run:
         steps, keys = self.rows.step[rows], self.rows.key[rows]
         return steps[steps >= 0], keys[steps >= 0]
 
-    def _inner(self, at: int, step: int | None = None) -> Iterator[tuple["_Run", int]]:
+    def _inner(self, at: int, step: int | None = None) -> Iterator[tuple["Run", int]]:
         """The bursts of other correlations that a burst is made of."""
         steps, keys = self._rows_of(at)
         chained = keys < -1
@@ -611,10 +611,10 @@ class _Run:
     def _evidence(self, burst: Burst) -> Iterator[Evidence]:
         """What the condition came to, and what each rule had in it."""
         one, at = self.one, burst.number
-        asked = one.asked if one.percentile is None else f"percentile {_decimal(one.percentile)} {one.asked}"
+        asked = one.asked if one.percentile is None else f"percentile {decimal(one.percentile)} {one.asked}"
         fields = ", ".join(one.fields)
         what = f"{one.kind} of {fields}" if fields else str(one.kind)
-        yield Evidence(one.span, what, fields, short(_decimal(self._shown(at))), asked)
+        yield Evidence(one.span, what, fields, short(decimal(self._shown(at))), asked)
         steps, keys = self._rows_of(at)
         for step, rule in enumerate(one.rules):
             mine = np.unique(keys[steps == step])
@@ -685,7 +685,7 @@ def _through(outer: Correlation, inner: Correlation, path: Path) -> Path:
     return Path(path.rule, ((outer, inner.ref.id), *path.steps))
 
 
-def _known_names(one: Correlation, run: _Run) -> dict[str, str]:
+def _known_names(one: Correlation, run: Run) -> dict[str, str]:
     """By what name a group-by field goes everywhere, where all rules mean the same column by it."""
     found: dict[str, str] = {}
     for name in one.group_by:
@@ -722,7 +722,7 @@ _TOO_FAR: Final = re.compile(r"[eE][+-]?0*(?:[1-9][0-9]{2,})")
 """An exponent that no measure has, and that would make a number of hundreds of digits."""
 
 
-def _decimal(value: Fraction) -> str:
+def decimal(value: Fraction) -> str:
     """A number for people: whole, or with at most three decimals."""
     if value.denominator == 1:
         return str(value.numerator)

@@ -294,7 +294,7 @@ def _anywhere(predicate: Predicate) -> Predicate | None:
 
 
 def _seen(rule: Rule, batch: EventBatch, row: int) -> tuple[Seen, ...]:
-    """Each word of a rule's logsource; they hold for the events that `match.routed` gives."""
+    """Each word of a rule's logsource; they hold for the events that `route.routed` gives."""
     wanted, declared, table = rule.logsource, batch.logsource, batch.table
     found = []
     if wanted.product is not None:

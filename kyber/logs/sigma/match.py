@@ -173,10 +173,9 @@ class Matcher:
         plans = (self.plan, *(one.plan for one in self.plan.filters))
         fields = (name for plan in plans for names in plan.fields.values() for name in names)
         columns = {column for name in fields for column in table.where_is(name)} | set(table.columns) | set(table.shown)
-        drawn = {one.column for name in columns for one in table.columns.get(name, ())}
         conditions = (table.services.values(), table.categories.values())
         kinds = {name for kind in conditions for alternatives in kind for one in alternatives for name, _ in one}
-        return frozenset(columns | drawn | kinds | {clock.column for clock in table.time})
+        return table.drawn_for(columns) | kinds | {clock.column for clock in table.time}
 
     def blind(self) -> Iterator[Blind]:
         """The rules that could not have fired on what was seen, and those whose patterns took too long."""

@@ -8,9 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kyber.finding import NearWindow
-from kyber.logs.sigma.correlate import Burst, Correlator, silenced
-from kyber.logs.sigma.correlate import _decimal as decimal
-from kyber.logs.sigma.correlate import _Run as Run
+from kyber.logs.sigma.correlate import Burst, Correlator, Run, decimal, silenced
 from kyber.logs.sigma.correlation import Bound, Correlation
 from kyber.logs.values import as_datetime
 

@@ -304,8 +304,7 @@ class Gatherer:
     def wanted(self, table: Table) -> frozenset[str]:
         """The columns of a product that are looked at."""
         names = {name for need in self.needs.values() for reading in need.readings for name in reading}
-        columns = {column for name in names for column in table.where_is(name)}
-        return frozenset(columns | {one.column for name in columns for one in table.columns.get(name, ())})
+        return table.drawn_for(column for name in names for column in table.where_is(name))
 
     def see(self, batch: EventBatch) -> None:
         """Remember when the latest event was; to be called once for each batch."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kyber.logs.sigma.correlate import _decimal, _fraction
+from kyber.logs.sigma.correlate import _fraction, decimal
 
 
 @pytest.mark.parametrize(
@@ -20,12 +20,12 @@ from kyber.logs.sigma.correlate import _decimal, _fraction
     ],
 )
 def test_a_number_is_shown_with_at_most_three_decimals_however_large_it_is(value: Fraction, expected: str) -> None:
-    assert _decimal(value) == expected
+    assert decimal(value) == expected
 
 
 @given(st.fractions(-(10**12), 10**12))
 def test_a_number_is_shown_as_a_float_would_be(value: Fraction) -> None:
-    assert abs(Fraction(_decimal(value)) - value) <= Fraction(1, 2_000)
+    assert abs(Fraction(decimal(value)) - value) <= Fraction(1, 2_000)
 
 
 @pytest.mark.parametrize("text", ["1e999", "1.7e308", "0.1e-998", "1E+0100", "x", ""])
