@@ -164,7 +164,7 @@ def holder(command: str, now: datetime) -> str:
 
 @contextmanager
 def no_collector() -> Iterator[None]:
-    """Events are trees without cycles: looking for cycles among millions of them costs a third of the time."""
+    """Events and rules are trees without cycles: looking for cycles among them costs a third of the time."""
     gc.disable()
     try:
         yield

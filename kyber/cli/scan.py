@@ -210,7 +210,8 @@ def scan(
     placeholders, unlisted = watch_lists(here)
     today = now.astimezone(here.settings.zone if here else None).date()
     kept_in = None if no_cache else cache_folder()
-    ruleset = cache.read(rules or rule_paths(here), placeholders, kept_in, today)
+    with no_collector():
+        ruleset = cache.read(rules or rule_paths(here), placeholders, kept_in, today)
     if not ruleset.rules and not ruleset.unable:
         tell_problems(ruleset.problems, words)
         raise UsageError(f"no rule could be read from {', '.join(rules or rule_paths(here))}")
