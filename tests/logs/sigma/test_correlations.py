@@ -20,7 +20,7 @@ from kyber.logs.sigma.occurrences import LIMIT
 from kyber.logs.sigma.rule import RuleSet, read_rules
 
 HERE: Final = Path(__file__).parent
-DOCUMENT: Final = HERE.parents[2] / "docs" / "rules.md"
+DOCUMENT: Final = HERE.parents[2] / "docs" / "sigma.md"
 START: Final = datetime(2026, 1, 1, tzinfo=UTC)
 NOW: Final = datetime(2027, 6, 1, tzinfo=UTC)
 Case = Mapping[str, Any]
@@ -78,7 +78,14 @@ def scanned(case: Case, folder: Path) -> ScanResult:
     assert not problems
     as_of = at(case["as_of"]) if "as_of" in case else None
     awaited = tuple(
-        Awaited(one["source"], tuple(one.get("hosts", ())), one.get("product")) for one in case.get("awaited", ())
+        Awaited(
+            one["source"],
+            tuple(one.get("hosts", ())),
+            one.get("product"),
+            one["every"] * 1_000_000 if "every" in one else None,
+            one.get("category"),
+        )
+        for one in case.get("awaited", ())
     )
     job = Job(source="made", inputs=found, zone=UTC, format="json", logsource=LogSource("test"))
     return scan([job], rules_of(case, folder), NOW, asking=Asking(as_of, awaited, case.get("limit", LIMIT)))

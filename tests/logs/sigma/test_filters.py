@@ -1,4 +1,4 @@
-"""The corpus of filters: rules, events, and what is found and hidden; each case pins a sentence of docs/rules.md.
+"""The corpus of filters: rules, events, and what is found and hidden; each case pins a sentence of docs/sigma.md.
 
 `filters/*.yaml` hold the cases. Each sentence in the list of the section Filters is pinned by at least one.
 """
@@ -27,7 +27,7 @@ Case = Mapping[str, Any]
 NOW: Final = datetime(2026, 3, 15, tzinfo=UTC)
 HERE: Final = Path(__file__).parent
 CASES: Final = [one for file in sorted((HERE / "filters").glob("*.yaml")) for one in yaml.safe_load(file.read_bytes())]
-DOCUMENT: Final = HERE.parents[2] / "docs" / "rules.md"
+DOCUMENT: Final = HERE.parents[2] / "docs" / "sigma.md"
 
 
 def ruleset(case: Case, folder: Path) -> RuleSet:
