@@ -208,7 +208,8 @@ _BETWEEN = re.compile(r"(?:[\]):,|\t ]|-(?=[ \t]))*", re.ASCII)
 _BEFORE = re.compile(
     r"(?:([A-Za-z0-9][\w.-]{0,63}) {0,40}\| )?"  # the name of a container
     # words, an address
-    r"((?:(?:\[[A-Za-z][A-Za-z0-9 _-]{0,15}\](?: [0-9]{1,9} +-)?|\([A-Z]\)|[A-Z]{3,8}:|[0-9A-Fa-f:.]{7,45}) ?){0,2})"
+    r"((?:(?:\[[A-Za-z][A-Za-z0-9 _-]{0,15}\](?: [0-9]{1,9} +-)?|\([A-Z]\)|[A-Z]{3,8}:|[0-9A-Fa-f:.]{7,45}"
+    r"|(?:TRACE|DEBUG|INFO|WARN|WARNING|ERROR|FATAL) ?(?= [0-9])) ?){0,2})"  # a level, padded to five letters
     r"[\[(]?",
     re.ASCII,
 )

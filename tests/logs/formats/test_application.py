@@ -97,6 +97,14 @@ def test_a_line_begins_with_its_time(start: str, moment: str) -> None:
             {"process.name": "web_php", "process.pid": 12, "log.level": "ERR"},
         ),
         ("WARN: [Mar  4 12:13:14.643] said", {"log.level": "WARN"}),
+        (
+            "INFO  2026-03-04 12:13:14,123 org.example.Sender: said",
+            {"log.level": "INFO", "log.logger": "org.example.Sender"},
+        ),
+        (
+            "ERROR 2026-03-04 12:13:14,123 org.example.Sender: said",
+            {"log.level": "ERROR", "log.logger": "org.example.Sender"},
+        ),
         ("I0304 12:13:14.1       1 client.go:58] said", {"log.level": "info", "log.origin.file.name": "client.go:58"}),
         ("2026/03/04 12:13:14 ...eb/auth.go:200:Post() [I] said", {"log.level": "info"}),
         ("192.0.2.7 2026-03-04 12:13:14 said", {"source.ip": "192.0.2.7"}),

@@ -340,6 +340,16 @@ def test_user_data_is_found_under_the_names_of_its_fields(attributes: Made) -> N
     assert first(batch, "user.name", "winlog.channel", "winlog.user_data.Channel") == ["matti", "Security", "System"]
 
 
+def test_who_printed_a_document_is_its_user() -> None:
+    channel = "Microsoft-Windows-PrintService/Operational"
+    printed = evtx_dump({**LOGON, "system": {**LOGON["system"], "id": 307, "channel": channel}, "data": {}})
+    other = evtx_dump({**LOGON, "system": {**LOGON["system"], "id": 842, "channel": channel}, "data": {}})
+    for event in (printed, other):
+        event["Event"]["UserData"] = {"DocumentPrinted": {"Param1": 7, "Param3": "matti", "Param8": 12}}
+    assert first(batch_of(printed), "user.name") == ["matti"]
+    assert first(batch_of(other), "user.name") == [None]
+
+
 def test_an_event_without_data_is_an_event() -> None:
     for empty in (None, {}, ""):
         assert first(batch_of(evtx_dump({**LOGON, "data": empty})), "winlog.event_id") == ["4625"]
