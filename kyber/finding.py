@@ -67,7 +67,8 @@ class Finding:
     Of a correlation: one group and one burst. `group` holds what it groups by, `count` all events of the burst, and
     `evidence` first what the condition came to (part: the timespan, field: the type, column: the fields it looks at,
     value, pattern: the condition), then the number of events of each rule. Where nothing happened, `sample` is of no
-    event: its file is empty.
+    event: its file is empty. A silence goes from `first`, the last event before it, to `last`, when it was found; its
+    sample has the time of that event, or none where there never was one.
 
     `id` is SHA-256 over rule id, group and day, 128 bits in hex. `count` counts events; `first` and `last` are UTC and
     None where no event of the finding carries a time. `next`: what to do about it, by language, where the rule says so.

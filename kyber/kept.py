@@ -11,7 +11,7 @@ import sqlite3
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from fnmatch import translate
 from pathlib import Path
@@ -32,6 +32,8 @@ SHORTEST_PREFIX: Final = 4
 WAIT_SECONDS: Final = 30.0
 """How long to wait while another process writes."""
 CANDIDATES_SHOWN: Final = 8
+LOOKED_BACK: Final = timedelta(days=28)
+"""How far back a scan looks for the beginning of a silence."""
 
 _TABLES: Final = """
 CREATE TABLE finding (
@@ -154,6 +156,12 @@ class Kept:
         ]
         return tuple(sorted(met, key=_order))
 
+    def silences(self) -> tuple[Finding, ...]:
+        """The findings that tell of a silence. Raises KeptError."""
+        asked = "SELECT finding, first_seen, last_seen, grown FROM finding WHERE count = 0"
+        every = (_kept(row).finding for row in self._rows(asked, ()))
+        return tuple(one for one in every if _is_silence(one))
+
     def get(self, prefix: str) -> KeptFinding:
         """The finding whose id begins so. Raises KeptError where there is none, or more than one."""
         prefix = prefix.strip().lower()
@@ -228,6 +236,32 @@ def open(state: Path) -> Kept:  # noqa: A001 - `kept.open(folder)` says what it 
             database.close()
             raise
     return Kept(database, file)
+
+
+def continued(findings: Iterable[Finding], silences: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The findings of a scan, in which a silence that was kept before, and goes on, has the id that it has there.
+
+    It goes on where it began before it was last found, though events that came late may have moved its beginning; and
+    where it is not known when it began, since that is too long ago to be looked for.
+    """
+    known: dict[tuple[str, frozenset[tuple[str, str]]], Finding] = {}
+    for one in sorted(silences, key=lambda one: one.last or _EPOCH):
+        known[one.rule.id, frozenset(one.group.items())] = one
+    found = []
+    for one in findings:
+        before = known.get((one.rule.id, frozenset(one.group.items()))) if _is_silence(one) else None
+        if before is not None and before.last is not None and one.last is not None:
+            begin = one.sample.time
+            if begin is None and before.last >= one.last - LOOKED_BACK:
+                one = replace(one, id=before.id, first=before.first)
+            elif begin is not None and before.last >= begin:
+                one = replace(one, id=before.id)
+        found.append(one)
+    return tuple(found)
+
+
+def _is_silence(one: Finding) -> bool:
+    return one.count == 0 and any(each.part == "silence" for each in one.evidence)
 
 
 def _prepare(database: sqlite3.Connection, file: Path) -> None:

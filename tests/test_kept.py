@@ -15,6 +15,7 @@ from kyber import kept
 from kyber.finding import Evidence, Family, Finding, RuleRef, Sample
 from kyber.kept import Kept, KeptError, from_json, to_json
 from kyber.level import Level
+from kyber.logs.sigma.absence import LEARNT_DAYS
 from tests.render.results import finding, rule
 
 NOW = datetime(2026, 3, 5, 6, 0, tzinfo=UTC)
@@ -214,3 +215,49 @@ def test_two_that_save_at_once_both_succeed(tmp_path: Path) -> None:
         one.save([finding(1)], NOW)
         assert other.save([finding(1, count=9), finding(2)], NOW).grown == (finding(1).id,)
         assert ids(one) == [1, 2]
+
+
+# --- silences --------------------------------------------------------------------------------------------------------
+
+
+def silence(number: int, begin: datetime | None, last: datetime, source: str = "a") -> Finding:
+    return replace(
+        finding(number, count=0),
+        first=begin or last,
+        last=last,
+        group={"kyber.source": source},
+        evidence=(Evidence("1d", "event_count", "", "0", "lt 1"), Evidence("silence", "last event", "", "", "")),
+        sample=Sample("", "", 0, begin, {}),
+    )
+
+
+BEGIN = NOW - 3 * DAY
+
+
+@pytest.mark.parametrize(
+    ("found", "same"),
+    [
+        (silence(2, BEGIN, NOW + DAY), True),  # as before
+        (silence(2, BEGIN + DAY, NOW + DAY), True),  # an event came late
+        (silence(2, NOW + DAY, NOW + 3 * DAY), False),  # it was heard in between
+        (silence(2, None, NOW + 27 * DAY), True),  # its beginning is out of sight
+        (silence(2, None, NOW + 40 * DAY), False),  # nobody looked for too long to tell
+        (silence(2, BEGIN, NOW + DAY, source="b"), False),
+        (replace(finding(2), group={"kyber.source": "a"}), False),
+    ],
+)
+def test_a_silence_that_goes_on_is_the_finding_that_it_was(store: Kept, found: Finding, same: bool) -> None:
+    store.save([silence(1, BEGIN, NOW), finding(9)], NOW)
+    (one,) = kept.continued([found], store.silences())
+    assert one.id == (silence(1, BEGIN, NOW).id if same else found.id)
+    assert replace(one, id=found.id, first=found.first) == found
+
+
+def test_a_silence_whose_beginning_is_out_of_sight_keeps_the_one_that_was_known(store: Kept) -> None:
+    store.save([silence(1, BEGIN, NOW)], NOW)
+    (one,) = kept.continued([silence(2, None, NOW + DAY)], store.silences())
+    assert (one.first, one.last) == (BEGIN, NOW + DAY)
+
+
+def test_what_is_kept_of_silences_reaches_back_as_far_as_a_scan_looks() -> None:
+    assert timedelta(days=LEARNT_DAYS) == kept.LOOKED_BACK

@@ -445,8 +445,9 @@ def _kept(
     from kyber import kept, triage
     from kyber.finding import Status
 
-    ids = [one.id for one in result.findings]
     with kept.open(here.state) as store:
+        result = replace(result, findings=kept.continued(result.findings, store.silences()))
+        ids = [one.id for one in result.findings]
         counts = {} if whole else {one.finding.id: one.finding.count for one in store.of(ids)}
         saved = store.save([one for one in result.findings if one.count > counts.get(one.id, -1)], now)
         found = store.of(ids)

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 from kyber.finding import Blind, Finding, NearWindow
 from kyber.logs.batch import EventBatch
-from kyber.logs.sigma.correlate import MAX_FINDINGS, Asking, Awaited, Burst, Correlator, micros, reaches
+from kyber.logs.hearing import answered, hear
+from kyber.logs.sigma.absence import Past
+from kyber.logs.sigma.correlate import MAX_FINDINGS, NOTHING_PAST, Asking, Awaited, Burst, Correlator, micros, reaches
 from kyber.logs.sigma.match import Matcher
 from kyber.logs.sigma.near_window import near_windows
 from kyber.logs.sigma.occurrences import Gatherer, Occurrences
@@ -53,6 +55,8 @@ def awaited(sources: "Iterable[LogSource]") -> tuple[Awaited, ...]:
             one.hosts,
             one.logsource.product and one.logsource.product.lower(),
             None if one.expected_every is None else round(one.expected_every.approximate_seconds * 1_000_000),
+            one.logsource.category and one.logsource.category.lower(),
+            one.logsource.service and one.logsource.service.lower(),
         )
         for one in sources
         if one.status is SourceStatus.ACTIVE
@@ -73,13 +77,14 @@ def correlated(
     now: datetime | None = None,
     told: Callable[[Burst], bool] = lambda _: True,
     near: bool = False,
+    past: Past = NOTHING_PAST,
 ) -> Correlated:
     """All of it. `blind`: the rules that could not have matched. `now`: when absence is judged, where nobody says; None
     for the time of the latest event. `told`: whether a burst is to be told of. `near`: also look for windows that came
-    near."""
+    near. `past`: what is known besides what was gathered."""
     if not rules.correlations:
         return Correlated()
-    correlator = _correlator(rules, found, asking, now)
+    correlator = _correlator(rules, found, asking, now, past)
     unseeing = tuple(correlator.blind({one.rule.id: one for one in blind}))
     away = {one.rule.id for one in unseeing}
     bursts: defaultdict[str, list[Burst]] = defaultdict(list)
@@ -98,11 +103,13 @@ def correlated(
     return Correlated(tuple(findings), unseeing, tuple(problems), windows)
 
 
-def _correlator(rules: RuleSet, found: Occurrences, asking: Asking, now: datetime | None) -> Correlator:
+def _correlator(
+    rules: RuleSet, found: Occurrences, asking: Asking, now: datetime | None, past: Past = NOTHING_PAST
+) -> Correlator:
     as_of = asking.as_of or now
     moment = micros(as_of) if as_of is not None else found.latest if found.latest != NO_TIME else None
     needed = [rule for rule in rules.rules if rule.ref.id in found.needs]
-    return Correlator(rules.correlations, found, needed, moment, asking.awaited)
+    return Correlator(rules.correlations, found, needed, moment, asking.awaited, past)
 
 
 # --- scans of some stored days ---------------------------------------------------------------------------------------
@@ -127,9 +134,12 @@ class Around:
         self.stored = sorted({_number(info.day) for info in kept if _dated(info.day)})
         self.matcher: Matcher | None = None
         self.problems: tuple[Problem, ...] = ()
+        self.past = NOTHING_PAST
 
     def look(self, into: Gatherer, prepared: Callable[[EventBatch], EventBatch]) -> Occurrences:
         """Gather from the days around until what is told of is certain. `prepared`: a batch, ready to be matched."""
+        as_of = micros(self.asking.as_of or self.now)
+        self.past = hear(self.store, self.rules, self.asking.awaited, as_of, prepared)
         if not self.rules.correlations or not self.stored:
             return into.done()
         looked = set(self._asked())
@@ -185,7 +195,8 @@ class Around:
         back = max(far[one.ref.id] + one.timespan for one in self.rules.correlations)
         forth = max(one.timespan for one in self.rules.correlations)
         spans = [(day * DAY - back, (day + 1) * DAY + forth) for day in asked]
-        absence = [far[one.ref.id] for one in self.rules.correlations if one.of_absence]
+        heard = {one.ref.id for one in answered(self.rules)}
+        absence = [far[one.ref.id] for one in self.rules.correlations if one.of_absence and one.ref.id not in heard]
         if absence:
             as_of = micros(self.asking.as_of or self.now)
             spans.append((as_of - max(absence), as_of))
@@ -198,7 +209,8 @@ class Around:
         if not days:
             return
         if self.matcher is None:
-            needed = [rule for rule in self.rules.rules if rule.ref.id in into.needs]
+            asked = {rule for rule, need in into.needs.items() if not need.latest}  # `past` holds what is silent
+            needed = [rule for rule in self.rules.rules if rule.ref.id in asked]
             self.matcher = Matcher(plan(needed, self.rules.filters))
         for info in self.store.chosen(days=[_name(day) for day in days]):
             batch = prepared(self.store.batch(info))
@@ -208,10 +220,10 @@ class Around:
 
     def _uncertain(self, found: Occurrences, looked: set[int], step: int) -> set[int]:
         """The days that have to be looked at yet, and as many before them as `step`."""
-        correlator = _correlator(self.rules, found, self.asking, self.now)
+        correlator = _correlator(self.rules, found, self.asking, self.now, self.past)
         wanted: set[int] = set()
         for one in correlator.bursts():
-            if self.tells(one):
+            if one.silence is None and self.tells(one):
                 lacking = set(self._between(one.since, one.until)) - looked
                 if lacking:
                     low, high = min(lacking), max(lacking)

@@ -29,7 +29,8 @@ class Input:
     """One thing to read. `name` is for the user; `path` is None for standard input; `size` is in bytes as stored.
 
     `pipe`: it may be opened though it is no regular file, and so may wait for as long as its writer likes. `member`: it
-    is not the file but this part of the archive that the file is; its name is then `ARCHIVE!MEMBER`.
+    is not the file but this part of the archive that the file is; its name is then `ARCHIVE!MEMBER`. `content`: it is
+    no file but these bytes.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Input:
     modified: datetime
     pipe: bool = False
     member: Member | None = None
+    content: bytes | None = None
 
 
 def inputs(paths: Sequence[str], now: datetime, *, pipes: bool = False) -> tuple[list[Input], list[Problem]]:

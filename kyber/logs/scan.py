@@ -4,7 +4,7 @@ Inputs and rules in, one ScanResult out. What cannot be read is a Problem or a c
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from hashlib import sha256
@@ -118,9 +118,11 @@ def scan_stored(
     known: Enrichment = NOTHING_KNOWN,
     near: bool = False,
     asking: Asking = AS_IT_IS,
+    remember: bool = True,
 ) -> ScanResult:
     """Run the rules over stored events: those of some UTC days, or of a period. Raises StoreError.
 
+    `remember`: keep in the store what makes the next scan of the same rules faster; else nothing is written at all.
     A finding is of a UTC day, so that its count is whole where its day is: `period` should begin and end with days.
     Correlations look at the days around, too; absence is judged `now` where `asking` does not say.
     """
@@ -143,10 +145,27 @@ def scan_stored(
             progress(Progress(done, total, events, info.source))
         around = Around(store, rules, asking, now, period, days)
         around.look(run.gatherer, run.prepared)
-    store.remember()
+    if remember:
+        store.remember()
     for source, tally in tallies.items():
         run.accounts.append(account(source, STORED, tally, sizes[source], sizes[source]))
     return run.result(now, str(zone), around)
+
+
+def scan_events(
+    batches: Iterable[EventBatch],
+    rules: RuleSet,
+    now: datetime,
+    *,
+    known: Enrichment = NOTHING_KNOWN,
+    near: bool = False,
+    asking: Asking = AS_IT_IS,
+) -> ScanResult:
+    """Run the rules over events that are at hand already; as `scan` otherwise. The result names no inputs."""
+    run = _Run(rules, known, near, asking, now)
+    for batch in batches:
+        run.batch(batch)
+    return run.result(now, "UTC")
 
 
 class _Run:
@@ -257,7 +276,14 @@ class _Run:
         if around is None:
             return correlated(self.rules, found, self.asking, blind, near=self.near is not None)
         bursts = correlated(
-            self.rules, found, self.asking, around.blind(blind), now=now, told=around.tells, near=self.near is not None
+            self.rules,
+            found,
+            self.asking,
+            around.blind(blind),
+            now=now,
+            told=around.tells,
+            near=self.near is not None,
+            past=around.past,
         )
         return replace(bursts, problems=(*bursts.problems, *around.problems))
 

@@ -69,7 +69,7 @@ class Stream:
         self._failure: ReadingError | None = None
         self._decoder: codecs.IncrementalDecoder | None = None
         try:
-            self._raw: BinaryIO = sys.stdin.buffer if given.path is None else opened(given.path, given.pipe)
+            self._raw: BinaryIO = _source(given)
         except (OSError, ValueError) as error:
             raise ReadingError("F02", why=getattr(error, "strerror", None) or str(error)) from None
         try:
@@ -197,12 +197,20 @@ class Stream:
     @property
     def file(self) -> BinaryIO | None:
         """The input itself where it is neither compressed nor a pipe, for what has to be read out of order."""
-        return self._raw if not self._is_packed and self._raw.seekable() else None
+        is_file = self.input.content is None and not self._is_packed
+        return self._raw if is_file and self._raw.seekable() else None
 
     def close(self) -> None:
         """Close what was opened; standard input stays open."""
         if self.input.path is not None:
             self._raw.close()
+
+
+def _source(given: Input) -> BinaryIO:
+    """What an input is read from. Raises OSError and ValueError."""
+    if given.content is not None:
+        return io.BytesIO(given.content)
+    return sys.stdin.buffer if given.path is None else opened(given.path, given.pipe)
 
 
 class _Counted(io.RawIOBase):

@@ -106,10 +106,35 @@ def test_the_settings_say_how_much_is_remembered(county: Path, rules: Path, log:
     assert burst["count"] == 1000
 
 
-def test_silence_is_kept_once_a_day_and_shown(county: Path) -> None:
-    first = [one for one in found("--workspace", county) if one["rule"]["name"] == "log_source_silent"]
-    assert len(first) == 4
-    assert [one for one in found("--workspace", county) if one["rule"]["name"] == "log_source_silent"] == []
+def silences(county: Path, *arguments: object) -> list[dict[str, Any]]:
+    listed = found("--workspace", county, *arguments)
+    return [one for one in listed if one["rule"]["name"] == "log_source_silent"]
+
+
+def test_events_that_come_late_make_no_other_finding_of_a_silence(county: Path) -> None:
+    first = {one["id"] for one in silences(county, "--as-of", "2026-11-09")}
+    line = "2026-11-04T10:00:00.000000+02:00 varmistus1 restic[4410]: backup of ptj-tietokanta started\n"
+    with (county / "logs" / "backup" / "backup.log").open("a", encoding="utf-8") as log:
+        log.write(line)
+    assert silences(county, "--as-of", "2026-11-09") == []
+    assert {
+        one["id"] for one in silences(county, "--between", "2026-11-01", "2026-12-31", "--as-of", "2026-11-10")
+    } == first
+
+
+def test_a_silence_is_news_once_and_kept_as_one_finding_however_many_days_it_lasts(county: Path) -> None:
+    first = silences(county, "--as-of", "2026-11-06")
+    assert {one["group"]["kyber.source"] for one in first} > {"mail-gateway", "linux-jump-host"}
+    for day in ("2026-11-07", "2026-11-08", "2026-11-12"):
+        assert {one["id"] for one in silences(county, "--as-of", day)}.isdisjoint({one["id"] for one in first})
+    kept = kyber("findings", "list", "--rule", "log_source_silent", "--json", "--workspace", county)
+    listed = [json.loads(line) for line in kept.stdout.splitlines()]
+    assert sorted(one["group"]["kyber.source"] for one in listed) == sorted(
+        {one["group"]["kyber.source"] for one in listed}
+    )
+    (mail,) = [one for one in listed if one["group"]["kyber.source"] == "mail-gateway"]
+    assert (mail["first"], mail["last"]) == ("2026-11-03T07:30:10.003001Z", "2026-11-12T22:00:00Z")
     shown = kyber("findings", "show", first[0]["id"], "--workspace", county)
     assert "event_count = 0" in shown.stdout
+    assert "last event = 2026-11-0" in shown.stdout
     assert first[0]["group"]["kyber.source"] in shown.stdout

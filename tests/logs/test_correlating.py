@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from kyber.finding import Finding, ScanResult
 from kyber.logs import correlating
-from kyber.logs.batch import LogSource
+from kyber.logs.batch import EventBatch, LogSource
 from kyber.logs.correlating import awaited
 from kyber.logs.formats.known import FORMATS
 from kyber.logs.inputs import inputs
@@ -26,7 +26,7 @@ from kyber.logs.sigma.correlate import Asking, Awaited
 from kyber.logs.sigma.rule import RuleSet
 from kyber.logs.source import load_sources
 from kyber.logs.store import ALL, Period
-from kyber.logs.store.index import Cursor, Read
+from kyber.logs.store.index import Cursor, Read, SegmentInfo
 from kyber.logs.store.parquet import WritableStore, writing
 from kyber.logs.stream import Stream
 from kyber.problem import Severity
@@ -229,3 +229,96 @@ def test_events_are_expected_from_active_sources(tmp_path: Path) -> None:
         text = f"id: s{number}\nname: S\nstatus: {status}\nhosts: [h{number}]\nlogsource: {{product: Linux}}\n"
         (tmp_path / "sources" / f"{number}.yaml").write_text(text, encoding="utf-8")
     assert awaited(load_sources(tmp_path)[0]) == (Awaited("s0", ("h0",), "linux"),)
+
+
+LEARNING: Final = ruleset_of(
+    {"title": "any", "id": "any", "name": "any", "logsource": {"product": "test"},
+     "detection": {"sel": {"kind|exists": True}, "condition": "sel"}},
+    {**rule("silent", False, type="event_count", rules=["any"], **{"group-by": ["kyber.source"]}, timespan="1d",
+            condition={"lt": 1}), "kyber": {"silent_after": 2}},
+    {**rule("stopped", False, type="event_count", rules=["any"], **{"group-by": ["user"]}, timespan="13h",
+            condition={"lt": 1}), "kyber": {"awaits": "seen"}},
+)  # fmt: skip
+
+
+def silent(result: ScanResult) -> list[Finding]:
+    return [replace(one, evidence=(), sources=()) for one in result.findings]
+
+
+@settings(max_examples=12, deadline=None)
+@given(events=EVENTS, looked=st.lists(st.integers(1, 20 * 24), min_size=1, max_size=2), seed=st.integers(0, 9))
+def test_silence_is_the_same_whatever_days_are_asked_for_and_whatever_was_remembered(
+    events: list[dict[str, Any]], looked: list[int], seed: int
+) -> None:
+    shuffled = made([{**one, "serial": number} for number, one in enumerate(events)])
+    random.Random(seed).shuffle(shuffled)
+    half = len(shuffled) // 2
+    with TemporaryDirectory() as folder, stored(Path(folder), shuffled[:half], shuffled[half:]) as store:
+        jobs = [job(file) for file in sorted(Path(folder).glob("*.json"))]
+        for at in looked:
+            asking = Asking(START + timedelta(hours=at, minutes=1), (Awaited("made", every=DAY), Awaited("gone")))
+            forgetful = silent(of_store(store, LEARNING, asking, remember=False))
+            assert silent(of_store(store, LEARNING, asking)) == forgetful
+            assert silent(of_store(store, LEARNING, asking, days=[])) == forgetful
+            assert silent(scan(jobs, LEARNING, NOW, asking=asking)) == forgetful
+
+
+def test_what_was_heard_in_a_segment_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    batch = WritableStore.batch
+
+    def noted(store: WritableStore, info: SegmentInfo) -> EventBatch:
+        read.append(info.id)
+        return batch(store, info)
+
+    monkeypatch.setattr(WritableStore, "batch", noted)
+    asking = Asking(awaited=(Awaited("made"),))
+    with stored(tmp_path, made([{"at": hour, "kind": "ok", "user": "a"} for hour in range(0, 400, 5)])) as store:
+        of_store(store, LEARNING, asking, days=[])
+        assert len(read) > 10
+        read.clear()
+        (finding,) = [one for one in of_store(store, LEARNING, asking, days=[]).findings if one.rule.name == "silent"]
+        assert read == []
+        of_store(store, SILENT, asking, days=[])
+        assert len(read) > 10
+        assert finding.first == START + timedelta(hours=395)
+
+
+def test_a_silence_is_one_finding_from_scan_to_scan_and_another_one_after_an_event(tmp_path: Path) -> None:
+    asking = Asking(awaited=(Awaited("made"),))
+    told: list[Finding] = []
+    with stored(tmp_path, made([{"at": 5, "kind": "ok", "user": "a"}])) as store:
+        for day in (2, 3, 9):
+            told += of_store(store, SILENT, replace(asking, as_of=START + timedelta(days=day)), days=[]).findings
+        assert {one.id for one in told} == {told[0].id}
+        assert {one.first for one in told} == {START + timedelta(hours=5)}
+        assert [one.last for one in told] == [START + timedelta(days=day) for day in (2, 3, 9)]
+        store_file(store, log(tmp_path, "more.json", made([{"at": 9 * 24 + 1, "kind": "ok", "user": "a"}])))
+        assert of_store(store, SILENT, replace(asking, as_of=START + timedelta(days=9, hours=2))).findings == ()
+        (again,) = of_store(store, SILENT, replace(asking, as_of=START + timedelta(days=11))).findings
+    assert again.id != told[0].id
+
+
+def test_a_source_that_fell_silent_long_ago_is_known_by_its_last_events(tmp_path: Path) -> None:
+    asking = Asking(START + timedelta(days=300), (Awaited("made"), Awaited("gone")))
+    with stored(tmp_path, made([{"at": hour, "kind": "ok", "user": "a"} for hour in range(0, 400, 5)])) as store:
+        made_, gone = sorted(
+            of_store(store, SILENT, asking).findings, key=lambda one: one.group["kyber.source"] == "gone"
+        )
+    assert made_.first == START + timedelta(hours=395)
+    assert ("none", "since 2026-11-28") in {(one.value, one.pattern) for one in gone.evidence}
+
+
+def test_a_source_that_arrives_once_a_day_is_not_silent_in_between(tmp_path: Path) -> None:
+    asking = Asking(START + timedelta(days=14, hours=7), (Awaited("made"),))
+    hourly = made([{"at": hour, "kind": "ok", "user": "a"} for hour in range(14 * 24)])
+    with stored(tmp_path, hourly) as store:
+        assert of_store(store, LEARNING, asking).findings == ()  # it is not known how events arrive
+        for day in range(14):
+            moment = round((START + timedelta(days=day + 1)).timestamp() * 1_000_000)
+            with store.index.transaction():
+                store.index.note(Read(source="made", file="made", at=moment, events=24, stored=24))
+        assert of_store(store, LEARNING, asking).findings == ()
+        late = of_store(store, LEARNING, replace(asking, as_of=START + timedelta(days=16))).findings
+        told = [one for one in late if one.rule.name == "silent"]
+        assert ("learnt", "1d") in {(one.field, one.value) for one in told[0].evidence}

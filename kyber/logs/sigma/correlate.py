@@ -2,7 +2,8 @@
 
 The window slides: at each event, at time t, it is (t - timespan, t], and the condition is judged there. Firings no more
 than a timespan apart are one burst. In a chain, each firing stands for the event at which it fired, with that event's
-fields, and a burst counts once. Everything is decided by event time.
+fields, and a burst counts once. Everything is decided by event time. Of what asks for silence, one silence is one
+finding: it is the same as long as nothing is heard.
 """
 
 import re
@@ -20,11 +21,12 @@ import orjson
 from numpy.typing import NDArray
 
 from kyber.finding import Blind, Evidence, Finding, RuleRef, Sample
-from kyber.logs.batch import Column, EventBatch
+from kyber.logs.batch import Column, EventBatch, LogSource
 from kyber.logs.sample import short
 from kyber.logs.schema import table
-from kyber.logs.sigma.correlation import NUMERIC, TEMPORAL, Correlation, Kind
-from kyber.logs.sigma.occurrences import LIMIT, Codes, Entry, Gathered, Integers, Occurrences, Path
+from kyber.logs.sigma.absence import Group, Heard, Past, Patience, Silence, patience, regular
+from kyber.logs.sigma.correlation import NUMERIC, TEMPORAL, Awaits, Correlation, Kind
+from kyber.logs.sigma.occurrences import HOUR, LIMIT, Codes, Entry, Gathered, Integers, Occurrences, Path
 from kyber.logs.sigma.rule import Rule
 from kyber.logs.sigma.sliding import Measured, Numbers, Ranked, Ratio, Windows, averaged, in_order, summed
 from kyber.logs.values import as_datetime, fold, number
@@ -44,7 +46,7 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Awaited:
-    """A source from which events are expected: its id, the hosts that write to it, and what they are for rules.
+    """A source from which events are expected: its id, the hosts that write to it, and what they are declared to be.
 
     `every`: how long it may be silent, in microseconds; a shorter silence of it is none. None where nobody says.
     """
@@ -53,6 +55,8 @@ class Awaited:
     hosts: tuple[str, ...] = ()
     product: str | None = None
     every: int | None = None
+    category: str | None = None
+    service: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,8 @@ class Burst:
     """Firings of one correlation in one group, each no more than a timespan after the one before. Times as everywhere.
 
     `begin` is its first event, `first` and `last` its first and last firing. To be sure of it, everything from `since`
-    on and before `until` must have been looked at. `absent`: no event was in the window, which is all there is to it.
+    on and before `until` must have been looked at. `absent`: no event was in the window, which is all there is to it;
+    where the correlation asks for nothing else, `silence` says more.
     """
 
     correlation: Correlation
@@ -83,6 +88,7 @@ class Burst:
     since: int
     until: int
     absent: bool
+    silence: Silence | None = None
 
 
 def micros(moment: datetime) -> int:
@@ -100,10 +106,14 @@ def _source_of(batch: EventBatch) -> Column | None:
     return Column(np.zeros(batch.rows, dtype=np.int32), [batch.source]) if batch.source else None
 
 
+NOTHING_PAST: Final = Past()
+
+
 class Correlator:
     """Some correlations over all that was gathered for them. `as_of`: when absence is judged; None: not at all.
 
-    `awaited`: where events are expected from. `rules`: what the correlations may name, by id.
+    `awaited`: where events are expected from. `rules`: what the correlations may name, by id. `past`: what is known
+    besides what was gathered.
     """
 
     def __init__(
@@ -113,9 +123,10 @@ class Correlator:
         rules: Iterable[Rule],
         as_of: int | None = None,
         awaited: Sequence[Awaited] = (),
+        past: Past = NOTHING_PAST,
     ) -> None:
         self.correlations = correlations
-        self.as_of, self.awaited = as_of, awaited
+        self.as_of, self.awaited, self.past = as_of, awaited, past
         self.found = found
         self.rules = {rule.ref.id: rule for rule in rules if rule.ref.id in found.needs}
         self.refs: dict[str, RuleRef] = {one.ref.id: one.ref for one in self.rules.values()}
@@ -295,7 +306,6 @@ class Run:
         self.parts: list[tuple[int, Part]] = [
             (step, part) for step, rule in enumerate(one.rules) for part in self._parts(rule)
         ]
-        self.expected = self._expected()
         self.rows = self._gathered()
         self._judge()
 
@@ -334,12 +344,20 @@ class Run:
                     values,
                 )
             )
+        self._known = self._heard(pieces) if self.one.only_absence else {}
+        self.expected, self.silences = self._expected(), dict[int, Silence]()
         if self.expected and self.all.as_of is not None:
             numbers = self.groups.numbers
-            folded = dict.fromkeys(tuple(map(fold, one)) for one in self.expected)
-            waiting = np.array([numbers.setdefault(one, len(numbers)) for one in folded], dtype=np.int64)
+            folded = {tuple(map(fold, one)): waits for one, waits in self.expected.items()}
+            each = [numbers.setdefault(one, len(numbers)) for one in folded]
+            if self.one.only_absence:  # an event never fires it: only those that are silent now are looked at
+                self.silences = self._silences(dict(zip(each, folded.items(), strict=True)))
+                pieces, each = [], list(self.silences)
+            waiting = np.array(each, dtype=np.int64)
             none = np.full(len(waiting), -1, dtype=np.int64)
             pieces.append(_Rows(waiting, np.full(len(waiting), self.all.as_of), none, none, none, none, none))
+        elif self.one.only_absence:
+            pieces = []
         if not pieces:
             empty = np.zeros(0, dtype=np.int64)
             return _Rows(*(empty for _ in _Rows.__slots__))
@@ -355,27 +373,86 @@ class Run:
         """The number that each value is."""
         return [_fraction(one[0]) for one in self.values.numbers]
 
-    def _expected(self) -> tuple[tuple[str, ...], ...]:
-        """The groups that are known to send events, if absence is asked for."""
-        if not self.one.of_absence or self.all.as_of is None:
-            return ()
-        if not self.one.group_by:
-            return ((),)
-        found: dict[tuple[str, ...], None] = {}
+    # -- silence
+
+    def _expected(self) -> dict[Group, Patience]:
+        """The groups that are known to send events, if absence is asked for, and how long they may be silent."""
+        one, found = self.one, dict[Group, Patience]()
+        if not one.of_absence or self.all.as_of is None:
+            return found
+        if not one.group_by:
+            return {(): Patience(one.timespan)}
         for _, part in self.parts:
             rule = self.all.rules.get(part.path.rule)
-            wanted = rule.logsource.product if rule is not None else None
-            reading = part.path.reading(self.one.group_by)
+            reading = part.path.reading(one.group_by)
             for source in self.all.awaited:
-                if (source.every or 0) > self.one.timespan:
+                if not one.only_absence and (source.every or 0) > one.timespan:
                     continue
-                if wanted is None or source.product in (None, wanted):
+                if rule is None or _is_about(rule.logsource, source, declared=one.awaits is Awaits.SEEN):
                     texts = [
                         (source.source,) if name == SOURCE else source.hosts if name in HOSTS else ()
                         for name in reading
                     ]
-                    found |= dict.fromkeys(product(*texts))
-        return tuple(found)
+                    found |= {group: self._patience(source, group) for group in product(*texts) if group not in found}
+        if one.awaits is Awaits.SEEN:
+            seen = {tuple(map(fold, group)) for group in found}
+            written = self._written()
+            for group, learnt in regular(self._known, one.timespan):
+                if group not in seen:
+                    found[written[group]] = Patience(one.timespan, usual=learnt)
+        return found
+
+    def _written(self) -> dict[Group, Group]:
+        """The groups that were heard, in small letters, and how they are written."""
+        every = {
+            group
+            for _, part in self.parts
+            for one in part.read(self.one.group_by, self.all.entries)[1]
+            for group in one
+        }
+        every.update(self.all.past.heard.get(self.one.ref.id, ()))
+        return {tuple(map(fold, one)): one for one in sorted(every, reverse=True)}
+
+    def heard(self) -> dict[Group, Heard]:
+        """When each group was heard until the time of asking, where the correlation asks for nothing but silence."""
+        written = self._written()
+        return {written[group]: one for group, one in self._known.items()}
+
+    def _patience(self, source: Awaited, group: Group) -> Patience:
+        """How long a source, or what writes to it, may be silent."""
+        heard = self._known.get(tuple(map(fold, group)))
+        arrived = self.all.past.arrived.get(source.source)
+        hours = () if heard is None else heard.hours
+        return patience(self.one.timespan, self.one.silent_after, source.every, hours, arrived)
+
+    def _silences(self, expected: Mapping[int, tuple[Group, Patience]]) -> dict[int, Silence]:
+        """Those of the groups, by number, that are silent."""
+        found, as_of = {}, self.all.as_of or 0
+        for number_, (group, waits) in expected.items():
+            heard = self._known.get(group)
+            if heard is None or heard.last <= as_of - waits.span:
+                found[number_] = Silence(waits, None if heard is None else heard.last, self.all.past.since)
+        return found
+
+    def _heard(self, pieces: Sequence[_Rows]) -> dict[Group, Heard]:
+        """When each group (in small letters) was heard until the time of asking, as far as that is known."""
+        found: dict[Group, Heard] = {}
+        as_of, names = self.all.as_of or 0, {number: one for one, number in self.groups.numbers.items()}
+        for piece in pieces:
+            within = piece.time <= as_of
+            group, time = piece.group[within], piece.time[within]
+            order = np.lexsort((time, group))
+            group, time = group[order], time[order]
+            starts = np.flatnonzero(np.diff(group, prepend=-1))
+            for begin, end in zip(starts.tolist(), [*starts[1:].tolist(), len(group)], strict=False):
+                hours = frozenset((time[begin:end] // HOUR).tolist())
+                one = Heard(int(time[end - 1]), hours)
+                name = names[int(group[begin])]
+                found[name] = found[name].joined(one) if name in found else one
+        for written, one in self.all.past.heard.get(self.one.ref.id, {}).items():
+            name = tuple(map(fold, written))
+            found[name] = found[name].joined(one) if name in found else one
+        return found
 
     # -- judging
 
@@ -500,7 +577,8 @@ class Run:
             inner = [other.bursts[number_] for other, number_ in self._inner(at)]
             since = first - far if absent else min((first - far - span, *(one.since for one in inner)))
             until = last if absent else max((last + span, *(one.until for one in inner)))
-            found.append(Burst(self.one, at, begin, first, last, since, until, absent))
+            silence = self.silences.get(int(self.rows.group[self.firsts[at]]))
+            found.append(Burst(self.one, at, begin, first, last, since, until, absent, silence))
         return tuple(found)
 
     def _rows_of(self, at: int) -> tuple[Integers, Integers]:
@@ -542,8 +620,11 @@ class Run:
         one, at = self.one, burst.number
         group = self._group(burst)
         named = {name: group[name] for name in one.group_by}
-        first = self.begin(at)
+        first, silence = self.begin(at), burst.silence
         identity = burst_id(one.ref.id, named, burst.begin // DAY if burst.absent else burst.begin, burst.absent)
+        if silence is not None:
+            first = first if silence.last is None else silence.last
+            identity = silence_id(one.ref.id, named, silence.last)
         known = _known_names(one, self)
         shown = {known.get(name, name): short(value) for name, value in named.items()}
         sample, sources = self._sample(burst, shown)
@@ -605,7 +686,10 @@ class Run:
                 kept = samples.get((entries[code], cell))
                 if kept is not None and burst.begin <= kept[0][0] and (best is None or kept[0] < best[0]):
                     best = kept
-        nothing = Sample("", "", 0, None if burst.absent else as_datetime(burst.begin), dict(group))
+        begin: int | None = burst.begin
+        if burst.absent:
+            begin = None if burst.silence is None else burst.silence.last
+        nothing = Sample("", "", 0, None if begin is None else as_datetime(begin), dict(group))
         return nothing if best is None else best[1], tuple(sorted(sources - {""}))
 
     def _evidence(self, burst: Burst) -> Iterator[Evidence]:
@@ -614,7 +698,11 @@ class Run:
         asked = one.asked if one.percentile is None else f"percentile {decimal(one.percentile)} {one.asked}"
         fields = ", ".join(one.fields)
         what = f"{one.kind} of {fields}" if fields else str(one.kind)
-        yield Evidence(one.span, what, fields, short(decimal(self._shown(at))), asked)
+        silence = burst.silence
+        span = one.span if silence is None or silence.patience.span == one.timespan else lasting(silence.patience.span)
+        yield Evidence(span, what, fields, short(decimal(self._shown(at))), asked)
+        if silence is not None:
+            yield from _of_silence(silence, burst.last, one)
         steps, keys = self._rows_of(at)
         for step, rule in enumerate(one.rules):
             mine = np.unique(keys[steps == step])
@@ -679,6 +767,49 @@ def burst_id(rule: str, group: Mapping[str, str], begin: int, absent: bool) -> s
     """
     folded = sorted((name, fold(value)) for name, value in group.items())
     return sha256(orjson.dumps([rule, folded, begin, "absent" if absent else "burst"])).hexdigest()[:32]
+
+
+def silence_id(rule: str, group: Mapping[str, str], last: int | None) -> str:
+    """As `burst_id`, over the last time that the group was heard: so a silence is one finding as long as it goes on."""
+    folded = sorted((name, fold(value)) for name, value in group.items())
+    return sha256(orjson.dumps([rule, folded, last, "silence"])).hexdigest()[:32]
+
+
+def _of_silence(silence: Silence, as_of: int, one: Correlation) -> Iterator[Evidence]:
+    """Since when it is silent, and what is usual for it."""
+    if silence.last is not None:
+        told = f"{as_datetime(silence.last):%Y-%m-%d %H:%M} UTC, {lasting(as_of - silence.last)} before"
+        yield Evidence("silence", "last event", "", told, "")
+    else:
+        since = "" if silence.since is None else f"since {as_datetime(silence.since):%Y-%m-%d}"
+        yield Evidence("silence", "last event", "", "none", since)
+    known = silence.patience
+    times = "" if one.silent_after is None else f"silent after {decimal(one.silent_after)} times, {lasting(known.span)}"
+    if known.every is not None:
+        yield Evidence("usual interval", "expected_every", "", lasting(known.every), times)
+    elif known.usual is not None:
+        learnt = f"learnt from {known.usual.heard} hours with events in {lasting(known.usual.over * HOUR)}"
+        yield Evidence("usual interval", "learnt", "", lasting(known.usual.interval * HOUR), learnt)
+    elif one.silent_after is not None:
+        yield Evidence("usual interval", "not known", "", one.span, "the timespan of the rule")
+
+
+def lasting(span: int) -> str:
+    """A length of time, in microseconds, in its two largest units, as `3d 4h`."""
+    left, told = span // 1_000_000, list[str]()
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
+        many, left = divmod(left, size)
+        if many or told:
+            told.append(f"{many}{unit}" if many else "")
+    return " ".join(one for one in told[:2] if one) or "0s"
+
+
+def _is_about(logsource: LogSource, source: Awaited, *, declared: bool) -> bool:
+    """Whether a source may send what a rule is about; `declared`: only where the register says so."""
+    if logsource.product is not None and source.product not in (None, logsource.product):
+        return False
+    named = ((logsource.category, source.category), (logsource.service, source.service))
+    return not declared or all(asked in (None, said) for asked, said in named)
 
 
 def _through(outer: Correlation, inner: Correlation, path: Path) -> Path:

@@ -59,7 +59,22 @@ class Kind(StrEnum):
 
 TEMPORAL: Final = frozenset((Kind.TEMPORAL, Kind.TEMPORAL_ORDERED))
 NUMERIC: Final = frozenset((Kind.VALUE_SUM, Kind.VALUE_AVG, Kind.VALUE_PERCENTILE, Kind.VALUE_MEDIAN))
+
+
+class Awaits(StrEnum):
+    """Whom a correlation that asks for silence expects to hear from.
+
+    Those that the register names; or only those that it declares to be what the rule is about, and besides them those
+    that used to be heard within the timespan.
+    """
+
+    REGISTERED = "registered"
+    SEEN = "seen"
+
+
 OPERATORS: Final = ("gt", "gte", "lt", "lte", "eq", "neq")
+MAX_TIMES: Final = 1_000
+"""Times its usual interval that a group may be silent for."""
 _KEYS: Final = frozenset(
     ("type", "rules", "aliases", "group-by", "timespan", "condition", "generate", "field", "percentile")
 )
@@ -126,6 +141,8 @@ class Correlation:
     `rules`: the ids of the rules it is about, in its order (before `resolved`: ids or names as written, at `places`).
     `aliases`: alias -> rule id -> field. `timespan` in microseconds, `span` as written. `condition` None: every rule
     (of the temporal kinds only). `fields`: what the value kinds look at. `generate`: its rules alert on their own, too.
+    Where it asks for silence: a source is silent after `silent_after` times its usual interval, where that is known;
+    `awaits`: who is expected.
     """
 
     ref: RuleRef
@@ -148,6 +165,8 @@ class Correlation:
     false_positives: tuple[str, ...] = ()
     references: tuple[str, ...] = ()
     next: Mapping[str, str] = field(default_factory=dict)
+    silent_after: Fraction | None = None
+    awaits: Awaits = Awaits.REGISTERED
 
     def holds(self, value: Fraction | int) -> bool:
         """Whether a value, or a number of events or rules, satisfies the condition."""
@@ -219,7 +238,7 @@ def read_correlation(
     rules = _rules(given)
     microseconds, span = _timespan(given)
     condition = _mapping(given, "condition", needed=kind not in TEMPORAL)
-    return Correlation(
+    found = Correlation(
         ref=ref,
         place=place,
         level=level,
@@ -244,6 +263,7 @@ def read_correlation(
         references=references,
         next=next,
     )
+    return replace(found, silent_after=_silent_after(document, found), awaits=_awaits(document, found))
 
 
 def _wrong(*path: str | int, why: str) -> DetectionError:
@@ -365,6 +385,37 @@ def _generate(document: Mapping[str, Any], given: Mapping[str, Any]) -> bool:
     if len({value for _, value in said}) > 1:
         raise DetectionError("R21", ("generate",), why="generate is said twice, and differently")
     return bool(said and said[0][1])
+
+
+def _silent_after(document: Mapping[str, Any], one: Correlation) -> Fraction | None:
+    """What `kyber:` says of how many times its usual interval a source may be silent for."""
+    value = _of_silence(document, "silent_after", one)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= MAX_TIMES:
+        why = f"silent_after is a number from 1 to {MAX_TIMES:,}"
+        raise DetectionError("R21", ("kyber", "silent_after"), why=why)
+    return Fraction(str(value))
+
+
+def _awaits(document: Mapping[str, Any], one: Correlation) -> Awaits:
+    value = _of_silence(document, "awaits", one)
+    if value is None:
+        return Awaits.REGISTERED
+    try:
+        return Awaits(value)
+    except ValueError:
+        raise DetectionError("R21", ("kyber", "awaits"), why=f"awaits is one of {', '.join(Awaits)}") from None
+
+
+def _of_silence(document: Mapping[str, Any], name: str, one: Correlation) -> Any:
+    """A key under `kyber:` that only correlations have that ask for nothing; None where it is not there."""
+    own = document.get("kyber")
+    value = own.get(name) if isinstance(own, dict) else None
+    if value is not None and not one.only_absence:
+        why = f"{name} is for event_count with a condition that only 0 satisfies, as lt: 1"
+        raise DetectionError("R21", ("kyber", name), why=why)
+    return value
 
 
 # --- finding what correlations name ----------------------------------------------------------------------------------

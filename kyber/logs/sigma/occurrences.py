@@ -34,6 +34,8 @@ LONGEST: Final = 1_024
 EACH: Final = 200
 """Bytes that an alternative takes besides its texts: less than when correlations run, more than before."""
 
+HOUR: Final = 3_600_000_000
+
 Reading = tuple[str, ...]
 """The fields of an event that are read together."""
 Entry = tuple[tuple[str, ...], ...]
@@ -72,7 +74,7 @@ class Need:
     """What is gathered of the events of one rule.
 
     `samples`: of each group of a reading, one event is kept whole for each stretch of time of this many microseconds.
-    `latest`: of each group only the latest event counts.
+    `latest`: of each group and hour only the latest event counts, which is what silence is known by.
     """
 
     readings: tuple[Reading, ...]
@@ -164,7 +166,7 @@ class Gathered:
             self.keep(self.times > self.cut)
 
     def latest(self) -> None:
-        """Keep the latest of each group."""
+        """Keep the latest of each group and hour."""
         last = _latest(self.times, list(self.codes.values()))
         self.seen -= len(self.times) - len(last)  # what another one stands for is not left out
         self.keep(last)
@@ -428,9 +430,10 @@ def _distinct(codes: Sequence[NDArray[np.integer]]) -> tuple[Integers, Integers]
 
 
 def _latest(times: Integers, codes: Sequence[Codes]) -> Integers:
-    """The row of the latest time of each distinct combination of codes."""
+    """The row of the latest time of each distinct combination of codes, in each hour."""
     order = np.argsort(times, kind="stable")[::-1]
-    first, _ = _distinct([one[order] for one in codes])
+    each: list[NDArray[np.integer]] = [*codes, times // HOUR]
+    first, _ = _distinct([one[order] for one in each])
     found: Integers = order[first]
     return found
 

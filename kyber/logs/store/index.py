@@ -7,7 +7,7 @@ process that is killed repeats work and loses none.
 import os
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
@@ -17,6 +17,8 @@ from kyber.errors import UsageError
 
 VERSION: Final = 1
 EVENTS, REJECTED = "events", "rejected"
+HEARD: Final = b"heard:"
+"""What questions begin with that are asked of many segments at once, whether or not they are read."""
 UNDATED: Final = "undated"
 """The day of events without a time, or with one that cannot be."""
 WAIT_SECONDS: Final = 30
@@ -433,9 +435,33 @@ class Index:
         return found[0][0] if found else None
 
     def keep_answers(self, found: Mapping[tuple[int, bytes], bytes]) -> None:
-        """Remember these answers, and forget all others about their segments."""
-        self._run_many("delete from answers where segment = ?", [(one,) for one in {key[0] for key in found}])
+        """Remember these answers, and forget all others about their segments but those of `keep_heard`."""
         self._run_many(
-            "insert into answers select ?, ?, ? where exists (select 1 from segments where id = ?)",
+            "delete from answers where segment = ? and substr(question, 1, ?) != ?",
+            [(one, len(HEARD), HEARD) for one in {key[0] for key in found}],
+        )
+        self._insert_answers(found)
+
+    def heard(self, question: bytes) -> dict[int, bytes]:
+        """What is remembered of a question that began with HEARD, by segment."""
+        return dict(self._run("select segment, answer from answers where question = ?", (question,)))
+
+    def keep_heard(self, found: Mapping[tuple[int, bytes], bytes], questions: Collection[bytes]) -> None:
+        """Remember these answers to some questions that begin with HEARD, and forget those to all other such ones."""
+        others = ", ".join("?" * len(questions))
+        self._run(
+            f"delete from answers where substr(question, 1, ?) = ? and question not in ({others})",  # noqa: S608
+            (len(HEARD), HEARD, *questions),
+        )
+        self._insert_answers(found)
+
+    def arrivals(self, source: str, start: int, end: int, step: int) -> frozenset[int]:
+        """When something of a source was stored, from a time on and not after another: in steps since the epoch."""
+        query = "select distinct at / ? from reads where source = ? and stored > 0 and at >= ? and at <= ?"
+        return frozenset(number for (number,) in self._run(query, (step, source, start, end)))
+
+    def _insert_answers(self, found: Mapping[tuple[int, bytes], bytes]) -> None:
+        self._run_many(
+            "insert or replace into answers select ?, ?, ? where exists (select 1 from segments where id = ?)",
             [(segment, question, answer, segment) for (segment, question), answer in found.items()],
         )

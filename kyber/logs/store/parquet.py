@@ -104,6 +104,9 @@ class ParquetStore:
             )
         self.index = Index(folder / _INDEX)
         self.answers: dict[tuple[int, bytes], bytes] = {}
+        self.heard: dict[tuple[int, bytes], bytes] = {}
+        self.asked: frozenset[bytes] = frozenset()
+        """What was heard in segments that nobody had asked before, and all questions of that kind; see `hearing`."""
 
     @staticmethod
     def exists(folder: Path) -> bool:
@@ -164,7 +167,9 @@ class ParquetStore:
         cannot be, never mind."""
         with suppress(StoreError), self.index.transaction():
             self.index.keep_answers(self.answers)
-        self.answers = {}
+            if self.heard:
+                self.index.keep_heard(self.heard, self.asked)
+        self.answers, self.heard = {}, {}
 
     def _opened(self, info: SegmentInfo) -> Segment:
         file = self.folder / info.path
