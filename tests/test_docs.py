@@ -277,7 +277,7 @@ def test_the_readme_names_every_format() -> None:
 
 
 @pytest.mark.parametrize(
-    ("letters", "document"), [("F", "docs/reading.md"), ("R", "docs/rules.md"), ("KS", "docs/registers.md")]
+    ("letters", "document"), [("F", "docs/reading.md"), ("R", "docs/sigma.md"), ("KS", "docs/registers.md")]
 )
 def test_every_code_is_explained_and_no_other(letters: str, document: str) -> None:
     known = {key.partition(".")[0] for letter in letters for key in catalogue("en", letter)}
@@ -302,7 +302,7 @@ def test_the_documents_say_what_bounds_there_are() -> None:
 
 
 def test_every_modifier_is_explained_and_no_other() -> None:
-    rows = table_of(sections(read("docs/rules.md"))["Modifiers"])
+    rows = table_of(sections(read("docs/sigma.md"))["Modifiers"])
     assert {name for row in rows for name in re.findall(r"`(\w+)`", row[0])} == MODIFIERS
 
 

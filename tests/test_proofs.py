@@ -5,6 +5,7 @@ from datetime import date
 import pytest
 
 from tests.prove import proofs
+from tests.prove.attacks import attacks, measured, shipped
 from tests.prove.page import Proof, table
 
 
@@ -59,6 +60,25 @@ def test_most_lines_of_some_services_are_understood() -> None:
     assert counts["working cases"] == 20
     assert counts["working cases: lines understood"] > 0.8 * counts["working cases: lines"]
     assert counts["working cases: fields that agree"] > 0.5 * counts["working cases: fields compared"]
+
+
+def test_some_rule_finds_most_attacks_on_web_servers_and_services() -> None:
+    counts = holds(attacks(30)).counts
+    assert counts["working cases: attacks"] == 30
+    assert counts["working cases: attacks found"] > 15
+    assert "held-out cases: attacks" not in counts
+
+
+def test_an_attack_is_found_only_where_a_finding_names_its_source() -> None:
+    log = b"".join(
+        b'203.0.113.77 - - [04/Mar/2026:10:00:0%d +0200] "GET /../../etc/passwd HTTP/1.1" 404 196 "-" "-"\n' % second
+        for second in range(3)
+    )
+    for sources, found in ((["203.0.113.77"], 1), (["203.0.113.7"], 0), ([], 1), (["203.0.113.7", "203.0.113.77"], 1)):
+        case = {"test": "made", "log_type": "apache2", "sources": sources}
+        service, count = measured(case, log, shipped())
+        assert (service, count.attacks, count.found) == ("apache", 1, found)
+        assert count.missed == ([] if found else ["made"])
 
 
 def test_a_page_says_what_was_tried_what_was_found_and_how() -> None:

@@ -5,13 +5,32 @@ from typing import Final
 
 import typer
 
+from kyber.cli.rules_backtest import backtest
 from kyber.cli.rules_convert import convert
+from kyber.cli.rules_coverage import coverage
 from kyber.cli.rules_explain import explain
+from kyber.cli.rules_import import import_
 from kyber.cli.rules_lint import lint
+from kyber.cli.rules_list import list_
+from kyber.cli.rules_new import new
+from kyber.cli.rules_schema import schema
+from kyber.cli.rules_test import test
 from kyber.cli.rules_tune import tune
 
-COMMANDS: Final[tuple[Callable[..., None], ...]] = (lint, convert, explain, tune)
+COMMANDS: Final[tuple[Callable[..., None], ...]] = (
+    list_,
+    coverage,
+    lint,
+    convert,
+    explain,
+    import_,
+    schema,
+    new,
+    test,
+    backtest,
+    tune,
+)
 
-app = typer.Typer(no_args_is_help=True, help="Detection rules: look them over, explain and tune them.")
+app = typer.Typer(no_args_is_help=True, help="Detection rules: look them over, explain, test and tune them.")
 for _command in COMMANDS:
-    app.command()(_command)
+    app.command(_command.__name__.rstrip("_"))(_command)

@@ -130,7 +130,7 @@ def _look(paths: "Sequence[str]", here: "Workspace | None", validators: Validato
     if not written and not said:
         raise NothingReadError(f"no rule was found in {', '.join(paths)}")
     own = validators is not Validators.PYSIGMA
-    linted = lint(written, read.rules, said, _registered(here)) if own else Linted(said)
+    linted = lint(written, read.rules, said, registered(here)) if own else Linted(said)
     asks = validators in (Validators.ALL, Validators.PYSIGMA) or (validators is None and pysigma.is_installed())
     if asks:
         all_said = (*linted.problems, *pysigma.issues(written))
@@ -138,7 +138,7 @@ def _look(paths: "Sequence[str]", here: "Workspace | None", validators: Validato
     return _Looked(texts, linted, validators is None and not asks)
 
 
-def _registered(here: "Workspace | None") -> "Registered":
+def registered(here: "Workspace | None") -> "Registered":
     """What the workspace's sources say of themselves."""
     from kyber.logs.batch import LogSource
     from kyber.logs.sigma.lint import Registered

@@ -216,10 +216,10 @@ def measured(case: Mapping[str, Any], log: bytes) -> Count:
             else:
                 count.wrong[name] += 1
     if not case.get("parsed"):
-        who = {_plain(value) for batch in made for value in _who(batch)}
+        who = {plain(value) for batch in made for value in _who(batch)}
         for source in case.get("sources") or ():
             count.sources += 1
-            count.found += _plain(source) in who
+            count.found += plain(source) in who
     return count
 
 
@@ -240,7 +240,7 @@ def agrees(name: str, expected: object, batch: EventBatch, row: int) -> bool:
         if column is None or column.codes[row] < 0:
             continue
         for found in texts(column.at(row)):
-            if one in ADDRESSES and _plain(found) == _plain(str(expected)):
+            if one in ADDRESSES and plain(found) == plain(str(expected)):
                 return True
             if one in IGNORE_CASE and found.lower() == str(expected).lower():
                 return True
@@ -288,7 +288,8 @@ def _who(batch: EventBatch) -> Iterator[str]:
                 yield from texts(column.values[code])
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """An address in its shortest form, IPv4 where it is mapped into IPv6; any other text as it is."""
     try:
         found = ip_address(text)
     except ValueError:

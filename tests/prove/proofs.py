@@ -37,6 +37,7 @@ from tests.logs.sigma.strategies import PLACEHOLDERS, cases
 from tests.logs.sigma.test_match import ZONE, batch_of, rows, rule_of
 from tests.logs.sigma.test_regression import MORE_THAN_SAID, read_batches
 from tests.logs.sigma.test_regression import cases as regression_cases
+from tests.prove.attacks import attacks
 from tests.prove.both import File, batches_of, both, document, sigmahq, windows
 from tests.prove.collecting import kill, storm
 from tests.prove.crowdsec import services
@@ -435,6 +436,7 @@ PROOFS: Mapping[str, Callable[[], Proof]] = {
     "matcher": matcher,
     "sample": sample,
     "services": services,
+    "attacks": attacks,
     "kill": kill,
     "storm": storm,
 }

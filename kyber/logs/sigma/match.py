@@ -122,6 +122,11 @@ class Matcher:
                 if found is not None and len(found):
                     yield self._filtered(planned, batch, found) if planned.filters else Match(planned.rule, found)
 
+    def look(self, batch: EventBatch) -> None:
+        """See which fields the events of a batch have, and match nothing: enough to know the blind rules."""
+        for route in self.routes(batch):
+            self._look(route.logsource, route)
+
     def found(self) -> Matched:
         """What is known by now."""
         return Matched(self.seen, self.judges.lost, [one.judges.lost for one in self.filters])

@@ -1,0 +1,248 @@
+"""`kyber rules new`: what it asks, what it writes, what it refuses, and that what it writes holds."""
+
+import re
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+import pytest
+import yaml
+from typer.testing import CliRunner, Result
+
+from kyber.cli import app
+from kyber.draft import slug
+from kyber.logs.rule_tests import read_tests
+from kyber.privacy import MASK
+from tests.cli.run import kyber
+
+ROOT: Final = Path(__file__).parents[2]
+CODE: Final = "010190-901R"
+"""A personal identity code that nobody has."""
+LINE: Final = "2026-03-02T22:14:07+02:00 db1 mysqld[71]: Access denied for user app at 192.0.2.5"
+USUAL: Final = ("--title", "Denied!", "--yes")
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty workspace, to stand in."""
+    folder = tmp_path / "here"
+    assert kyber("init", folder, "--empty", "--language", "en").exit_code == 0
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def new(*arguments: object) -> Result:
+    return kyber("rules", "new", *arguments)
+
+
+def asked(*answers: str) -> Result:
+    return CliRunner().invoke(app, ["rules", "new"], input="\n".join(answers) + "\n", env={"NO_COLOR": "1"})
+
+
+def rule(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(Path(f"rules/{name}.yml").read_text(encoding="utf-8"))
+    return found
+
+
+def samples_of(name: str) -> list[dict[str, Any]]:
+    text = Path(f"rules/{name}.tests.yaml").read_bytes()
+    assert read_tests(text, "x")[1] == ()
+    found: list[dict[str, Any]] = yaml.safe_load(text)["tests"]
+    return found
+
+
+def test_a_line_becomes_a_rule_with_a_hit_and_two_misses_that_hold() -> None:
+    result = new("denied", "--line", LINE, "--where", "process.name", "--where", "message|contains=denied", *USUAL)
+    assert result.exit_code == 0, result.output
+    assert "denied       1       2  ok" in result.stdout
+    written = rule("denied")
+    assert UUID(written["id"]).version == 4
+    assert (written["name"], written["status"], written["level"]) == ("denied", "experimental", "medium")
+    assert written["logsource"] == {"product": "linux"}
+    assert written["detection"] == {
+        "selection": {"process.name": "mysqld", "message|contains": "denied"},
+        "condition": "selection",
+    }
+    assert written["kyber"] == {"family": "security", "owner": "security-officer"}
+    hit, *misses = samples_of("denied")
+    assert (hit["origin"], hit["expect"], hit["lines"]) == ("real", "match", [LINE])
+    assert [(one["origin"], one["expect"]) for one in misses] == [("constructed", "miss")] * 2
+    assert [one["lines"] for one in misses] == [
+        [LINE.replace("mysqld", "other")],
+        [LINE.replace("denied", "other")],
+    ]
+
+
+def test_every_answer_may_be_an_option() -> None:
+    options = {
+        "--title": "Someone was denied",
+        "--description": "Much more of it",
+        "--family": "access",
+        "--level": "low",
+        "--product": "mysql",
+        "--service": "audit",
+        "--owner": "dba",
+        "--next": "Ask why.",
+        "--false-positive": "A forgotten password",
+        "--origin": "documented",
+        "--source": "the manual",
+        "--input": "syslog",
+    }
+    given = [part for option in options.items() for part in option]
+    result = new("denied", "--line", LINE, "--where", "message|contains=denied", *given, "--yes")
+    assert result.exit_code == 1  # a line of syslog is not declared to be of MySQL, and the test says so
+    assert "product mysql: the input is declared to be linux" in result.stdout
+    written = rule("denied")
+    assert (written["title"], written["description"], written["level"]) == (
+        "Someone was denied",
+        "Much more of it",
+        "low",
+    )
+    assert written["logsource"] == {"product": "mysql", "service": "audit"}
+    assert written["falsepositives"] == ["A forgotten password"]
+    assert written["kyber"] == {"family": "access", "owner": "dba", "next": {"en": "Ask why."}}
+    assert (samples_of("denied")[0]["origin"], samples_of("denied")[0]["source"]) == ("documented", "the manual")
+
+
+def test_what_is_not_given_is_asked_for_and_fields_are_chosen_by_number() -> None:
+    result = asked(LINE, "9", "1; 2=denied", "Denied!", "", "technical", "dreadful", "high", "", "Look.", "", "the log")
+    assert result.exit_code == 0, result.output
+    assert re.search(r"^ +1  process\.name +mysqld$", result.stdout, re.MULTILINE)
+    assert "there is no field number 9" in result.stderr
+    assert "not understood" in result.stderr
+    written = rule("denied")
+    assert written["detection"]["selection"] == {"process.name": "mysqld", "message|contains": "denied"}
+    assert written["level"] == "high"
+    assert written["kyber"] == {"family": "technical", "owner": "it-operations", "next": {"en": "Look."}}
+    assert samples_of("denied")[0]["source"] == "the log"
+
+
+def test_answers_that_end_too_soon_write_nothing() -> None:
+    result = asked(LINE, "1")
+    assert result.exit_code == 2
+    assert list(Path("rules").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("where", "logsource", "lines"),
+    [
+        ("samples/windows/security.jsonl:33", {"product": "windows", "service": "security"}, 1),
+        ("samples/windows/sysmon.jsonl", {"product": "windows", "category": "process_creation"}, 1),
+        ("samples/linux/audit.log:1", None, None),
+        ("samples/linux/auth.log", None, 1),
+    ],
+)
+def test_a_line_may_be_a_record_of_a_file_and_says_what_the_rule_is_about(
+    where: str, logsource: dict[str, str] | None, lines: int | None
+) -> None:
+    result = new("found", "--line", ROOT / where, "--where", "host.name", *USUAL)
+    if result.exit_code == 2:  # it has no such field: the answer names those that there are
+        field = re.search(r"it has ([\w.]+)", result.output)
+        assert field is not None
+        result = new("found", "--line", ROOT / where, "--where", field[1], *USUAL)
+    assert result.exit_code == 0, result.output
+    assert logsource is None or rule("found")["logsource"] == logsource
+    assert lines is None or len(samples_of("found")[0]["lines"]) == lines
+    assert samples_of("found")[0]["source"] == Path(where).name
+
+
+def test_windows_fields_have_the_names_that_sigma_gives_them() -> None:
+    line = ROOT / "samples" / "windows" / "security.jsonl:33"
+    assert new("added", "--line", line, "--where", "EventID", "--where", "TargetSid", *USUAL).exit_code == 0
+    assert rule("added")["detection"]["selection"] == {"EventID": 4732, "TargetSid": "S-1-5-32-555"}
+    changed = [one["lines"][0] for one in samples_of("added")]
+    assert '"EventID":4733' in changed[1]
+    assert '"S-1-5-32-555"' not in changed[2]
+
+
+def test_a_record_that_cannot_stand_alone_becomes_an_event(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("time;who;what\n2026-03-02T10:00:00Z;anna;door opened\n", encoding="utf-8")
+    result = new("csv_door", "--line", tmp_path / "x.csv", "--input", "csv", "--where", "who", *USUAL, "--product", "x")
+    assert result.exit_code in (0, 1), result.output
+    hit, *misses = samples_of("csv_door")
+    assert hit["events"][0]["who"] == "anna"
+    assert [one["events"][0]["who"] for one in misses] == ["other", "another"]
+    assert "1       2  ok" in result.stdout
+
+
+def test_without_a_line_the_samples_are_events_of_what_is_asked_for() -> None:
+    where = ("--where", "EventID=4720", "--where", "SubjectUserName|startswith=adm-")
+    result = new("made", *where, "--product", "windows", "--service", "security", "--title", "Made", "--yes")
+    assert result.exit_code == 0, result.output
+    assert [one["events"] for one in samples_of("made")] == [
+        [{"EventID": 4720, "SubjectUserName": "adm-"}],
+        [{"EventID": 4721, "SubjectUserName": "adm-"}],
+        [{"EventID": 4720, "SubjectUserName": "other"}],
+    ]
+    assert {one["origin"] for one in samples_of("made")} == {"constructed"}
+
+
+def test_identity_codes_stand_in_nothing_that_is_written() -> None:
+    line = LINE.replace("app", f"app of {CODE}")
+    result = new("denied", "--line", line, "--where", "message", "--title", f"Denied to {CODE}", "--yes")
+    assert CODE not in result.output
+    for file in Path("rules").iterdir():
+        assert CODE not in file.read_text(encoding="utf-8")
+        assert MASK in file.read_text(encoding="utf-8")
+
+
+def test_a_secret_is_not_written() -> None:
+    line = f"{LINE} with AKIA{'A' * 16}"
+    result = new("denied", "--line", line, "--where", "process.name", *USUAL)
+    assert result.exit_code == 2
+    assert list(Path("rules").iterdir()) == []
+
+
+def test_nothing_is_overwritten_and_no_name_is_given_twice() -> None:
+    given = ("--line", LINE, "--where", "process.name", *USUAL)
+    Path("rules/denied.tests.yaml").write_text("mine", encoding="utf-8")
+    assert "is there already" in new("denied", *given).stderr
+    assert Path("rules/denied.tests.yaml").read_text(encoding="utf-8") == "mine"
+    assert not Path("rules/denied.yml").exists()
+    assert "called 'windows_event_log_cleared' already" in new("windows_event_log_cleared", *given).stderr
+    Path("rules/linked.yml").symlink_to("elsewhere.yml")
+    assert new("linked", *given).exit_code == 2
+    assert not Path("rules/elsewhere.yml").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("Denied!", "--line", LINE, "--where", "process.name", *USUAL), "small letters"),
+        (("../denied", "--line", LINE, "--where", "process.name", *USUAL), "small letters"),
+        (("denied", "--line", LINE, "--where", "proces.name", *USUAL), "it has process.name, message"),
+        (("denied", "--line", LINE, *USUAL), "--where is needed"),
+        (("denied", "--where", "process.name", *USUAL), "there is no value to take"),
+        (("denied", "--where", "=x", *USUAL), "write field=value"),
+        (("denied", "--where", "a=x", *USUAL), "--product is needed"),
+        (("denied", "--where", "a|re=^x", "--product", "linux", *USUAL), "give a line"),
+        (("denied", "--line", LINE, "--where", "message|contians=x", *USUAL), "R05"),
+        (("--line", LINE, "--where", "process.name", "--yes"), "--title is needed"),
+        (("denied", "--line", LINE, "--level", "dreadful", *USUAL), "informational"),
+        (("denied", "--line", LINE, "--input", "sislog", *USUAL), "there is no format"),
+    ],
+)
+def test_what_cannot_be_done_is_said_and_nothing_is_written(arguments: tuple[str, ...], said: str) -> None:
+    result = new(*arguments)
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert list(Path("rules").iterdir()) == []
+
+
+def test_outside_a_workspace_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert new("denied", "--line", LINE, "--where", "process.name", *USUAL).exit_code == 2
+    assert not (tmp_path / "rules").exists()
+
+
+def test_what_is_written_has_nothing_that_lint_would_mend() -> None:
+    assert new("denied", "--line", LINE, "--where", "process.name", *USUAL).exit_code == 0
+    assert kyber("rules", "lint", "--validators", "own", "--strict").stdout.startswith("All well")
+
+
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [("Ovi aukesi yöllä!", "ovi_aukesi_yolla"), ("  ", ""), (f"for {CODE}", "for"), ("a" * 99, "a" * 60)],
+)
+def test_a_name_is_made_of_a_title(title: str, name: str) -> None:
+    assert slug(title) == name
