@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help scan test prove bench wheels format clean
+.PHONY: help scan test native prove bench wheels format clean
 
 help:            ## What can be made
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/ -/'
@@ -28,6 +28,9 @@ test: $(VENV)/.dev         ## Format, types, imports, every test
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n auto
 
+native: $(VENV)/.run       ## Build the extension that reads JSON lines faster; needs Rust's cargo
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check ./native
+
 prove: $(VENV)/.dev        ## The proofs too large for CI; their output goes to docs/proofs
 	$(BIN)/python -m tests.prove
 
@@ -43,4 +46,4 @@ format: $(VENV)/.dev       ## Format and mend what can be mended
 	$(BIN)/ruff check --fix .
 
 clean:           ## Remove what was built
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
+	rm -rf $(VENV) native/target .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build

@@ -25,6 +25,7 @@ import orjson
 
 from bench.many import many
 from bench.measure import Figures, measured, ratio, show
+from kyber.logs.gather import NATIVE
 from kyber.logs.inputs import inputs
 from kyber.logs.parse import Job
 from kyber.logs.scan import scan
@@ -58,6 +59,7 @@ def main(arguments: Sequence[str]) -> None:
         (
             ("input", f"{whole['events']:,} events, {whole['bytes'] / 1e6:,.0f} MB; {options.workers} processes"),
             ("rules", f"{whole['rules']:,} ran; {whole['findings']:,} findings"),
+            ("the extension kyber-columns", "installed" if NATIVE else "not installed"),
             ("load of the machine", load),
             ("orjson.loads of every line", _speed(bound)),
             ("scan", _speed(whole)),

@@ -164,6 +164,13 @@ class Made(Fields, Protocol):
         ...
 
 
+class Raws(Protocol):
+    """Raw records by row."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, row: int, /) -> bytes: ...
+
+
 class Records(Protocol):
     """The raw records of some events, beside the rows: what was read, and where."""
 
@@ -172,7 +179,7 @@ class Records(Protocol):
     @property
     def zone(self) -> tzinfo: ...
     @property
-    def raw(self) -> Sequence[bytes]: ...
+    def raw(self) -> Raws: ...
     @property
     def numbers(self) -> Sequence[int]: ...
     @property
@@ -196,8 +203,28 @@ class Records(Protocol):
         """The raw records of some rows one after the other, and where each of them ends; TOGETHER of them at a time."""
         ...
 
+    def sieved(self, sieve: "Sieve", rows: Places) -> Rows:
+        """Which records of some rows a sieve holds back."""
+        ...
+
     def origin(self, row: int) -> Origin: ...
     def event_id(self, row: int) -> str: ...
+
+
+class Sieve(Protocol):
+    """What finds the records in which some text may stand.
+
+    `blurred`: parts looked for with the bit in which a capital differs from its small letter set in every byte;
+    `exact`: parts looked for as they stand.
+    """
+
+    @property
+    def blurred(self) -> tuple[bytes, ...]: ...
+    @property
+    def exact(self) -> tuple[bytes, ...]: ...
+    def rows(self, pieces: "Iterable[tuple[bytes, NDArray[np.int64]]]") -> Rows:
+        """Which records hold one of the parts; see `Records.joined`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +270,9 @@ class _Read:
         for start in range(0, len(rows), TOGETHER):
             raw = [self.parsed.raw[row] for row in rows[start : start + TOGETHER].tolist()]
             yield b"".join(raw), np.cumsum(np.fromiter(map(len, raw), dtype=np.int64, count=len(raw)))
+
+    def sieved(self, sieve: Sieve, rows: Places) -> Rows:
+        return sieve.rows(self.joined(rows))
 
     def origin(self, _: int) -> Origin:
         return self.of
@@ -311,7 +341,7 @@ class EventBatch:
         return self.read.zone
 
     @property
-    def raw(self) -> Sequence[bytes]:
+    def raw(self) -> Raws:
         """Each event's raw record."""
         return self.read.raw
 

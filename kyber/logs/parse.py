@@ -5,15 +5,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from hashlib import sha256
+from io import BytesIO
 from typing import Final
 
 from kyber.finding import InputAccount
 from kyber.logs import journal
 from kyber.logs.batch import Chunk, EventBatch, LogSource, Origin, Parsed, Reject
 from kyber.logs.formats import Context, Format
+from kyber.logs.formats.json import json_parser
 from kyber.logs.formats.known import FORMATS, detect
+from kyber.logs.gather import NATIVE, Gathering, Piece, Records
 from kyber.logs.inputs import Input
-from kyber.logs.records import FRAMINGS
+from kyber.logs.records import FRAMINGS, Block, blocks, lines
 from kyber.logs.schema import table
 from kyber.logs.shapes import Shapes
 from kyber.logs.stream import ReadingError, Stream
@@ -130,9 +133,8 @@ def batches(
         reference=stream.input.modified, zone=job.zone, sample=stream.sample, columns=job.columns, starts=job.starts
     )
     origin = Origin(job.source, stream.input.name, fingerprint_of(stream, form), job.zone)
-    return _batches(
-        FRAMINGS[form.framing](stream), Batching(form, context, origin, job, tally, wanted, rejected, ordered=ordered)
-    )
+    batching = Batching(form, context, origin, job, tally, wanted, rejected, ordered=ordered)
+    return _batches(blocks(stream) if batching.gathering else FRAMINGS[form.framing](stream), batching)
 
 
 def journal_batches(
@@ -175,6 +177,20 @@ class Batching:
         self.parser = form.parser(context)
         self.logsource = logsource_of(job.logsource, form)
         self.shapes = Shapes(form.column, wanted)
+        plain = form.framing == "lines" and form.parser is json_parser and not ordered
+        self.gathering = Gathering(form.column, wanted) if NATIVE and plain else None
+
+    def take(self, some: Chunk | Block) -> Iterator[EventBatch]:
+        """The batches that are ready, after some records or whole lines."""
+        if isinstance(some, Chunk):
+            yield from self.feed(some)
+        elif self.gathering is None:
+            for chunk in lines(BytesIO(some.data[some.begin : some.end]), number=some.number, offset=some.offset):
+                yield from self.feed(chunk)
+        else:
+            for chunk in self.gathering.feed(some):
+                yield from self.feed(chunk)
+            yield from map(self._gathered, self.gathering.ready())
 
     def feed(self, chunk: Chunk) -> Iterator[EventBatch]:
         """The batches that are ready."""
@@ -184,6 +200,12 @@ class Batching:
 
     def finish(self) -> Iterator[EventBatch]:
         """All that is left."""
+        for piece in self.gathering.rest() if self.gathering else ():
+            if len(piece.held) < FEW:
+                for chunk in piece.chunks():
+                    yield from self.feed(chunk)
+            else:
+                yield self._gathered(piece)
         last = self.parser.finish()
         self.tally.notes.update(self.parser.notes)
         yield from self._taken(last)
@@ -202,12 +224,21 @@ class Batching:
         self.tally.span(made)
         return made
 
+    def _gathered(self, piece: Piece) -> EventBatch:
+        rows = len(piece.held)
+        self.tally.records += rows
+        self.tally.events += rows
+        read = Records(piece.held, self.origin)
+        made = EventBatch.of(piece.fields, rows, read, self.logsource, table(self.form.table), self.form.json)
+        self.tally.span(made)
+        return made
 
-def _batches(chunks: Iterable[Chunk], batching: Batching) -> Iterator[EventBatch]:
+
+def _batches(chunks: Iterable[Chunk | Block], batching: Batching) -> Iterator[EventBatch]:
     broken: ReadingError | MemoryError | None = None
     try:
         for chunk in chunks:
-            yield from batching.feed(chunk)
+            yield from batching.take(chunk)
     except (ReadingError, MemoryError) as error:
         broken = error
     # What was gathered before a break in the input still counts.

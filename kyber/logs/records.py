@@ -7,8 +7,11 @@ import io
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import accumulate, islice
 from typing import Any, BinaryIO, Protocol, cast
+
+import numpy as np
 
 from kyber.logs.batch import Chunk
 from kyber.logs.delimited import GoesOn, goes_on, sniff
@@ -62,6 +65,55 @@ def lines(stream: Readable, size: int = PIECE, number: int = 1, offset: int = 0)
             number += len(records)
             offset = following
             head, length = rest[:MAX_RECORD], len(rest)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Whole lines, as they stand in `data` from `begin` to `end`; the first is record `number` and begins at `offset`
+    of the input."""
+
+    data: bytes
+    begin: int
+    end: int
+    number: int
+    offset: int
+
+    @property
+    def lines(self) -> int:
+        """How many lines there are, if the last one is ended."""
+        data = np.frombuffer(self.data, dtype=np.uint8)[self.begin : self.end]
+        return int(np.count_nonzero(data == ord("\n")))
+
+
+def blocks(stream: Readable, size: int = PIECE) -> Iterator[Block | Chunk]:
+    """Whole lines, about `size` bytes at a time. Where a line is as long as that, chunks of lines from there on."""
+    number, offset, rest = 1, 0, b""
+    for data, last in _full(stream, size):
+        begin, cut = 0, data.rfind(b"\n") + 1
+        if last:
+            cut = len(data)
+        elif not cut:
+            yield from lines(Again(rest + data, stream), number=number, offset=offset)
+            return
+        if rest:
+            begin = min(data.find(b"\n") + 1 or cut, cut)
+            yield Block(rest + data[:begin], 0, len(rest) + begin, number, offset)
+            number, offset = number + 1, offset + len(rest) + begin
+        if cut > begin:
+            yield (block := Block(data, begin, cut, number, offset))
+            number, offset = number + block.lines, offset + cut - begin
+        rest = data[cut:]
+
+
+class Again:
+    """Bytes that were read, before those that follow them."""
+
+    def __init__(self, data: bytes, stream: Readable) -> None:
+        self.data, self.stream = io.BytesIO(data), stream
+
+    def read(self, size: int, /) -> bytes:
+        """About so many bytes; see Readable."""
+        return self.data.read(size) or self.stream.read(size)
 
 
 def _full(stream: Readable, size: int) -> Iterator[tuple[bytes, bool]]:

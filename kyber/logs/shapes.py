@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from kyber.logs.batch import ABSENT, MAX_COLUMNS, MAX_DEPTH, Column, Encoder, Naming, Parsed, Places, Rows
+from kyber.logs.batch import ABSENT, MAX_COLUMNS, MAX_DEPTH, Column, Encoder, Naming, Parsed, Places, Raws, Rows
 
 READY: Final = 32_768
 """Events of one shape that make a piece."""
@@ -24,6 +24,8 @@ PENDING: Final = 48 * 2**20
 """Bytes of raw records that are held back."""
 FEW: Final = 128
 """Events of one shape that are not worth a piece of their own."""
+SELDOM: Final = 32
+"""A column that is asked for in one event of so many, or fewer, is not worth making for all of them."""
 MAX_SHAPES: Final = 4_000
 """Shapes that are told apart at a time."""
 
@@ -200,7 +202,7 @@ class Alike:
         self,
         keys: Mapping[str, str],
         columns: dict[str, Column],
-        raw: Sequence[bytes],
+        raw: Raws,
         again: Again | None,
         asked: set[str],
     ) -> None:
@@ -213,7 +215,7 @@ class Alike:
     def column(self, name: str, held: Rows | None = None) -> Column | None:
         if name not in self.keys:
             return None
-        if held is None:
+        if held is None or np.count_nonzero(held) * SELDOM > len(held):
             self.asked.add(name)
         if name in self.columns:
             return self.columns[name]

@@ -6,7 +6,6 @@ get blocks through memory that they share with the parent. What they answer is p
 """
 
 import gc
-import io
 import mmap
 import multiprocessing
 import os
@@ -28,7 +27,7 @@ from kyber.logs.formats import Context, Format
 from kyber.logs.formats.json import json_parser
 from kyber.logs.formats.known import FORMATS
 from kyber.logs.parse import Batching, Job, Progress, Tally, batches, fingerprint_of
-from kyber.logs.records import lines
+from kyber.logs.records import Again, Block, lines
 from kyber.logs.stream import ReadingError, Stream, out_of_memory
 
 BLOCK: Final = 4 * 2**20
@@ -235,7 +234,7 @@ class _Dealer:
     def _here(self, at: At, stream: Stream, form: Format, data: bytes, number: int, offset: int) -> None:
         batching = _batching(self.jobs[at[0]], at[1], form, fingerprint_of(stream, form), self.matching)
         try:
-            for chunk in lines(_Again(data, stream), number=number, offset=offset):
+            for chunk in lines(Again(data, stream), number=number, offset=offset):
                 for batch in batching.feed(chunk):
                     self.matching.batch(batch)
         finally:
@@ -299,16 +298,6 @@ def _tell(worker: _Worker, task: tuple[Any, ...]) -> None:
         raise WorkerError("a worker process ended") from None
 
 
-class _Again:
-    """Bytes that were read, before those that follow them."""
-
-    def __init__(self, data: bytes, stream: Stream) -> None:
-        self.data, self.stream = io.BytesIO(data), stream
-
-    def read(self, size: int, /) -> bytes:
-        return self.data.read(size) or self.stream.read(size)
-
-
 def _filled(stream: Stream, rest: bytes) -> tuple[bytes, bool, ReadingError | None]:
     """What was left over and as much more as makes a block; whether that is the end, or what ended it early."""
     pieces, size = [rest], len(rest)
@@ -362,9 +351,8 @@ def _tasks(pipe: Connection, slots: Sequence[mmap.mmap], jobs: Sequence[Job], ma
                 if at not in blocks:
                     blocks[at] = _batching(jobs[at[0]], at[1], FORMATS[form], fingerprint, matching)
                 before = blocks[at].tally.events
-                for chunk in lines(io.BytesIO(data), number=number, offset=offset):
-                    for batch in blocks[at].feed(chunk):
-                        matching.batch(batch)
+                for batch in blocks[at].take(Block(data, 0, size, number, offset)):
+                    matching.batch(batch)
                 pipe.send(("block", blocks[at].tally.events - before))
             case ("end",):
                 for one in blocks.values():

@@ -16,7 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kyber.logs.batch import Rows
-from kyber.logs.sigma.predicate import ANY, Equals, FieldRef, Glob, Predicate, RegexTimeout, TimePart, compiled
+from kyber.logs.sigma.predicate import (
+    ANY,
+    Equals,
+    FieldRef,
+    Glob,
+    Predicate,
+    Regex,
+    RegexTimeout,
+    TimePart,
+    any_of,
+    compiled,
+)
 from kyber.logs.values import Value, fold, number, parts, texts
 
 SHORT = 3
@@ -124,6 +135,10 @@ class FieldMatcher:
                 self.undecided.add(identity)
             else:
                 self.singly[identity] = predicate.holds
+        # Most values hold no pattern at all, which one look at all of them together tells.
+        patterns = {one: found for one, found in predicates.items() if isinstance(found, Regex)}
+        fit, self.near = any_of(patterns.values()) if len(patterns) > 1 else (frozenset(), bool)
+        self.together = frozenset(one for one, found in patterns.items() if found in fit)
         self.folded, self.cased = _Needles(wanted[False]), _Needles(wanted[True])
         self.any_cased = bool(wanted[True] or self.exact[True])
 
@@ -175,7 +190,10 @@ class FieldMatcher:
             for part in parts(value):
                 if (found := number(part)) is not None:
                     hits.update(self.numbers.get(found, ()))
+        passed = self.together if self.together and not any(map(self.near, texts(value))) else frozenset()
         for identity, holds in self.singly.items():
+            if identity in passed:
+                continue
             spent = self.spent.get(identity, 0.0)
             if spent > REGEX_BUDGET or (spent and self.patience.spent > SCAN_BUDGET):
                 self.timeouts.add(identity)
@@ -236,7 +254,9 @@ class Sieve:
     """Finds the JSON records in which a keyword may stand, without reading their values."""
 
     def __init__(self, needles: Sequence[bytes]) -> None:
-        self.needles = _searcher([bytes(sign | 0x20 for sign in needle) for needle in needles])
+        self.blurred = tuple(bytes(sign | 0x20 for sign in needle) for needle in needles)
+        self.exact = (*(b"\\u" + one for one in _ESCAPE), *_FOLDING)
+        self.needles = _searcher(self.blurred)
 
     @classmethod
     def of(cls, keywords: Iterable[Predicate]) -> "Sieve | None":

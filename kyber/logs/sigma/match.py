@@ -431,7 +431,7 @@ class Route:
         batch = self.answers.batch
         places = np.arange(len(self.rows))
         if batch.verbatim and asked.sieve is not None:
-            places = np.flatnonzero(asked.sieve.rows(batch.read.joined(self.rows)))
+            places = np.flatnonzero(batch.read.sieved(asked.sieve, self.rows))
         if len(places):
             for _, cells, column in batch.cells(self.rows[places]):
                 for number, indexes in self.answers.judges.field("").verdicts(column.values).items():

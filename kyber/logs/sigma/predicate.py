@@ -5,12 +5,13 @@ them of many values at once, and must give the same answers.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from enum import Enum
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Any
 
 import regex
 
@@ -143,8 +144,6 @@ def searcher(source: str, flags: str) -> Callable[[str], bool]:
 
     Raises ValueError for a pattern that neither understands.
     """
-    import re2
-
     if len(source) > MAX_REGEX:
         raise ValueError(f"longer than {MAX_REGEX} characters")
     letters = "".join(sorted(set(flags) & set("ims")))
@@ -152,20 +151,50 @@ def searcher(source: str, flags: str) -> Callable[[str], bool]:
         slow = regex.compile((f"(?{letters})" if letters else "") + source, regex.VERSION0 | regex.ASCII)
     except (regex.error, RecursionError, OverflowError) as error:
         raise ValueError(str(error)) from None
-    if _LINEAR.fullmatch(source) and not ("i" in letters and not source.isascii()):
-        options = re2.Options()
-        options.log_errors = False
-        options.max_mem = 64 << 20
-        try:
-            linear = re2.compile((f"(?{letters})" if letters else "") + _dollar(source, "m" in letters), options)
-        except re2.error:
-            pass
-        else:
-            if "i" not in letters:
-                return lambda text: linear.search(text) is not None
-            # Case in RE2 is Unicode's: a Kelvin sign is a k. ASCII texts have none of those.
-            return lambda text: linear.search(text) is not None if text.isascii() else _bounded(slow, source, text)
+    if (linear := _linear(source, letters)) is not None:
+        if "i" not in letters:
+            return lambda text: linear.search(text) is not None
+        # Case in RE2 is Unicode's: a Kelvin sign is a k. ASCII texts have none of those.
+        return lambda text: linear.search(text) is not None if text.isascii() else _bounded(slow, source, text)
     return lambda text: _bounded(slow, source, text)
+
+
+def _linear(source: str, letters: str) -> Any:
+    """A pattern for the linear engine; None where it does not read it as PCRE would, or not at all."""
+    import re2
+
+    if not _LINEAR.fullmatch(source) or ("i" in letters and not source.isascii()):
+        return None
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = 64 << 20
+    try:
+        return re2.compile((f"(?{letters})" if letters else "") + _dollar(source, "m" in letters), options)
+    except re2.error:
+        return None
+
+
+def any_of(patterns: Iterable[Regex]) -> tuple[frozenset[Regex], Callable[[str], bool]]:
+    """Those of some patterns that one look at a text can answer for, and that look: False says that none of them is
+    found in it. True says nothing: each has to be asked."""
+    import re2
+
+    known = [(one, "".join(sorted(set(one.flags) & set("ims")))) for one in patterns]
+    fit = [(one, letters) for one, letters in known if _linear(one.source, letters) is not None]
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = 64 << 20
+    try:
+        joined = re2.compile(
+            "|".join(
+                (f"(?{letters}:" if letters else "(?:") + _dollar(one.source, "m" in letters) + ")"
+                for one, letters in fit
+            ),
+            options,
+        )
+    except re2.error:
+        return frozenset(), lambda _: True
+    return frozenset(one for one, _ in fit), lambda text: not text.isascii() or joined.search(text) is not None
 
 
 def _bounded(pattern: "regex.Pattern[str]", source: str, text: str) -> bool:

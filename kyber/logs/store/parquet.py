@@ -21,7 +21,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from kyber.logs.batch import EventBatch, Origin, Parsed, Places, Reject, event_id
+from kyber.logs.batch import EventBatch, Origin, Parsed, Places, Raws, Reject, event_id
 from kyber.logs.store import ALL, Period
 from kyber.logs.store import segment as segments
 from kyber.logs.store.index import (
@@ -482,7 +482,7 @@ class WritableStore(ParquetStore):
 class _Stored:
     """What is stored of an input where some records of it are."""
 
-    def __init__(self, store: ParquetStore, origin: Origin, offsets: Sequence[int], raw: Sequence[bytes]) -> None:
+    def __init__(self, store: ParquetStore, origin: Origin, offsets: Sequence[int], raw: Raws) -> None:
         self._folder, self._fingerprint = store.folder, origin.fingerprint
         span = _span(origin, offsets, raw) if len(offsets) else None
         self._infos = {
@@ -518,9 +518,9 @@ class _Stored:
         return False
 
 
-def _span(origin: Origin, offsets: Sequence[int], raw: Sequence[bytes]) -> Span:
+def _span(origin: Origin, offsets: Sequence[int], raw: Raws) -> Span:
     """Where some records of an input are, from the start of the first to the end of the last."""
-    return Span(origin.fingerprint, min(offsets), max(map(sum, zip(offsets, map(len, raw), strict=True))))
+    return Span(origin.fingerprint, min(offsets), max(at + len(raw[row]) for row, at in enumerate(offsets)))
 
 
 def _folders(top: Path) -> list[Path]:

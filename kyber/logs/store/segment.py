@@ -28,7 +28,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from kyber.logs.batch import ABSENT, TOGETHER, Codes, Column, EventBatch, LogSource, Origin, Places, Reject, Rows
+from kyber.logs.batch import ABSENT, TOGETHER, Codes, Column, EventBatch, LogSource, Origin, Places, Reject, Rows, Sieve
 from kyber.logs.schema import table
 from kyber.logs.store.index import StoreError
 from kyber.logs.values import NO_TIME, Value
@@ -431,6 +431,9 @@ class _Records:
         for start in range(0, len(array), TOGETHER):
             some = ends[start : start + TOGETHER + 1]
             yield bytes(data[int(some[0]) : int(some[-1])]) if data is not None else b"", some[1:] - some[0]
+
+    def sieved(self, sieve: Sieve, rows: Places) -> Rows:
+        return sieve.rows(self.joined(rows))
 
     def origin(self, row: int) -> Origin:
         fingerprint: Any = self._fingerprints.at(row)

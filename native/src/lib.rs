@@ -1,0 +1,456 @@
+//! JSON lines in, the values of each shape of event as codes out: what `kyber.logs.shapes` does, without an object for
+//! each value. Lines that are not plain are given back, to be read by those who read everything.
+#![forbid(unsafe_code)]
+
+mod scan;
+
+use ahash::AHashMap;
+use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
+use memchr::memchr;
+use pyo3::exceptions::{PyIndexError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+/// Different keys after different keys that are told apart; events with more are given back.
+const MAX_NODES: usize = 200_000;
+const UNKNOWN: i32 = -2;
+const ODD: i32 = -1;
+
+/// A key, after the keys of the nodes before it. `shape`: of events that end here.
+struct Node {
+    key: Box<[u8]>,
+    before: u32,
+    next: AHashMap<Box<[u8]>, u32>,
+    likely: u32,
+    shape: i32,
+}
+
+/// Events with the same keys: the values that are kept, and the records.
+#[derive(Default)]
+struct Shape {
+    columns: Vec<Column>,
+    records: Records,
+}
+
+/// The values at one place of the events, each distinct one once. `known`: bytes, about, that they take.
+#[derive(Default)]
+struct Column {
+    place: usize,
+    codes: Vec<i32>,
+    index: AHashMap<Box<[u8]>, i32>,
+    known: usize,
+}
+
+impl Column {
+    fn at(place: usize) -> Self {
+        Column {
+            place,
+            ..Column::default()
+        }
+    }
+
+    fn push(&mut self, value: &[u8]) -> usize {
+        let value = scan::canonical(value);
+        let next = self.index.len() as i32;
+        if let Some(code) = self.index.get(&*value) {
+            self.codes.push(*code);
+            return 0;
+        }
+        self.index.insert((*value).into(), next);
+        self.codes.push(next);
+        let size = 100 + value.len();
+        self.known += size;
+        size
+    }
+
+    /// The codes; the values in the order of their codes, as a JSON array; and whether one of them is an array itself.
+    fn done(self) -> Done {
+        let mut values: Vec<(i32, Box<[u8]>)> = self
+            .index
+            .into_iter()
+            .map(|(value, code)| (code, value))
+            .collect();
+        values.sort_unstable_by_key(|(code, _)| *code);
+        let mut json = Vec::with_capacity(self.known);
+        for (_, value) in &values {
+            json.push(if json.is_empty() { b'[' } else { b',' });
+            json.extend_from_slice(value);
+        }
+        json.extend_from_slice(if json.is_empty() { b"[]" } else { b"]" });
+        Done {
+            codes: self.codes,
+            arrays: values.iter().any(|(_, value)| value[0] == b'['),
+            json,
+        }
+    }
+}
+
+struct Done {
+    codes: Vec<i32>,
+    json: Vec<u8>,
+    arrays: bool,
+}
+
+#[derive(Default)]
+struct Records {
+    raw: Vec<u8>,
+    ends: Vec<u64>,
+    numbers: Vec<u64>,
+    offsets: Vec<u64>,
+}
+
+/// Gathers the events of JSON lines by their shape.
+///
+/// `chosen(keys)` is asked once a shape, with the keys in order, and answers with the places of those whose values are
+/// kept; None, where such events are to be given back.
+#[pyclass]
+struct Gatherer {
+    chosen: PyObject,
+    nodes: Vec<Node>,
+    shapes: Vec<Shape>,
+    values: Vec<scan::Span>,
+    /// Bytes, about, of all that is held.
+    #[pyo3(get)]
+    size: usize,
+}
+
+#[pymethods]
+impl Gatherer {
+    #[new]
+    fn new(chosen: PyObject) -> Self {
+        let root = Node {
+            key: Box::default(),
+            before: 0,
+            next: AHashMap::new(),
+            likely: 0,
+            shape: ODD,
+        };
+        Gatherer {
+            chosen,
+            nodes: vec![root],
+            shapes: Vec::new(),
+            values: Vec::new(),
+            size: 0,
+        }
+    }
+
+    /// Takes the whole lines that stand in `data` from `begin` to `end`; the first is record `number`, and begins at
+    /// `offset` of its input. Answers with the runs of lines that it does not take: where each begins and ends in
+    /// `data`, and how many lines stand before it. A line of more than `longest` bytes is not taken.
+    #[allow(clippy::too_many_arguments)]
+    fn feed(
+        &mut self,
+        py: Python<'_>,
+        data: &[u8],
+        begin: usize,
+        end: usize,
+        number: u64,
+        offset: u64,
+        longest: usize,
+    ) -> PyResult<Vec<(usize, usize, u64)>> {
+        let all = data
+            .get(begin..end)
+            .ok_or_else(|| PyIndexError::new_err("no such bytes"))?;
+        let valid = std::str::from_utf8(all).is_ok();
+        let mut left: Vec<(usize, usize, u64)> = Vec::new();
+        let (mut at, mut lines) = (0, 0);
+        while at < all.len() {
+            let stop = memchr(b'\n', &all[at..]).map_or(all.len(), |length| at + length);
+            let line = &all[at..stop];
+            let after = (stop + 1).min(all.len());
+            let usable = line.len() <= longest && (valid || std::str::from_utf8(line).is_ok());
+            if !(usable && self.take_line(py, line, number + lines, offset + at as u64)?) {
+                match left.last_mut() {
+                    Some(last) if last.1 == begin + at => last.1 = begin + after,
+                    _ => left.push((begin + at, begin + after, lines)),
+                }
+            }
+            at = after;
+            lines += 1;
+        }
+        Ok(left)
+    }
+
+    /// The shapes of which there are events: number of the shape, of its events, and of the bytes that they take.
+    fn held(&self) -> Vec<(usize, usize, usize)> {
+        let sizes = self
+            .shapes
+            .iter()
+            .map(|one| (one.records.ends.len(), one.size()));
+        sizes
+            .enumerate()
+            .filter(|(_, (rows, _))| *rows > 0)
+            .map(|(shape, (rows, size))| (shape, rows, size))
+            .collect()
+    }
+
+    /// What was kept of a shape. Then nothing is held of it.
+    fn given(&mut self, shape: usize) -> PyResult<Piece> {
+        let held = self.shape(shape)?;
+        let size = held.size();
+        let records = std::mem::take(&mut held.records);
+        let anew: Vec<Column> = held
+            .columns
+            .iter()
+            .map(|one| Column::at(one.place))
+            .collect();
+        let columns = std::mem::replace(&mut held.columns, anew)
+            .into_iter()
+            .map(Column::done)
+            .collect();
+        self.size -= size;
+        Ok(Piece { columns, records })
+    }
+
+    /// Keeps the values at these places of the events to come. Nothing may be held of the shape.
+    fn keep(&mut self, shape: usize, places: Vec<usize>) -> PyResult<()> {
+        let held = self.shape(shape)?;
+        if !held.records.ends.is_empty() {
+            return Err(PyValueError::new_err("events of the shape are held"));
+        }
+        held.columns = places.into_iter().map(Column::at).collect();
+        Ok(())
+    }
+}
+
+impl Shape {
+    fn size(&self) -> usize {
+        self.records.raw.len() + self.columns.iter().map(|one| one.known).sum::<usize>()
+    }
+}
+
+impl Gatherer {
+    fn shape(&mut self, number: usize) -> PyResult<&mut Shape> {
+        self.shapes
+            .get_mut(number)
+            .ok_or_else(|| PyIndexError::new_err("no such shape"))
+    }
+
+    fn take_line(
+        &mut self,
+        py: Python<'_>,
+        line: &[u8],
+        number: u64,
+        offset: u64,
+    ) -> PyResult<bool> {
+        self.values.clear();
+        let nodes = &mut self.nodes;
+        let mut at = 0u32;
+        let found = scan::flat(line, &mut self.values, |key| {
+            step(nodes, at, key).map(|next| at = next).is_some()
+        });
+        if found.is_none() {
+            return Ok(false);
+        }
+        let shape = match self.nodes[at as usize].shape {
+            UNKNOWN => self.shape_of(py, at)?,
+            known => known,
+        };
+        if shape == ODD {
+            return Ok(false);
+        }
+        let shape = &mut self.shapes[shape as usize];
+        for column in &mut shape.columns {
+            let (begin, end) = self.values[column.place];
+            self.size += column.push(&line[begin as usize..end as usize]);
+        }
+        shape.records.raw.extend_from_slice(line);
+        shape.records.ends.push(shape.records.raw.len() as u64);
+        shape.records.numbers.push(number);
+        shape.records.offsets.push(offset);
+        self.size += line.len();
+        Ok(true)
+    }
+
+    /// The shape of the events whose last key is a node's; asked for when the first one comes.
+    fn shape_of(&mut self, py: Python<'_>, last: u32) -> PyResult<i32> {
+        let mut keys = Vec::new();
+        let mut at = last;
+        while at != 0 {
+            keys.push(String::from_utf8_lossy(&self.nodes[at as usize].key).into_owned());
+            at = self.nodes[at as usize].before;
+        }
+        keys.reverse();
+        let chosen: Option<Vec<usize>> = self.chosen.call1(py, (keys,))?.extract(py)?;
+        let shape = match chosen {
+            Some(places) => {
+                let columns = places.into_iter().map(Column::at).collect();
+                self.shapes.push(Shape {
+                    columns,
+                    records: Records::default(),
+                });
+                self.shapes.len() as i32 - 1
+            }
+            None => ODD,
+        };
+        self.nodes[last as usize].shape = shape;
+        Ok(shape)
+    }
+}
+
+/// From a node by a key to the next; None where there are too many.
+fn step(nodes: &mut Vec<Node>, at: u32, key: &[u8]) -> Option<u32> {
+    let here = &nodes[at as usize];
+    if here.likely != 0 && *nodes[here.likely as usize].key == *key {
+        return Some(here.likely);
+    }
+    let next = match here.next.get(key) {
+        Some(next) => *next,
+        None if nodes.len() >= MAX_NODES => return None,
+        None => {
+            let next = nodes.len() as u32;
+            nodes.push(Node {
+                key: key.into(),
+                before: at,
+                next: AHashMap::new(),
+                likely: 0,
+                shape: UNKNOWN,
+            });
+            nodes[at as usize].next.insert(key.into(), next);
+            next
+        }
+    };
+    nodes[at as usize].likely = next;
+    Some(next)
+}
+
+/// Events of one shape: their records, and a column of each value that was kept.
+#[pyclass]
+struct Piece {
+    columns: Vec<Done>,
+    records: Records,
+}
+
+impl Piece {
+    fn record(&self, row: usize) -> PyResult<&[u8]> {
+        let end = *self
+            .records
+            .ends
+            .get(row)
+            .ok_or_else(|| PyIndexError::new_err("no such row"))?;
+        let begin = if row == 0 {
+            0
+        } else {
+            self.records.ends[row - 1]
+        };
+        Ok(&self.records.raw[begin as usize..end as usize])
+    }
+}
+
+#[pymethods]
+impl Piece {
+    fn __len__(&self) -> usize {
+        self.records.ends.len()
+    }
+
+    /// The record of a row.
+    fn __getitem__<'py>(&self, py: Python<'py>, row: usize) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, self.record(row)?))
+    }
+
+    /// A column's codes, 32 bits each in the machine's order; the values that they mean, as a JSON array; and whether
+    /// one of these is an array itself.
+    fn column<'py>(
+        &self,
+        py: Python<'py>,
+        number: usize,
+    ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>, bool)> {
+        let one = self
+            .columns
+            .get(number)
+            .ok_or_else(|| PyIndexError::new_err("no such column"))?;
+        Ok((
+            PyBytes::new(py, bytemuck::cast_slice(&one.codes)),
+            PyBytes::new(py, &one.json),
+            one.arrays,
+        ))
+    }
+
+    /// Each row's number in its input.
+    fn numbers(&self) -> Vec<u64> {
+        self.records.numbers.clone()
+    }
+
+    /// Where each row's record begins in its input.
+    fn offsets(&self) -> Vec<u64> {
+        self.records.offsets.clone()
+    }
+
+    /// The records of some rows, one after the other, and where each of them ends. Rows and ends: 64 bits each.
+    fn joined<'py>(
+        &self,
+        py: Python<'py>,
+        rows: &[u8],
+    ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
+        let (mut raw, mut ends) = (Vec::new(), Vec::<u64>::new());
+        for row in numbers_in(rows) {
+            raw.extend_from_slice(self.record(row)?);
+            ends.push(raw.len() as u64);
+        }
+        Ok((
+            PyBytes::new(py, &raw),
+            PyBytes::new(py, bytemuck::cast_slice(&ends)),
+        ))
+    }
+
+    /// Which records of some rows (64 bits each) a sieve holds back: one byte each, 1 or 0.
+    fn sieved<'py>(
+        &self,
+        py: Python<'py>,
+        rows: &[u8],
+        sieve: &Sieve,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let mut blurred = Vec::new();
+        let found: PyResult<Vec<u8>> = numbers_in(rows)
+            .map(|row| Ok(u8::from(sieve.holds(self.record(row)?, &mut blurred))))
+            .collect();
+        Ok(PyBytes::new(py, &found?))
+    }
+}
+
+fn numbers_in(bytes: &[u8]) -> impl Iterator<Item = usize> + '_ {
+    bytes
+        .chunks_exact(8)
+        .map(|eight| u64::from_ne_bytes(eight.try_into().unwrap_or_default()) as usize)
+}
+
+/// Finds the records in which some text may stand; see `kyber.logs.sigma.judge.Sieve`.
+#[pyclass]
+struct Sieve {
+    blurred: AhoCorasick,
+    exact: AhoCorasick,
+}
+
+#[pymethods]
+impl Sieve {
+    /// `blurred`: looked for with the bit 0x20 set in every byte; `exact`: looked for as they stand.
+    #[new]
+    fn new(blurred: Vec<Vec<u8>>, exact: Vec<Vec<u8>>) -> PyResult<Self> {
+        Ok(Sieve {
+            blurred: searcher(&blurred)?,
+            exact: searcher(&exact)?,
+        })
+    }
+}
+
+impl Sieve {
+    fn holds(&self, record: &[u8], blurred: &mut Vec<u8>) -> bool {
+        blurred.clear();
+        blurred.extend(record.iter().map(|sign| sign | 0x20));
+        self.blurred.is_match(&*blurred) || self.exact.is_match(record)
+    }
+}
+
+fn searcher(needles: &[Vec<u8>]) -> PyResult<AhoCorasick> {
+    let kind = AhoCorasickBuilder::new()
+        .match_kind(MatchKind::LeftmostFirst)
+        .build(needles);
+    kind.map_err(|error| PyValueError::new_err(error.to_string()))
+}
+
+#[pymodule]
+fn kyber_columns(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<Gatherer>()?;
+    module.add_class::<Piece>()?;
+    module.add_class::<Sieve>()
+}

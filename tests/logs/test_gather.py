@@ -1,0 +1,172 @@
+"""JSON lines gathered natively are the events that they are otherwise: the same values, records and rejects."""
+
+import json
+from datetime import UTC, datetime
+from io import BytesIO
+from itertools import pairwise
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import orjson
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from kyber.logs import gather, parse
+from kyber.logs.batch import Chunk, EventBatch, Origin
+from kyber.logs.formats import Context
+from kyber.logs.formats.known import FORMATS
+from kyber.logs.parse import Batching, Job, Tally
+from kyber.logs.records import Block, blocks
+from kyber.logs.sigma.judge import Sieve
+from kyber.logs.sigma.predicate import ANY, Glob
+from tests.logs.test_shapes import together
+
+pytestmark = pytest.mark.skipif(not gather.NATIVE, reason="the extension is not installed: make native")
+
+# -0.0 is left out: for Python it equals 0.0, so that a column of events in which both stand holds either.
+PLAIN = st.text(max_size=6) | st.sampled_from(("å", "\u2028", "a/b", "\x7f", "K", "\U0001f600"))
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | PLAIN
+    | st.integers(-(2**70), 2**70)
+    | st.integers(-20, 20)
+    | st.floats(allow_nan=False).map(lambda one: one or 0.0)
+)
+EVENTS = st.dictionaries(
+    st.sampled_from(("a", "b", "å", "", "A")) | PLAIN, SCALARS | st.lists(SCALARS, max_size=3), max_size=4
+)
+ODD = st.sampled_from(
+    (
+        b"", b" ", b"[]", b"{}", b"{", b'{"a":}', b'{"a":1,}', b'{"a":1}}', b'{"a":01}', b'{"a":-0}', b'{"a":1.}',
+        b'{"a":.5}', b'{"a":1e5}', b'{"a":1E400}', b'{"a":-}', b'{"a":+1}', b'{"a":NaN}', b'{"a":tru}', b'{"a":nulll}',
+        b'{"a":1.0}', b'{"a":1.00}', b'{"a":0.1}', b'{"a":18446744073709551615}',
+        b'{"a":-9223372036854775808}', b'{"a":-9223372036854775809}', b'{"a":9999999999999999999}',
+        b'{"a":"\\u00e5"}', b'{"a":"\xc3\xa5"}', b'{"a":"\\/"}', b'{"a":"/"}', b'{"a":"\\ud83d\\ude00"}',
+        b'{"a":"\\ud83d"}', b'{"a":"\\x"}', b'{"a":"\\u12"}', b'{"a":"\\u+123"}', b'{"a":"\x01"}', b'{"a":"\t"}',
+        b'{"a":"x', b'{"a":"\xe5"}', b'{"\\u0061":1}', b'{"a":1,"a":2}', b'\xef\xbb\xbf{"a":1}', b'{"a":1}\r',
+        b' { "a" : [ 1 , "x" ] , "b" : [] } ', b'{"a":[1,]}', b'{"a":[[1]]}', b'{"a":[1,2],"b":[1, 2]}', b"\x00",
+        b'{"a":{"b":1}}', b'{"a":"\\\\","b":"\\""}', b'{"a":"' + b"x" * 40 + b'"}',
+    )
+)  # fmt: skip
+
+
+@st.composite
+def lines(draw: st.DrawFn) -> list[bytes]:
+    """Lines of JSON, few shapes among them, some odd, some hardly JSON."""
+    kinds = draw(st.lists(EVENTS, min_size=1, max_size=3))
+
+    def line() -> bytes:
+        if draw(st.integers(0, 3)) == 0:
+            return draw(ODD)
+        event = {
+            key: draw(st.sampled_from((value, draw(SCALARS)))) for key, value in draw(st.sampled_from(kinds)).items()
+        }
+        text = json.dumps(event, ensure_ascii=draw(st.booleans()), indent=None)
+        return text.encode("utf-8", "surrogatepass").replace(b"\n", b" ")
+
+    return [line() for _ in range(draw(st.integers(0, 25)))]
+
+
+def read(data: bytes, size: int, *, native: bool, wanted: frozenset[str]) -> tuple[list[EventBatch], Tally]:
+    """The batches of some lines, read in pieces of about some bytes."""
+    form, tally = FORMATS["json"], Tally()
+    with patch.object(parse, "NATIVE", native):
+        origin = Origin("s", "f", b"", UTC)
+        job = Job(source="s", inputs=(), zone=UTC)
+        batching = Batching(form, Context(reference=datetime.max, zone=UTC), origin, job, tally, wanted)
+    assert (batching.gathering is not None) == native
+    found = [one for some in blocks(BytesIO(data), size) for one in batching.take(some)]
+    return [*found, *batching.finish()], tally
+
+
+def small() -> Any:
+    return patch.multiple(gather, READY=4, PENDING=400), patch.multiple(parse, FEW=2)
+
+
+@given(lines(), st.integers(1, 200), st.sets(st.sampled_from(("a", "b", "å"))), st.booleans())
+@example([b'{"a":"\\u00e5"}', b'{"a":"\xc3\xa5"}', b'{"a":1}', b'{"a":1.0}', b'{"a":true}'] * 2, 50, {"a"}, True)
+def test_lines_gathered_natively_are_the_same_events(
+    some: list[bytes], size: int, wanted: set[str], ended: bool
+) -> None:
+    data = b"\n".join(some) + (b"\n" if ended else b"")
+    slow, counted = read(data, size, native=False, wanted=frozenset(wanted))
+    bounds, few = small()
+    with bounds, few:
+        fast, tally = read(data, size, native=True, wanted=frozenset(wanted))
+    assert together(fast) == together(slow)
+    assert tally == counted
+    for batch in fast:
+        for name in batch.names:
+            column = batch.column(name)
+            assert column is not None
+            kept = [(type(one), one) for one in column.values]
+            assert len(kept) == len(set(kept)), "each value stands once"
+
+
+@given(lines(), st.integers(1, 60))
+def test_blocks_are_the_lines_of_their_input(some: list[bytes], size: int) -> None:
+    data = b"\n".join(some)
+    number, offset = 1, 0
+    for block in blocks(BytesIO(data), size):
+        if isinstance(block, Chunk):
+            assert (block.first, block.offsets[0]) == (number, offset)
+            assert max(map(len, some)) >= size
+            return
+        assert (block.number, block.offset) == (number, offset)
+        assert block.data[block.begin : block.end] == data[offset : offset + block.end - block.begin]
+        number, offset = number + block.lines, offset + block.end - block.begin
+    assert offset == len(data)
+
+
+@given(
+    st.lists(st.text("aAkKbB\u212a\u0130\\u0/1\u00e5", max_size=12), min_size=1, max_size=8),
+    st.sampled_from(("abk", "kkk", "bab")),
+)
+def test_records_sieved_natively_are_those_that_may_hold_a_keyword(values: list[str], keyword: str) -> None:
+    sieve = Sieve.of([Glob((ANY, keyword, ANY))])
+    assert sieve is not None
+    data = b"".join(orjson.dumps({"a": one}) + b"\n" for one in values)
+    with patch.object(parse, "FEW", 1):
+        (batch,), _ = read(data, 2**20, native=True, wanted=frozenset())
+    rows = np.arange(batch.rows)
+    found = batch.read.sieved(sieve, rows)
+    joined = sieve.rows(batch.read.joined(rows))
+    assert not (found & ~joined).any(), "no more than the records looked at together"
+    for value, record, held in zip((values[one - 1] for one in batch.records), batch.raw, found.tolist(), strict=True):
+        assert held or keyword not in value.casefold(), record
+
+
+def test_a_hostile_log_of_ever_new_keys_is_read_all_the_same() -> None:
+    data = b"".join(b'{"k%d":1}\n' % number for number in range(300))
+    with patch.object(gather, "MAX_SHAPES", 20), patch.object(parse, "FEW", 1):
+        found, tally = read(data, 1_000, native=True, wanted=frozenset())
+    assert sum(batch.rows for batch in found) == tally.events == tally.records == 300
+
+
+def test_a_line_longer_than_the_limit_is_cut_and_marked_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gather, "MAX_RECORD", 30)
+    monkeypatch.setattr("kyber.logs.records.MAX_RECORD", 30)
+    data = b'{"a":1}\n{"a":"' + b"x" * 100 + b'"}\n{"a":2}\n'
+    found, tally = read(data, 2**20, native=True, wanted=frozenset())
+    assert (tally.cut, tally.events, dict(tally.rejected)) == (1, 2, {"F41": 1})
+    assert sorted(number for batch in found for number in batch.records) == [1, 3]
+
+
+def test_only_columns_that_are_asked_for_are_made_the_next_time() -> None:
+    data = b"".join(b'{"a":%d,"b":"x","c":null}\n' % number for number in range(40))
+    made: list[set[str]] = []
+    with patch.multiple(gather, READY=10, PENDING=2**30), patch.object(parse, "FEW", 1):
+        form = FORMATS["json"]
+        gathering = gather.Gathering(form.column, frozenset(("a", "b")))
+        for begin, end in pairwise(range(0, len(data) + 1, len(data) // 4)):
+            begin, end = (data.rfind(b"\n", 0, one) + 1 for one in (begin, end))
+            assert list(gathering.feed(Block(data, begin, end, 1, begin))) == []
+            for piece in gathering.ready():
+                made.append(set(piece.fields.columns))
+                assert piece.fields.column("c") is not None
+    assert made[0] == {"a", "b"}
+    assert made[1:] == [{"c"}] * (len(made) - 1)
+    assert len(made) > 1
