@@ -4,8 +4,9 @@
 
 mod scan;
 
-use ahash::AHashMap;
+use ahash::{AHashMap, RandomState};
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
+use hashbrown::HashTable;
 use memchr::memchr;
 use pyo3::exceptions::{PyIndexError, PyValueError};
 use pyo3::prelude::*;
@@ -32,13 +33,16 @@ struct Shape {
     records: Records,
 }
 
-/// The values at one place of the events, each distinct one once. `known`: bytes, about, that they take.
+/// The values at one place of the events, each distinct one once: as a JSON array that is still open, and where each
+/// stands in it. `index` finds the code of a value by its hash.
 #[derive(Default)]
 struct Column {
     place: usize,
     codes: Vec<i32>,
-    index: AHashMap<Box<[u8]>, i32>,
-    known: usize,
+    json: Vec<u8>,
+    spans: Vec<(usize, usize)>,
+    index: HashTable<i32>,
+    arrays: bool,
 }
 
 impl Column {
@@ -49,42 +53,49 @@ impl Column {
         }
     }
 
-    fn push(&mut self, value: &[u8]) -> usize {
-        let value = scan::canonical(value);
-        let next = self.index.len() as i32;
-        if let Some(code) = self.index.get(&*value) {
+    /// Adds an event's value; about how many bytes more that takes.
+    fn push(&mut self, value: &[u8], hashed: &RandomState) -> usize {
+        let value = &*scan::canonical(value);
+        let hash = hashed.hash_one(value);
+        let (json, spans) = (&mut self.json, &mut self.spans);
+        let at = |code: i32| spans[code as usize];
+        if let Some(code) = self.index.find(hash, |code| {
+            let (begin, end) = at(*code);
+            json[begin..end] == *value
+        }) {
             self.codes.push(*code);
-            return 0;
+            return 4;
         }
-        self.index.insert((*value).into(), next);
-        self.codes.push(next);
-        let size = 100 + value.len();
-        self.known += size;
-        size
+        let code = spans.len() as i32;
+        json.push(if spans.is_empty() { b'[' } else { b',' });
+        spans.push((json.len(), json.len() + value.len()));
+        json.extend_from_slice(value);
+        self.arrays |= value.first() == Some(&b'[');
+        self.index.insert_unique(hash, code, |code| {
+            let (begin, end) = spans[*code as usize];
+            hashed.hash_one(&json[begin..end])
+        });
+        self.codes.push(code);
+        31 + value.len()
     }
 
-    /// The codes; the values in the order of their codes, as a JSON array; and whether one of them is an array itself.
-    fn done(self) -> Done {
-        let mut values: Vec<(i32, Box<[u8]>)> = self
-            .index
-            .into_iter()
-            .map(|(value, code)| (code, value))
-            .collect();
-        values.sort_unstable_by_key(|(code, _)| *code);
-        let mut json = Vec::with_capacity(self.known);
-        for (_, value) in &values {
-            json.push(if json.is_empty() { b'[' } else { b',' });
-            json.extend_from_slice(value);
-        }
-        json.extend_from_slice(if json.is_empty() { b"[]" } else { b"]" });
+    /// Bytes, about.
+    fn size(&self) -> usize {
+        4 * self.codes.len() + 26 * self.spans.len() + self.json.len()
+    }
+
+    fn done(mut self) -> Done {
+        self.json
+            .extend_from_slice(if self.json.is_empty() { b"[]" } else { b"]" });
         Done {
             codes: self.codes,
-            arrays: values.iter().any(|(_, value)| value[0] == b'['),
-            json,
+            json: self.json,
+            arrays: self.arrays,
         }
     }
 }
 
+/// A column's codes; the values in the order of their codes, as a JSON array; whether one of them is an array itself.
 struct Done {
     codes: Vec<i32>,
     json: Vec<u8>,
@@ -109,6 +120,7 @@ struct Gatherer {
     nodes: Vec<Node>,
     shapes: Vec<Shape>,
     values: Vec<scan::Span>,
+    hashed: RandomState,
     /// Bytes, about, of all that is held.
     #[pyo3(get)]
     size: usize,
@@ -130,6 +142,7 @@ impl Gatherer {
             nodes: vec![root],
             shapes: Vec::new(),
             values: Vec::new(),
+            hashed: RandomState::new(),
             size: 0,
         }
     }
@@ -215,7 +228,7 @@ impl Gatherer {
 
 impl Shape {
     fn size(&self) -> usize {
-        self.records.raw.len() + self.columns.iter().map(|one| one.known).sum::<usize>()
+        self.records.raw.len() + self.columns.iter().map(|one| one.size()).sum::<usize>()
     }
 }
 
@@ -252,7 +265,7 @@ impl Gatherer {
         let shape = &mut self.shapes[shape as usize];
         for column in &mut shape.columns {
             let (begin, end) = self.values[column.place];
-            self.size += column.push(&line[begin as usize..end as usize]);
+            self.size += column.push(&line[begin as usize..end as usize], &self.hashed);
         }
         shape.records.raw.extend_from_slice(line);
         shape.records.ends.push(shape.records.raw.len() as u64);
