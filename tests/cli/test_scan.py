@@ -30,7 +30,9 @@ CODE: Final = "010190-901R"
 FOUND_IN_EXAMPLE: Final = {
     "linux_backup_failed",
     "linux_disk_full",
+    "linux_logging_stopped",
     "linux_service_failed",
+    "linux_ssh_address_guessing",
     "linux_ssh_login_accepted",
     "linux_ssh_login_first_source",
     "linux_ssh_password_guessed",
@@ -680,7 +682,7 @@ def test_progress_is_not_shown_where_standard_error_is_no_terminal(forced: dict[
         [*KYBER, "scan", str(SAMPLES)], cwd=ROOT, capture_output=True, check=True, env={**os.environ, **forced}
     )
     assert run.stderr == b""
-    assert b"34 findings" in run.stdout
+    assert b"36 findings" in run.stdout
 
 
 def test_progress_is_shown_on_a_terminal_and_cleared() -> None:

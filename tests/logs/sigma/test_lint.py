@@ -304,6 +304,7 @@ ARGUED = {
     ("proc_creation_win_regedit_import_keys.yml", "R71"): "as above",
     ("lnx_sudo_exploit_cve_2019_14287.yml", "R73"): "USER is how sudo itself writes it",
     ("win_sshd_openssh_server_listening_on_socket.yml", "R73"): "OpenSSH writes payload, PowerShell Payload",
+    ("win_system_lpe_indicators_tabtip.yml", "R73"): "DistributedCOM writes param3, PrintService Param3",
     ("proc_creation_win_powershell_susp_child_processes.yml", "R75"): "an empty text with contains, in a filter",
 }  # fmt: skip
 """The warnings about reviewed rules: each was looked at."""
