@@ -28,6 +28,7 @@ KYBER: Final = (sys.executable, "-c", "from kyber.cli import main; main()")
 CODE: Final = "010190-901R"
 """A personal identity code that nobody has."""
 FOUND_IN_EXAMPLE: Final = {
+    "backup_missing",
     "linux_backup_failed",
     "linux_disk_full",
     "linux_logging_stopped",
@@ -476,7 +477,7 @@ def test_a_source_that_is_not_active_is_not_read(county: Path, folder: Path) -> 
     source = county / "sources" / "ad-domain-controllers.yaml"
     source.write_text(source.read_text(encoding="utf-8") + "\nstatus: retired\n", encoding="utf-8")
     names = {one["rule"]["name"] for one in records(kyber("scan", "--workspace", county, "--json"))}
-    assert names == {name for name in FOUND_IN_EXAMPLE if name.startswith(("linux", "log"))}
+    assert names == {name for name in FOUND_IN_EXAMPLE if name.startswith(("backup", "linux", "log"))}
 
 
 def test_a_source_whose_logs_are_gone_is_told_and_the_others_are_read(county: Path, folder: Path) -> None:
