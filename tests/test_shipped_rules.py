@@ -44,18 +44,41 @@ GROUNDS: Final = {
 TECHNIQUE: Final = re.compile(r"attack\.t\d{4}(\.\d{3})?")
 
 FOUND_IN_SAMPLES: Final = frozenset(
-    """
-    backup_missing exchange_mailbox_forward linux_audit_weakened linux_backup_failed linux_cron_suspicious_job
-    linux_database_dump_by_person linux_disk_failing linux_disk_full linux_file_system_read_only
-    linux_identity_code_in_log linux_logging_stopped linux_out_of_memory_kill linux_service_failed
-    linux_service_failing linux_ssh_login_accepted linux_ssh_login_first_source linux_ssh_password_guessed
-    linux_ssh_password_guessing linux_ssh_root_password linux_sudo_not_permitted log_source_silent
-    time_sync_missing windows_administrator_added windows_database_dump_by_person windows_event_log_cleared
-    windows_lsass_dump_command windows_lsass_memory_read windows_powershell_download_run windows_service_crashed
-    windows_shared_account_logon windows_unexpected_shutdown
-    """.split()
+    (
+        "backup_missing",
+        "exchange_mailbox_forward",
+        "linux_audit_weakened",
+        "linux_backup_failed",
+        "linux_cron_suspicious_job",
+        "linux_database_dump_by_person",
+        "linux_disk_failing",
+        "linux_disk_full",
+        "linux_file_system_read_only",
+        "linux_identity_code_in_log",
+        "linux_logging_stopped",
+        "linux_out_of_memory_kill",
+        "linux_service_failed",
+        "linux_service_failing",
+        "linux_ssh_login_accepted",
+        "linux_ssh_login_first_source",
+        "linux_ssh_password_guessed",
+        "linux_ssh_password_guessing",
+        "linux_ssh_root_password",
+        "linux_sudo_not_permitted",
+        "log_source_silent",
+        "time_sync_missing",
+        "windows_administrator_added",
+        "windows_database_dump_by_person",
+        "windows_event_log_cleared",
+        "windows_lsass_dump_command",
+        "windows_lsass_memory_read",
+        "windows_powershell_download_run",
+        "windows_service_crashed",
+        "windows_shared_account_logon",
+        "windows_unexpected_shutdown",
+    )
 )
-"""What the invented week tells of (see rules/README.md). All else in it is ordinary work, and no rule may fire on it."""
+"""What the invented week tells of (see rules/README.md). All else in it is ordinary work: no rule may fire on it."""
 OF_EVERYTHING: Final = frozenset(("log_source_event",))
 """Rules about any event, of which nothing is a miss: they are tested with the correlations that count them."""
 

@@ -133,7 +133,10 @@ class _Parts:
         if self._result.known:
             yield Text(words.many("findings.known", self._result.known), style="dim")
         found = words.many("findings.count", len(self._result.findings))
-        yield Text(f"{found}, {words.many('findings.events', counts.events_found)}", style="bold")
+        line = Text(f"{found}, {words.many('findings.events', counts.events_found)}", style="bold")
+        if counts.events_found > counts.total.events:
+            line.append(f" ({words('findings.counted-in-each')})", "not bold dim")
+        yield line
         grid = Table.grid(padding=(0, 2))
         for _ in range(4):
             grid.add_column(no_wrap=True)
@@ -181,7 +184,8 @@ class _Parts:
         _add(head, Text(group.rule.title_in(words.language), "bold"), Text(counted))
         yield head
         yield _indented(Text(group.rule.path or group.rule.id, "dim"), 2)
-        shown = group.findings if self._verbose else group.findings[:GROUPS_SHOWN]
+        largest = sorted(group.findings, key=lambda finding: -finding.count)
+        shown = largest if self._verbose else largest[:GROUPS_SHOWN]
         for at, finding in enumerate(shown):
             yield _indented(self._where(finding), 2)
             if at == 0 or self._verbose:
