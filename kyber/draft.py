@@ -19,6 +19,8 @@ from kyber.errors import UsageError
 from kyber.finding import Family
 from kyber.level import Level
 from kyber.logs.batch import EventBatch, LogSource
+from kyber.logs.formats.known import FORMATS
+from kyber.logs.parse import logsource_of
 from kyber.logs.rule_tests import Given, Provenance, RuleTest
 from kyber.logs.schema import Condition, Table
 from kyber.logs.sigma.correlation import Correlation
@@ -69,14 +71,14 @@ class Term:
 
 @dataclass(frozen=True)
 class Line:
-    """One event of a log: its raw records, and what kyber makes of them. `format`: as what they were read.
+    """One event of a log: its raw records, and what kyber makes of them. `given`: as what they were read.
 
     `whole`: the raw records are lines that can be read by themselves.
     """
 
     batch: EventBatch
     row: int
-    format: str
+    given: Given
     whole: bool = True
 
     @cached_property
@@ -111,6 +113,19 @@ class Line:
         service = declared.service or (None if category else self._met(table.services))
         return LogSource(declared.product, category, service)
 
+    def declared(self, asked: LogSource) -> LogSource | None:
+        """What has to be said of the raw records for a rule about `asked` to see them; None: their format says it all.
+
+        What the records or their source tell stands, also where something else is asked.
+        """
+        told, table = self.batch.logsource, self.batch.table
+        needed = LogSource(
+            told.product or asked.product,
+            told.category or (None if asked.category in table.categories else asked.category),
+            told.service or (None if asked.service in table.services else asked.service),
+        )
+        return None if self.given.format and needed == logsource_of(None, FORMATS[self.given.format]) else needed
+
     def _met(self, known: Mapping[str, Sequence[Condition]]) -> str | None:
         met = [
             (sum(len(wanted) for _, wanted in condition), name)
@@ -139,7 +154,8 @@ def _named(column: str, table: Table) -> str:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
     """What is asked of who makes a rule. `next`: what to do about a finding, by language. `sample`: where a test's
-    line is from. `comments`: lines of explanation, by the key above which they stand."""
+    line is from. `comments`: lines of explanation, by the key above which they stand. `every`: what a rule says of the
+    logs that it is about, where that is all of them."""
 
     name: str
     title: str
@@ -157,6 +173,7 @@ class Answers:
     sample: str
     false_positive: str
     comments: Mapping[str, str]
+    every: str
     hit: str
     """The name of the test that is a hit."""
     miss: str
@@ -236,7 +253,7 @@ def _rule(answers: Answers) -> str:
         "description": mask(answers.description),
         "author": answers.author,
         "date": answers.today.isoformat(),
-        "logsource": named,
+        "logsource": named or {"definition": answers.every},
         "detection": {"selection": asked, "condition": "selection"},
         "falsepositives": [mask(answers.false_positive)],
         "level": str(answers.level),
@@ -278,7 +295,9 @@ def _test(
     expect: Any = "match",
 ) -> RuleTest:
     is_event = isinstance(records, Mapping)
-    given = Given(format=line.format if line else None, logsource=answers.logsource if is_event else None)
+    asked = answers.logsource
+    said = (asked if asked != LogSource() else None) if is_event or line is None else line.declared(asked)
+    given = replace(line.given if line else Given(), logsource=said)
     return RuleTest(
         place=Place("draft"),
         name=name,
@@ -387,10 +406,14 @@ def _tests(answers: Answers, tests: Sequence[RuleTest]) -> str:
     listed = []
     for test in tests:
         told: dict[str, Any] = {"name": test.name, "origin": str(test.provenance), "source": test.source}
-        named = {} if test.given.format is None else {"format": test.given.format}
+        named: dict[str, Any] = {} if test.given.format is None else {"format": test.given.format}
         if test.given.logsource is not None:
             said = test.given.logsource
             named |= {key: value for key in LogSource.__slots__ if (value := getattr(said, key)) is not None}
+        if test.lines and test.given.columns:
+            named["columns"] = dict(test.given.columns)
+        if test.lines and test.given.starts is not None:
+            named["starts"] = test.given.starts
         if named:
             told["input"] = named
         told |= {"lines": list(test.lines)} if test.lines else {"events": [dict(one) for one in test.events]}

@@ -1,7 +1,9 @@
 """`kyber rules new`: a few answers in, a rule of the workspace with its tests out, and what the tests come to."""
 
+import os
+import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
@@ -11,7 +13,7 @@ import typer
 
 from kyber.cli.console import ExitCode, Where, plain, root_of, say
 from kyber.cli.files import write_below
-from kyber.cli.reading import known_format, path_jobs
+from kyber.cli.reading import known_format, path_jobs, source_jobs
 from kyber.errors import NothingReadError, UsageError
 from kyber.finding import Family
 from kyber.level import Level
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 
 VALUE_SHOWN: Final = 90
 """Characters of a value that stand in the list to choose from."""
+_NO_FILE: Final = re.compile(r"[\s{}<>\[\]|;,=\"]")
+_ENDING: Final = re.compile(r"\.[A-Za-z]\w{0,7}(\.[0-9]+)?$")
+"""The ending of a file's name, such as in mirth.log or syslog.log.1."""
 _T = TypeVar("_T")
 
 
@@ -59,7 +64,11 @@ def new(
     family: Annotated[Family | None, typer.Option(help="What the rule watches; else security.")] = None,
     level: Annotated[str | None, typer.Option(metavar="LEVEL", help="How serious a finding is; else medium.")] = None,
     product: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The product that the rule is about; else the line's.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The product that the rule is about; else the line's or its source's, and any log where none is told.",
+        ),
     ] = None,
     category: Annotated[str | None, typer.Option(metavar="NAME", help="The category of its events.")] = None,
     service: Annotated[str | None, typer.Option(metavar="NAME", help="The service of its events.")] = None,
@@ -115,13 +124,13 @@ def new(
     called = name or asking.given(None, "name", draft.slug(spoken))
     _check_name(called, here)
     logsource = _logsource(event, product, category, service, asking)
-    kind = family or asking.choice("family", Family, Family.SECURITY)
+    kind = family or asking.choice("family", _named(Family), Family.SECURITY)
     answers = draft.Answers(
         name=called,
         title=spoken,
         description=description or spoken,
         family=kind,
-        level=chosen_level or asking.choice("level", Level, Level.MEDIUM),
+        level=chosen_level or asking.choice("level", _named(Level), Level.MEDIUM),
         logsource=logsource,
         terms=tuple(terms),
         owner=asking.given(owner, "owner", draft.OWNERS[kind]),
@@ -133,6 +142,7 @@ def new(
         sample=asking.given(source, "source", place or words("draft.made-up")),
         false_positive=false_positive or words("draft.false-positive"),
         comments={key: words(f"draft.comment.{key}") for key in ("detection", "falsepositives", "tests")},
+        every=words("draft.every"),
         hit=words("draft.hit"),
         miss=words("draft.miss", field="{field}", value="{value}"),
     )
@@ -149,8 +159,9 @@ def new(
         say(words("draft.private", file=plain(shown[1])))
     if made.misses < draft.MISSES:
         say(words("draft.few-misses", file=plain(shown[1])))
-    say(words("draft.next", rule=plain(shown[0]), tests=plain(shown[1])))
-    if is_wrong(result, strict=False):
+    failed = is_wrong(result, strict=False)
+    say(words("draft.mend" if failed else "draft.next", rule=plain(shown[0]), tests=plain(shown[1])))
+    if failed:
         raise typer.Exit(ExitCode.FOUND)
 
 
@@ -212,12 +223,13 @@ class _Asking:
         """What was said as an option, else the answer."""
         return option if option is not None else self.text(key, usual, needed=needed)
 
-    def choice(self, key: str, among: Iterable[_T], usual: _T) -> _T:
-        """One of some words."""
-        known = {str(one): one for one in among}
+    def choice(self, key: str, among: Mapping[str, _T], usual: _T) -> _T:
+        """One of some words, each with what it means; that itself is understood, too."""
         if self.silent:
             return usual
-        return self.until(key, lambda answer: known.get(answer), str(usual), listed=", ".join(known))
+        known = {**_named(among.values()), **{word.casefold(): one for word, one in among.items()}}
+        shown = next(word for word, one in among.items() if one == usual)
+        return self.until(key, lambda answer: known.get(answer.casefold()), shown, listed=", ".join(among))
 
     def until(self, key: str, understood: Callable[[str], _T | None], usual: str | None, **facts: object) -> _T:
         """An answer that is understood."""
@@ -235,6 +247,10 @@ class _Asking:
         except typer.Abort:
             raise UsageError("no answer came: nothing was written; with options and --yes nothing is asked") from None
         return answer.strip()
+
+
+def _named(among: Iterable[_T]) -> dict[str, _T]:
+    return {str(one): one for one in among}
 
 
 def _level(text: str) -> Level:
@@ -258,7 +274,8 @@ def _asked_origin(event: "Line | None", asking: _Asking) -> "Provenance":
 
     if event is None:
         return Provenance.CONSTRUCTED
-    return asking.choice("origin", Provenance, Provenance.REAL)
+    among = {asking.words(f"draft.origin.{one}"): one for one in Provenance}
+    return asking.choice("origin", among, Provenance.REAL)
 
 
 def _next(text: str, words: "Words") -> dict[str, str]:
@@ -277,7 +294,7 @@ def _choose(event: "Line | None", asking: _Asking) -> "list[Term]":
     names = list(event.fields) if event is not None else []
     if event is not None:
         width = max(map(len, names), default=0)
-        say(asking.words("draft.fields", format=event.format))
+        say(asking.words("draft.fields", format=event.given.format))
         for number, field in enumerate(names, 1):
             value = plain(excerpt(mask(shown(event.fields[field])), VALUE_SHOWN))
             say(f"{number:>4}  {plain(field):<{width}}  {value}")
@@ -310,24 +327,22 @@ def _by_number(text: str, names: list[str]) -> str:
 def _logsource(
     event: "Line | None", product: str | None, category: str | None, service: str | None, asking: _Asking
 ) -> "LogSource":
-    """What the rule is about: as said, else as the line is. Raises UsageError."""
+    """What the rule is about: as said, else as the line is, else any log. Raises UsageError."""
     from kyber.logs.batch import LogSource
     from kyber.logs.formats.known import FORMATS
 
     found = event.logsource if event is not None else LogSource()
-    products = sorted({one.product for one in FORMATS.values() if one.product})
     if product is None and found.product is None:
-        if asking.silent and not (category or service):
+        if asking.silent and event is None and not (category or service):
+            products = sorted({one.product for one in FORMATS.values() if one.product})
             raise UsageError(f"--product is needed: {', '.join(products)}, or another that a source declares")
-        product = None if asking.silent else asking.text("product", "linux", needed=False)
+        product = asking.text("product", "", needed=False)
     if category is None and service is None:
         category, service = found.category, found.service
         if event is None and not asking.silent:
             category = asking.text("category", "", needed=False) or None
             service = None if category else asking.text("service", "", needed=False) or None
     said = (product or found.product, category, service)
-    if not any(said):
-        raise UsageError("a rule needs a product, a category or a service")
     return LogSource(*(one.lower() if one else None for one in said))
 
 
@@ -335,28 +350,52 @@ def _logsource(
 
 
 def _line(text: str, here: "Workspace", form: str | None, now: datetime) -> "tuple[Line, str]":
-    """The event that is meant, and where it is from. Raises NothingReadError for one that cannot be read."""
+    """The event that is meant, and where it is from, read as its source says, if it has one.
+
+    Raises NothingReadError for one that cannot be read, and UsageError for a file that is not there.
+    """
     from kyber.logs.inputs import Input
     from kyber.text import words_for
 
     file, colon, number = text.rpartition(":")
     numbered = bool(colon) and number.isdecimal() and len(number) < 19
-    if text == "-" or _is_file(text) or (numbered and _is_file(file)):
-        named, record = (file, int(number)) if numbered and not _is_file(text) else (text, None)
+    if text == "-" or _is_there(text) or (numbered and _is_there(file)):
+        named, record = (file, int(number)) if numbered and not _is_there(text) else (text, None)
+        if Path(named).is_dir():
+            raise UsageError(f"{named} is a folder: name a file in it")
         jobs, problems = path_jobs(here, [named], None, form, None, now)
         if len(jobs[0].inputs) != 1:
             raise NothingReadError(f"{named} cannot be read" + "".join(f" ({one.code})" for one in problems[:1]))
         told = text if text != "-" else words_for(here.settings.language)("draft.pasted")
-        return _event(jobs[0], jobs[0].inputs[0], record, text), Path(told).name
+        job = _job_of(jobs[0].inputs[0], here, form, now) or jobs[0]
+        return _event(job, jobs[0].inputs[0], record, text), Path(told).name
+    if _is_meant_as_file(file if numbered else text):
+        raise UsageError(f"there is no file {file if numbered else text}")
     content = text.encode("utf-8", "surrogateescape") + b"\n"
     given = Input("line", None, len(content), now, content=content)
     jobs, _ = path_jobs(here, [], None, form, None, now)
     return _event(jobs[0], given, None, "the line"), words_for(here.settings.language)("draft.pasted")
 
 
-def _is_file(text: str) -> bool:
+def _job_of(given: "Input", here: "Workspace", form: str | None, now: datetime) -> "Job | None":
+    """How the registered source whose paths hold a file has it read; None where no active source does."""
+    if given.path is None:
+        return None
+    real = os.path.realpath(given.path)
+    for job in source_jobs(here, now, input_format=form)[0]:
+        if any(one.path is not None and os.path.realpath(one.path) == real for one in job.inputs):
+            return job
+    return None
+
+
+def _is_meant_as_file(text: str) -> bool:
+    """Whether a text is rather the name of a file than a log line: no spaces, and a slash or an ending."""
+    return not _NO_FILE.search(text) and ("/" in text or _ENDING.search(text) is not None)
+
+
+def _is_there(text: str) -> bool:
     try:
-        return Path(text).is_file()
+        return Path(text).exists()
     except (OSError, ValueError):  # a line is too long for a name, or holds what none may
         return False
 
@@ -364,6 +403,7 @@ def _is_file(text: str) -> bool:
 def _event(job: "Job", given: "Input", record: int | None, what: str) -> "Line":
     from kyber.draft import Line
     from kyber.logs.parse import Tally, batches
+    from kyber.logs.rule_tests import Given
     from kyber.logs.stream import ReadingError, Stream
 
     tally = Tally()
@@ -376,7 +416,8 @@ def _event(job: "Job", given: "Input", record: int | None, what: str) -> "Line":
         for batch in batches(stream, form, job, tally, ordered=True):
             row = _row(batch, record)
             if row is not None:
-                return Line(batch, row, form.name, _is_whole(form))
+                read_as = Given(format=form.name, columns=job.columns, starts=job.starts)
+                return Line(batch, row, read_as, _is_whole(form))
     except ReadingError as error:
         raise NothingReadError(f"{what} cannot be read ({error.code})") from None
     finally:
