@@ -19,6 +19,9 @@ ROOT: Final = Path(__file__).parents[2]
 CODE: Final = "010190-901R"
 """A personal identity code that nobody has."""
 LINE: Final = "2026-03-02T22:14:07+02:00 db1 mysqld[71]: Access denied for user app at 192.0.2.5"
+MIRTH: Final = "2026-03-02 22:14:07,123 ERROR [main] engine.tcp.Sender: connection refused"
+"""A line of an application: its format tells no product."""
+REFUSED: Final = ("--where", "message|contains=connection refused")
 USUAL: Final = ("--title", "Denied!", "--yes")
 
 
@@ -92,6 +95,8 @@ def test_every_answer_may_be_an_option() -> None:
     result = new("denied", "--line", LINE, "--where", "message|contains=denied", *given, "--yes")
     assert result.exit_code == 1  # a line of syslog is not declared to be of MySQL, and the test says so
     assert "product mysql: the input is declared to be linux" in result.stdout
+    assert "Next: mend the test that failed, in rules/denied.tests.yaml" in result.stdout
+    assert "look-alikes" not in result.stdout
     written = rule("denied")
     assert (written["title"], written["description"], written["level"]) == (
         "Someone was denied",
@@ -115,6 +120,120 @@ def test_what_is_not_given_is_asked_for_and_fields_are_chosen_by_number() -> Non
     assert written["level"] == "high"
     assert written["kyber"] == {"family": "technical", "owner": "it-operations", "next": {"en": "Look."}}
     assert samples_of("denied")[0]["source"] == "the log"
+
+
+@pytest.mark.parametrize(
+    ("options", "logsource"),
+    [
+        (("--product", "mirth"), {"product": "mirth"}),
+        (("--product", "Linux", "--category", "application"), {"product": "linux", "category": "application"}),
+        (("--product", "mirth", "--service", "engine"), {"product": "mirth", "service": "engine"}),
+        (("--service", "engine"), {"service": "engine"}),
+    ],
+)
+def test_what_a_line_is_said_to_be_stands_in_its_hit_and_its_misses(
+    options: tuple[str, ...], logsource: dict[str, str]
+) -> None:
+    result = new("refused", "--line", MIRTH, *REFUSED, *options, *USUAL)
+    assert result.exit_code == 0, result.output
+    assert rule("refused")["logsource"] == logsource
+    assert [one["input"] for one in samples_of("refused")] == [{"format": "application", **logsource}] * 3
+    assert all(one["lines"] for one in samples_of("refused"))
+    assert "Next: put real look-alikes" in result.stdout
+
+
+def test_what_the_format_tells_is_not_said_again() -> None:
+    assert new("denied", "--line", LINE, "--where", "process.name", "--product", "linux", *USUAL).exit_code == 0
+    assert samples_of("denied")[0]["input"] == {"format": "syslog"}
+    sshd = LINE.replace("mysqld", "sshd")
+    assert new("sshd", "--line", sshd, "--where", "message", "--service", "sshd", *USUAL).exit_code == 0
+    assert rule("sshd")["logsource"] == {"product": "linux", "service": "sshd"}
+    assert samples_of("sshd")[0]["input"] == {"format": "syslog"}  # the field table knows sshd's events
+
+
+def test_a_line_of_no_known_product_makes_a_rule_for_any_log() -> None:
+    result = new("refused", "--line", MIRTH, *REFUSED, *USUAL)
+    assert result.exit_code == 0, result.output
+    assert rule("refused")["logsource"] == {"definition": "any log"}
+    assert [one["input"] for one in samples_of("refused")] == [{"format": "application"}] * 3
+
+
+def test_no_product_is_what_is_usual_where_the_line_tells_none() -> None:
+    result = asked(MIRTH, "3=refused", "Refused!", "", "", "", "", "", "", "", "")
+    assert result.exit_code == 0, result.output
+    assert "Product, such as linux or windows (empty: any log):\n" in result.stderr
+    assert rule("refused")["logsource"] == {"definition": "any log"}
+
+
+def test_without_a_line_too_a_rule_may_be_about_any_log() -> None:
+    result = asked("", "a=x", "Any!", "", "", "", "", "", "", "", "", "")
+    assert result.exit_code == 0, result.output
+    assert rule("any")["logsource"] == {"definition": "any log"}
+    assert ["input" in one for one in samples_of("any")] == [False] * 3
+
+
+def test_a_line_is_read_as_its_registered_source_has_it() -> None:
+    Path("logs").mkdir()
+    Path("logs/engine.log").write_text(f"{MIRTH}\n  at line 7\n{MIRTH}\n", encoding="utf-8")
+    source = {
+        "id": "engine",
+        "name": "Integration engine",
+        "read": {"paths": ["logs/*.log"], "format": "text", "starts": "^2026"},
+        "logsource": {"product": "mirth", "service": "engine"},
+    }
+    Path("sources").mkdir(exist_ok=True)
+    Path("sources/engine.yaml").write_text(yaml.safe_dump(source), encoding="utf-8")
+    result = new("refused", "--line", "logs/engine.log:1", *REFUSED, *USUAL)
+    assert result.exit_code == 0, result.output
+    assert rule("refused")["logsource"] == {"product": "mirth", "service": "engine"}
+    hit = samples_of("refused")[0]
+    assert hit["input"] == {"format": "text", "product": "mirth", "service": "engine", "starts": "^2026"}
+    assert hit["lines"] == [MIRTH, "  at line 7"]
+    Path("elsewhere.log").write_text(f"{MIRTH}\n", encoding="utf-8")
+    assert new("other", "--line", "elsewhere.log", *REFUSED, *USUAL).exit_code == 0
+    assert rule("other")["logsource"] == {"definition": "any log"}
+
+
+@pytest.mark.parametrize(
+    ("line", "file"),
+    [
+        ("mirt.log:1", "mirt.log"),
+        ("mirt.log", "mirt.log"),
+        ("syslog.log.1", "syslog.log.1"),
+        ("/var/log/nothere/syslog:3", "/var/log/nothere/syslog"),
+        ("logs/nothere", "logs/nothere"),
+    ],
+)
+def test_the_name_of_a_file_that_is_not_there_is_no_log_line(line: str, file: str) -> None:
+    for result in (new("denied", "--line", line, "--where", "EventID", *USUAL), asked(line, "1")):
+        assert result.exit_code == 2
+        assert f"there is no file {file}" in result.stderr
+    assert list(Path("rules").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "field"),
+    [('{"EventID":4720,"path":"C:/x/y.exe"}', "EventID"), ("path=/var/log/x.log", "message"), ("down", "message")],
+)
+def test_a_line_without_spaces_is_still_a_line(line: str, field: str) -> None:
+    assert new("found", "--line", line, "--where", field, *USUAL).exit_code == 0
+    assert samples_of("found")[0]["lines"] == [line]
+
+
+def test_a_folder_is_no_log_line() -> None:
+    result = new("denied", "--line", "rules", "--where", "message", *USUAL)
+    assert (result.exit_code, "rules is a folder" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("answer", ["dokumentoitu", "Dokumentoitu", "documented"])
+def test_where_a_line_is_from_is_asked_in_the_language_and_understood_in_english_too(answer: str) -> None:
+    settings = Path("kyber.yaml")
+    settings.write_text(settings.read_text(encoding="utf-8").replace("language: en", "language: fi"), encoding="utf-8")
+    result = asked(MIRTH, "3=refused", "Refused!", "", "", "", "", "", "", "oikea", answer, "")
+    assert result.exit_code == 0, result.output
+    assert "(aito, dokumentoitu, keksitty) [aito]" in result.stderr
+    assert "Vastausta ei ymmärretty" in result.stderr
+    assert samples_of("refused")[0]["origin"] == "documented"
 
 
 def test_answers_that_end_too_soon_write_nothing() -> None:
