@@ -25,6 +25,12 @@ except ImportError:
 
 PENDING: Final = 64 * 2**20
 """Bytes that are held back in native memory."""
+MAX_KEYS: Final = 100_000
+"""Keys of all the shapes that are told apart; events of more shapes are parsed otherwise."""
+SELDOM: Final = 16
+MANY: Final = 64
+"""Where this many runs of lines of a block are not taken, and one in SELDOM lines begins one, the extension is of no
+use: all that follows is parsed otherwise."""
 NATIVE: Final = native is not None
 """Whether the extension is installed."""
 
@@ -61,11 +67,14 @@ class Gathering:
     def __init__(self, named: Naming, wanted: frozenset[str]) -> None:
         self.named, self.wanted = cache(named), wanted
         self.shapes: list[_Shape] = []
+        self.keys = 0
+        self.useful = True
         self.gatherer = native.Gatherer(self._chosen)
 
     def feed(self, block: Block) -> Iterator[Chunk]:
         """Take whole lines; those that were not taken."""
         left = self.gatherer.feed(block.data, block.begin, block.end, block.number, block.offset, MAX_RECORD)
+        self.useful = len(left) < MANY or len(left) * SELDOM <= block.lines
         for begin, end, before in left:
             run = BytesIO(block.data[begin:end])
             yield from lines(run, number=block.number + before, offset=block.offset + begin - block.begin)
@@ -90,8 +99,11 @@ class Gathering:
 
     def _chosen(self, keys: list[str]) -> list[int] | None:
         """The places of the values that are kept of events with these keys; None where they are parsed otherwise."""
+        self.keys += len(keys)
+        if self.keys > MAX_KEYS or len(keys) > MAX_COLUMNS or len(self.shapes) >= MAX_SHAPES:
+            return None
         names = {self.named(key): key for key in keys}
-        if len(names) < len(keys) or len(keys) > MAX_COLUMNS or len(self.shapes) >= MAX_SHAPES:
+        if len(names) < len(keys):
             return None
         shape = _Shape(names, [name for name in names if name in self.wanted], set())
         self.shapes.append(shape)

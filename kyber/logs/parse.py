@@ -184,13 +184,14 @@ class Batching:
         """The batches that are ready, after some records or whole lines."""
         if isinstance(some, Chunk):
             yield from self.feed(some)
-        elif self.gathering is None:
+        elif self.gathering is None or not self.gathering.useful:
             for chunk in lines(BytesIO(some.data[some.begin : some.end]), number=some.number, offset=some.offset):
                 yield from self.feed(chunk)
         else:
             for chunk in self.gathering.feed(some):
                 yield from self.feed(chunk)
-            yield from map(self._gathered, self.gathering.ready())
+            for piece in self.gathering.ready():
+                yield from self._gathered(piece)
 
     def feed(self, chunk: Chunk) -> Iterator[EventBatch]:
         """The batches that are ready."""
@@ -201,11 +202,7 @@ class Batching:
     def finish(self) -> Iterator[EventBatch]:
         """All that is left."""
         for piece in self.gathering.rest() if self.gathering else ():
-            if len(piece.held) < FEW:
-                for chunk in piece.chunks():
-                    yield from self.feed(chunk)
-            else:
-                yield self._gathered(piece)
+            yield from self._gathered(piece)
         last = self.parser.finish()
         self.tally.notes.update(self.parser.notes)
         yield from self._taken(last)
@@ -224,14 +221,18 @@ class Batching:
         self.tally.span(made)
         return made
 
-    def _gathered(self, piece: Piece) -> EventBatch:
+    def _gathered(self, piece: Piece) -> Iterator[EventBatch]:
         rows = len(piece.held)
+        if rows < FEW:  # together with others, for a batch has its price
+            for chunk in piece.chunks():
+                yield from self.feed(chunk)
+            return
         self.tally.records += rows
         self.tally.events += rows
         read = Records(piece.held, self.origin)
         made = EventBatch.of(piece.fields, rows, read, self.logsource, table(self.form.table), self.form.json)
         self.tally.span(made)
-        return made
+        yield made
 
 
 def _batches(chunks: Iterable[Chunk | Block], batching: Batching) -> Iterator[EventBatch]:

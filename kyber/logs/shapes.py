@@ -22,6 +22,8 @@ MAX_VALUES: Final = 32 * 2**20
 """Bytes, about, of distinct values that are held at a time."""
 PENDING: Final = 48 * 2**20
 """Bytes of raw records that are held back."""
+KEY: Final = 200
+"""Bytes, about, that a key and its value take in an event that is held as it was parsed."""
 FEW: Final = 128
 """Events of one shape that are not worth a piece of their own."""
 SELDOM: Final = 32
@@ -116,8 +118,8 @@ class Shapes:
 
     def _young(self, shape: "_Shape", parsed: Parsed, place: int) -> None:
         """Take an event whose shape is not gathered, or not yet."""
-        self.size += len(parsed.raw[place])
         keys, again, nested = shape
+        self.size += len(parsed.raw[place]) + KEY * len(parsed.events[place])
         if keys == _ODD:
             _add(self.odd, parsed, (place,))
             return

@@ -13,17 +13,90 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 /// Different keys after different keys that are told apart; events with more are given back.
-const MAX_NODES: usize = 200_000;
+const MAX_NODES: usize = 50_000;
+/// Bytes of a key; events with longer ones are given back.
+const MAX_KEY: usize = 256;
 const UNKNOWN: i32 = -2;
 const ODD: i32 = -1;
 
-/// A key, after the keys of the nodes before it. `shape`: of events that end here.
+/// A key, after the keys of the nodes before it. `likely`: the node that came next the last time. `shape`: of events
+/// that end here.
 struct Node {
-    key: Box<[u8]>,
+    key: u32,
     before: u32,
-    next: AHashMap<Box<[u8]>, u32>,
     likely: u32,
     shape: i32,
+}
+
+/// The keys of events in their order, as a tree.
+struct Tree {
+    nodes: Vec<Node>,
+    next: AHashMap<(u32, u32), u32>,
+    keys: Vec<Box<[u8]>>,
+    numbers: AHashMap<Box<[u8]>, u32>,
+}
+
+impl Tree {
+    fn new() -> Self {
+        let root = Node {
+            key: 0,
+            before: 0,
+            likely: 0,
+            shape: ODD,
+        };
+        Tree {
+            nodes: vec![root],
+            next: AHashMap::new(),
+            keys: Vec::new(),
+            numbers: AHashMap::new(),
+        }
+    }
+
+    /// From a node by a key to the next; None where there are too many, or the key is too long.
+    fn step(&mut self, at: u32, key: &[u8]) -> Option<u32> {
+        let likely = self.nodes[at as usize].likely;
+        if likely != 0 && *self.keys[self.nodes[likely as usize].key as usize] == *key {
+            return Some(likely);
+        }
+        let known = self.numbers.get(key).copied();
+        let next = match known.and_then(|number| self.next.get(&(at, number)).copied()) {
+            Some(next) => next,
+            None if key.len() > MAX_KEY || self.nodes.len() >= MAX_NODES => return None,
+            None => self.grow(at, key, known),
+        };
+        self.nodes[at as usize].likely = next;
+        Some(next)
+    }
+
+    fn grow(&mut self, at: u32, key: &[u8], known: Option<u32>) -> u32 {
+        let number = known.unwrap_or_else(|| {
+            let number = self.keys.len() as u32;
+            self.keys.push(key.into());
+            self.numbers.insert(key.into(), number);
+            number
+        });
+        let next = self.nodes.len() as u32;
+        self.nodes.push(Node {
+            key: number,
+            before: at,
+            likely: 0,
+            shape: UNKNOWN,
+        });
+        self.next.insert((at, number), next);
+        next
+    }
+
+    /// The keys up to a node.
+    fn path(&self, mut at: u32) -> Vec<String> {
+        let mut keys = Vec::new();
+        while at != 0 {
+            let node = &self.nodes[at as usize];
+            keys.push(String::from_utf8_lossy(&self.keys[node.key as usize]).into_owned());
+            at = node.before;
+        }
+        keys.reverse();
+        keys
+    }
 }
 
 /// Events with the same keys: the values that are kept, and the records.
@@ -117,7 +190,7 @@ struct Records {
 #[pyclass]
 struct Gatherer {
     chosen: PyObject,
-    nodes: Vec<Node>,
+    tree: Tree,
     shapes: Vec<Shape>,
     values: Vec<scan::Span>,
     hashed: RandomState,
@@ -130,16 +203,9 @@ struct Gatherer {
 impl Gatherer {
     #[new]
     fn new(chosen: PyObject) -> Self {
-        let root = Node {
-            key: Box::default(),
-            before: 0,
-            next: AHashMap::new(),
-            likely: 0,
-            shape: ODD,
-        };
         Gatherer {
             chosen,
-            nodes: vec![root],
+            tree: Tree::new(),
             shapes: Vec::new(),
             values: Vec::new(),
             hashed: RandomState::new(),
@@ -247,15 +313,15 @@ impl Gatherer {
         offset: u64,
     ) -> PyResult<bool> {
         self.values.clear();
-        let nodes = &mut self.nodes;
+        let tree = &mut self.tree;
         let mut at = 0u32;
         let found = scan::flat(line, &mut self.values, |key| {
-            step(nodes, at, key).map(|next| at = next).is_some()
+            tree.step(at, key).map(|next| at = next).is_some()
         });
         if found.is_none() {
             return Ok(false);
         }
-        let shape = match self.nodes[at as usize].shape {
+        let shape = match self.tree.nodes[at as usize].shape {
             UNKNOWN => self.shape_of(py, at)?,
             known => known,
         };
@@ -277,13 +343,7 @@ impl Gatherer {
 
     /// The shape of the events whose last key is a node's; asked for when the first one comes.
     fn shape_of(&mut self, py: Python<'_>, last: u32) -> PyResult<i32> {
-        let mut keys = Vec::new();
-        let mut at = last;
-        while at != 0 {
-            keys.push(String::from_utf8_lossy(&self.nodes[at as usize].key).into_owned());
-            at = self.nodes[at as usize].before;
-        }
-        keys.reverse();
+        let keys = self.tree.path(last);
         let chosen: Option<Vec<usize>> = self.chosen.call1(py, (keys,))?.extract(py)?;
         let shape = match chosen {
             Some(places) => {
@@ -296,35 +356,9 @@ impl Gatherer {
             }
             None => ODD,
         };
-        self.nodes[last as usize].shape = shape;
+        self.tree.nodes[last as usize].shape = shape;
         Ok(shape)
     }
-}
-
-/// From a node by a key to the next; None where there are too many.
-fn step(nodes: &mut Vec<Node>, at: u32, key: &[u8]) -> Option<u32> {
-    let here = &nodes[at as usize];
-    if here.likely != 0 && *nodes[here.likely as usize].key == *key {
-        return Some(here.likely);
-    }
-    let next = match here.next.get(key) {
-        Some(next) => *next,
-        None if nodes.len() >= MAX_NODES => return None,
-        None => {
-            let next = nodes.len() as u32;
-            nodes.push(Node {
-                key: key.into(),
-                before: at,
-                next: AHashMap::new(),
-                likely: 0,
-                shape: UNKNOWN,
-            });
-            nodes[at as usize].next.insert(key.into(), next);
-            next
-        }
-    };
-    nodes[at as usize].likely = next;
-    Some(next)
 }
 
 /// Events of one shape: their records, and a column of each value that was kept.

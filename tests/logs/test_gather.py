@@ -170,3 +170,24 @@ def test_only_columns_that_are_asked_for_are_made_the_next_time() -> None:
     assert made[0] == {"a", "b"}
     assert made[1:] == [{"c"}] * (len(made) - 1)
     assert len(made) > 1
+
+
+def test_where_most_lines_are_not_plain_the_rest_is_read_otherwise() -> None:
+    data = b"".join(b'{"a":%d}\n{"a":{"b":%d}}\n' % (number, number) for number in range(600))
+    form = FORMATS["json"]
+    gathering = gather.Gathering(form.column, frozenset())
+    assert sum(len(chunk.records) for chunk in gathering.feed(Block(data, 0, len(data), 1, 0))) == 600
+    assert not gathering.useful
+    found, tally = read(data * 3, 2_000, native=True, wanted=frozenset())
+    assert sum(batch.rows for batch in found) == tally.events == tally.records == 3_600
+
+
+def test_long_keys_and_many_keys_are_not_held() -> None:
+    long = b"".join(b'{"%s%d":1}\n' % (b"k" * 300, number) for number in range(50))
+    gathering = gather.Gathering(FORMATS["json"].column, frozenset())
+    assert sum(len(chunk.records) for chunk in gathering.feed(Block(long, 0, len(long), 1, 0))) == 50
+    wide = b"".join(b'{"a":1,"b":2,"k%d":1}\n' % number for number in range(50))
+    with patch.object(gather, "MAX_KEYS", 30):
+        gathering = gather.Gathering(FORMATS["json"].column, frozenset())
+        left = sum(len(chunk.records) for chunk in gathering.feed(Block(wide, 0, len(wide), 1, 0)))
+    assert (left, len(gathering.shapes)) == (40, 10)

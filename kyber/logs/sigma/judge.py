@@ -139,6 +139,7 @@ class FieldMatcher:
         patterns = {one: found for one, found in predicates.items() if isinstance(found, Regex)}
         fit, self.near = any_of(patterns.values()) if len(patterns) > 1 else (frozenset(), bool)
         self.together = frozenset(one for one, found in patterns.items() if found in fit)
+        self.looking = 0.0
         self.folded, self.cased = _Needles(wanted[False]), _Needles(wanted[True])
         self.any_cased = bool(wanted[True] or self.exact[True])
 
@@ -190,7 +191,7 @@ class FieldMatcher:
             for part in parts(value):
                 if (found := number(part)) is not None:
                     hits.update(self.numbers.get(found, ()))
-        passed = self.together if self.together and not any(map(self.near, texts(value))) else frozenset()
+        passed = self._passed(value) if self.together else frozenset()
         for identity, holds in self.singly.items():
             if identity in passed:
                 continue
@@ -209,6 +210,18 @@ class FieldMatcher:
                 self.spent[identity] = spent + took
                 self.patience.spent += took
         return tuple(sorted(hits))
+
+    def _passed(self, value: Value) -> frozenset[int]:
+        """The patterns that one look at all of them together says are not found; that look has its budget, too."""
+        started = monotonic()
+        near = any(map(self.near, texts(value)))
+        took = monotonic() - started
+        if took > NOTICEABLE:
+            self.looking += took
+            self.patience.spent += took
+            if self.looking > REGEX_BUDGET:
+                self.together = frozenset()
+        return frozenset() if near else self.together
 
     def verdicts(self, values: Sequence[Value]) -> dict[int, list[int]]:
         """Predicate -> the indexes of the values for which it holds; predicates that hit nothing are left out."""
