@@ -22,7 +22,7 @@ from kyber.text import Words
 
 COLUMNS: Final = 62
 """Signs of the line of days; of more days, each stands for several."""
-ENOUGH: Final = 7
+A_WEEK: Final = 7
 """Days with events from which on what is told of a week can be believed."""
 BARS: Final = "▁▂▃▄▅▆▇█"
 NOTHING: Final = "·"
@@ -33,6 +33,7 @@ PACES: Final = {
     Pace.SELDOM: "green",
     Pace.SOMETIMES: "yellow",
     Pace.OFTEN: "red",
+    Pace.TOO_FEW_DAYS: "yellow",
     Pace.BLIND: "yellow",
 }
 
@@ -56,7 +57,7 @@ def show(tested: Backtests, words: Words) -> Iterator[RenderableType]:
             yield from _hidden(one, words)
             yield Text()
     yield Text(told(safe, words))
-    if 0 < len(safe.covered) < ENOUGH:
+    if 0 < len(safe.covered) < A_WEEK and any(one.pace is not Pace.TOO_FEW_DAYS for one in fired):
         yield Text(words("backtest.few"), "yellow")
     yield Text(words("backtest.kept"), "dim")
 
@@ -77,7 +78,9 @@ def _fired(one: Backtest, words: Words) -> Iterator[RenderableType]:
     days = words.many("backtest.of-days", len(one.covered), fired=words.number(len(one.days)))
     found = words.many("backtest.findings", one.findings)
     events = words.many("backtest.events", one.events)
-    line = Text(f"{days}: {found}, {events}; {words('backtest.weekly', weekly=a_week(one, words))} · ")
+    line = Text(f"{days}: {found}, {events}; ")
+    if one.pace is not Pace.TOO_FEW_DAYS:
+        line.append(f"{words('backtest.weekly', weekly=a_week(one, words))} · ")
     yield _below(line.append(words(f"backtest.pace.{one.pace}"), PACES[one.pace]))
     if one.days:
         yield from _over_time(one, words)
@@ -156,7 +159,7 @@ def record(one: Backtest) -> dict[str, Any]:
         "pace": str(one.pace),
         "findings": one.findings,
         "events": one.events,
-        "weekly": round(one.weekly, 2),
+        "weekly": None if one.pace is Pace.TOO_FEW_DAYS else round(one.weekly, 2),
         "days_covered": len(one.covered),
         "days_fired": len(one.days),
         "first": iso(one.first),

@@ -60,7 +60,13 @@ def _told(tally: Tally) -> str:
 def _sources(read: Reads, words: Words) -> Text:
     if read.sources is None:
         return Text(words("coverage.no-register"), "dim")
-    return Text(", ".join(map(plain, read.sources))) if read.sources else Text(words("coverage.no-source"), "yellow")
+    if not read.sources and not read.maybe:
+        return Text(words("coverage.no-source"), "yellow")
+    told = Text(", ".join(map(plain, read.sources)))
+    if read.maybe:
+        maybe = words("coverage.maybe", sources=", ".join(map(plain, read.maybe)))
+        told.append("; " if read.sources else "").append(maybe, "dim" if read.sources else "yellow")
+    return told
 
 
 def _untagged(entries: Sequence[Entry]) -> int:
@@ -110,6 +116,7 @@ def _reads(one: Reads) -> dict[str, Any]:
         "service": said.service,
         **_counts(one.rules),
         "sources": None if one.sources is None else list(one.sources),
+        "maybe": None if one.maybe is None else list(one.maybe),
     }
 
 

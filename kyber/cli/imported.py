@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console
 
+from kyber.cli.listed import sums
 from kyber.logs.sigma.importing import RECORD, Fate
 from kyber.logs.standing import Standing, State
 from kyber.privacy import mask
@@ -36,7 +37,8 @@ def show(offer: "Offer", words: Words, console: Console) -> None:
 
     rules = sum(len(one.headings) for one in chosen.files)
     tell(words.many("imported.read", offer.read, source=offer.source, fit=words.number(rules)))
-    counts = ", ".join(f"{words.number(len(changes.of(fate)))} {words(f'imported.fate.{fate}')}" for fate in Fate)
+    each = Counter(fate for path, fate in changes.fates.items() if path not in offer.licences)
+    counts = ", ".join(f"{words.number(each[fate])} {words(f'imported.fate.{fate}')}" for fate in Fate)
     tell(words("imported.files", folder=offer.folder, counts=counts))
     tell_some("imported.altered", changes.of(Fate.ALTERED))
     tell_some("imported.removed", changes.of(Fate.REMOVED), record=RECORD)
@@ -47,12 +49,8 @@ def show(offer: "Offer", words: Words, console: Console) -> None:
     tell_some("imported.unread", [f"{name}: {why}" for name, why in offer.unread.items()])
     if not rules:
         return
-    standings = Counter(one.state for one in offer.standings.values())
-    told = ", ".join(
-        f"{words.number(standings[state])} {words(f'listing.state.{state}')}" for state in State if standings[state]
-    )
-    tell(words("imported.standings", counts=told))
-    for (reason, lacks), count in _reasons(offer.standings.values()).most_common(SHOWN):
+    tell(words("imported.standings", counts=sums(offer.standings.values(), words)))
+    for (reason, lacks), count in _reasons(offer.standings.values(), words.language).most_common(SHOWN):
         tell(f"  {words.number(count)}: {words(f'imported.why.{reason}', lacks=lacks)}")
     tell_some("imported.fields", [f"{one.place}: {one.facts['field']}" for one in offer.fields])
     if offer.licences:
@@ -66,12 +64,12 @@ def show(offer: "Offer", words: Words, console: Console) -> None:
 REASONS: Final = frozenset(("no-source", "no-events", "no-field", "placeholder", "feature", "rule-blind", "other"))
 
 
-def _reasons(standings: Iterable[Standing]) -> Counter[tuple[str, str]]:
+def _reasons(standings: Iterable[Standing], language: str) -> Counter[tuple[str, str]]:
     """The reasons for which rules cannot look, with what they lack, counted."""
     return Counter(
         (
             one.reason if one.reason in REASONS else "other",
-            ", ".join(str(fact) for fact in one.facts.values()) or one.reason,
+            ", ".join(str(fact) for fact in one.facts_in(language).values()) or one.reason,
         )
         for one in standings
         if one.reason

@@ -6,7 +6,7 @@ The texts must be masked before they come here.
 import csv
 import io
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from rich.console import Console
@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kyber.logs.batch import LogSource
-from kyber.logs.standing import Entry, Looked, State
+from kyber.logs.standing import Entry, Looked, Standing, State
 from kyber.render.safe import cell, every_text, json_line, plain
 from kyber.render.table import DOTS, STYLES
 from kyber.render.times import iso, moment
@@ -40,7 +40,7 @@ def why(one: Entry, words: Words) -> str:
     if not standing.reason:
         return ""
     key = f"listing.why.{standing.reason}"
-    return words(key if words.has(key) else f"blind.{standing.reason}", **standing.facts)
+    return words(key if words.has(key) else f"blind.{standing.reason}", **standing.facts_in(words.language))
 
 
 def show(entries: Sequence[Entry], words: Words, console: Console) -> None:
@@ -76,16 +76,21 @@ def summary(entries: Sequence[Entry], seen: Looked | None, has_register: bool, w
     """How many rules there are and where they stand; by what that was judged."""
     if not entries:
         return [words("listing.none")]
-    counts = Counter(one.standing.state for one in entries)
-    told = ", ".join(
-        f"{words.number(counts[state])} {words(f'listing.state.{state}')}" for state in State if counts[state]
-    )
-    return [f"{words.many('listing.count', len(entries))} {told}.", judged(seen, has_register, words)]
+    told = f"{words.many('listing.count', len(entries))} {sums((one.standing for one in entries), words)}."
+    return [told, *filter(None, (judged(entries, seen, has_register, words),))]
 
 
-def judged(seen: Looked | None, has_register: bool, words: Words) -> str:
-    """By what it was judged whether rules can look."""
+def sums(standings: Iterable[Standing], words: Words) -> str:
+    """How many stand where, in one line."""
+    counts = Counter(one.state for one in standings)
+    return ", ".join(words.many(f"listing.sum.{state}", counts[state]) for state in State if counts[state])
+
+
+def judged(entries: Iterable[Entry], seen: Looked | None, has_register: bool, words: Words) -> str:
+    """By what it was judged whether rules can look; empty where nothing was looked at and nothing is left to know."""
     if seen is None:
+        if not any(one.standing.state is State.UNKNOWN for one in entries):
+            return ""
         return words("listing.unstored" if has_register else "listing.no-workspace")
     first, last = min(seen.days), max(day for day in seen.days if day[:1].isdigit() or len(seen.days) == 1)
     return words.many("listing.judged", len(seen.days), first=first, last=last, events=words.number(seen.events))

@@ -52,7 +52,7 @@ def coverage(
     found = gathered(here, rules or rule_paths(here), days, now)
     choice = Choice(families=tuple(Family(one) for one in family or ()), level=Level.of(level))
     entries = every_text([one for one in found.entries if choice.takes(one.heading)], mask)
-    told = judged(found.known.seen, here is not None, words)
+    told = judged(entries, found.known.seen, here is not None, words)
     with standard_output():
         if json:
             say(covered.as_json(entries, found.known.seen))
@@ -62,11 +62,11 @@ def coverage(
             console = Console()
             with console.capture() as text:
                 covered.show(entries, words, console)
-            for line in (*text.get().splitlines(), told):
+            for line in (*text.get().splitlines(), *filter(None, (told,))):
                 say(line.rstrip())
     if navigator is not None:
         name = f"kyber: {here.settings.organisation}" if here else "kyber"
-        made = layer(entries, name, f"{told} {now:%Y-%m-%d}")
+        made = layer(entries, name, f"{told} {now:%Y-%m-%d}".lstrip())
         write_whole(navigator, (dumps(made, indent=2, ensure_ascii=False) + "\n").encode())
         count = covered.technique_count(entries)
         say(words.many("coverage.written", count, file=plain(navigator)), error=True)

@@ -129,9 +129,9 @@ def import_(
 
         with standard_output():
             show.show(offer, words, Console())
-    count = len(offer.changes.write)
-    if not count:
+    if not offer.changes.write:
         return
+    count = len(offer.changes.write.keys() - offer.licences) or len(offer.changes.write)  # or a licence alone
     if not yes and (json or not _may_ask() or not typer.confirm(words.many("imported.ask", count), default=False)):
         say(words("imported.not-written", folder=plain(folder)), error=True)
         return
@@ -184,6 +184,9 @@ def _offer(
     if not files:
         raise NothingReadError(f"no rule could be read in {path}")
     chosen = choose(files, choice, _known(here, target))
+    if not chosen.fit:
+        read = sum(len(one.headings) for one in files)
+        raise NothingReadError(f"no rule in {path} fits the choice, of those read there: {read}; nothing was written")
     made: dict[str, bytes] = {}
     for one in chosen.files:
         try:

@@ -101,7 +101,7 @@ def gathered(here: "Workspace | None", paths: Sequence[str], days: int, now: dat
         if not found and not rules.problems:
             raise NothingReadError(f"no rule was found in {', '.join(paths)}")
         known = known_of(here, rules, days, now)
-        listed = entries(found, rules, known.standings(rules), known.supply, _kept(here))
+        listed = entries(found, rules, known.standings(rules), known.supply, known.seen, _kept(here))
     return Gathered(listed, rules, known)
 
 

@@ -104,6 +104,7 @@ def tested(paths: "Sequence[str]", here: "Workspace | None") -> "Result":
     from kyber.logs.trial import try_rules
 
     now = datetime.now(UTC)
+    language = here.settings.language if here else "en"
     lists, _ = watch_lists(here)
     named, texts = _named(paths)
     files, missing = rule_files(named)
@@ -116,7 +117,7 @@ def tested(paths: "Sequence[str]", here: "Workspace | None") -> "Result":
         lists,
         now.astimezone(here.settings.zone if here else None).date(),
     )
-    result = try_rules(rules, map(str, files), texts, now, enrichment(here))
+    result = try_rules(rules, map(str, files), texts, now, enrichment(here), language)
     return replace(result, problems=(*missing, *result.problems))
 
 

@@ -38,6 +38,8 @@ def show(result: Result, words: Words) -> None:
                 say(f"    {line}")
     say()
     say(_sums(result, words))
+    if result.unread:
+        say(paint(words.many("trial.unread", result.unread), Colour.BAD))
     if result.tests:
         say(_provenance(result, words))
 
@@ -144,8 +146,13 @@ def lines(result: Result, words: Words) -> Iterator[str]:
         )
     for problem in result.problems:
         yield json_line({"problem": _problem(problem, words)})
-    shares = {str(one): count for one, count in result.provenance.items()}
-    sums = {"rules": len(result.tried), "tests": result.tests, "failed": result.failed, "origin": shares}
+    sums = {
+        "rules": len(result.tried),
+        "tests": result.tests,
+        "failed": result.failed,
+        "unread": result.unread,
+        "origin": {str(one): count for one, count in result.provenance.items()},
+    }
     yield json_line({"summary": sums})
 
 

@@ -39,13 +39,19 @@ OFTEN: Final = 7
 """Findings a week from which on a rule fires often: one a day."""
 
 
+ENOUGH: Final = 3
+"""Days with events from which on it is told how often a rule fires."""
+
+
 class Pace(StrEnum):
-    """How often a rule fires: not at all, at most SELDOM a week, less than OFTEN, or more; `blind`: it cannot look."""
+    """How often a rule fires: not at all, at most SELDOM a week, less than OFTEN, or more; `too-few-days`: it fires, on
+    too few days to tell how often; `blind`: it cannot look."""
 
     NEVER = "never"
     SELDOM = "seldom"
     SOMETIMES = "sometimes"
     OFTEN = "often"
+    TOO_FEW_DAYS = "too-few-days"
     BLIND = "blind"
 
 
@@ -102,6 +108,8 @@ class Backtest:
             return Pace.BLIND
         if not self.findings:
             return Pace.NEVER
+        if len(self.covered) < ENOUGH:
+            return Pace.TOO_FEW_DAYS
         if self.weekly <= SELDOM:
             return Pace.SELDOM
         return Pace.SOMETIMES if self.weekly < OFTEN else Pace.OFTEN

@@ -60,11 +60,13 @@ class Tactic:
 
 @dataclass(frozen=True, slots=True)
 class Reads:
-    """A logsource, the rules that read it, and the registered sources that may have it: None without a register."""
+    """A logsource, and the rules that read it. `sources`: the registered sources that are declared to have it, or had
+    it on the days looked at; `maybe`: those that may have it besides. Both None without a register."""
 
     logsource: LogSource
     rules: Tally
     sources: tuple[str, ...] | None
+    maybe: tuple[str, ...] | None
 
 
 def counted(entries: Iterable[Entry]) -> list[Entry]:
@@ -120,8 +122,17 @@ def by_logsource(entries: Iterable[Entry]) -> list[Reads]:
         logsource = one.heading.logsource
         if one.heading.kind is Kind.RULE and logsource is not None and one.standing.state is not State.OVERRIDDEN:
             found[logsource].append(one)
-    made = [Reads(logsource, Tally.of(of), of[0].sources) for logsource, of in found.items()]
+    made = [_reads(logsource, of) for logsource, of in found.items()]
     return sorted(made, key=lambda one: (-one.rules.rules, str(one.logsource)))
+
+
+def _reads(logsource: LogSource, of: Sequence[Entry]) -> Reads:
+    may = of[0].sources
+    if may is None:
+        return Reads(logsource, Tally.of(of), None, None)
+    having = {name for one in of for name in one.having}
+    sources, maybe = (tuple(name for name in may if (name in having) is sure) for sure in (True, False))
+    return Reads(logsource, Tally.of(of), sources, maybe)
 
 
 def layer(entries: Sequence[Entry], name: str, description: str) -> dict[str, Any]:

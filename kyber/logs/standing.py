@@ -6,14 +6,14 @@ only that a rule has no source; else it is not known until a scan.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
 import orjson
 
-from kyber.finding import Blind
+from kyber.finding import Blind, RuleRef
 from kyber.logs.batch import LogSource
 from kyber.logs.correlating import correlated, gatherer
 from kyber.logs.enrich import Enrichment, enriched
@@ -24,7 +24,7 @@ from kyber.logs.sigma.correlate import Asking, silenced, sourced
 from kyber.logs.sigma.heading import Heading, Kind
 from kyber.logs.sigma.match import Matcher
 from kyber.logs.sigma.plan import plan
-from kyber.logs.sigma.route import alternatives
+from kyber.logs.sigma.route import Router, alternatives
 from kyber.logs.sigma.rule import RuleSet
 from kyber.logs.source import LogSource as Source
 from kyber.logs.source import SourceStatus
@@ -46,11 +46,17 @@ class State(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Standing:
     """Where one rule stands. `reason` and `facts` as in `finding.Blind`, with `no-source` (facts: logsource) where no
-    registered source has what the rule reads; empty where it runs and where nothing is known."""
+    registered source has what the rule reads; empty where it runs and where nothing is known. `other`: of `rule-blind`,
+    the rule that its facts name."""
 
     state: State
     reason: str = ""
     facts: Mapping[str, object] = field(default_factory=dict)
+    other: RuleRef | None = None
+
+    def facts_in(self, language: str) -> Mapping[str, object]:
+        """The facts, with the title of the other rule in a language."""
+        return self.facts if self.other is None else {**self.facts, "rule": self.other.title_in(language)}
 
 
 UNKNOWN: Final = Standing(State.UNKNOWN)
@@ -78,6 +84,10 @@ class Supply:
             return True
         return self.open and (logsource.product is None or self.product in (None, logsource.product))
 
+    def is_declared(self, logsource: LogSource) -> bool:
+        """Whether its events are of a rule's logsource by what they are declared to be, whatever they hold."""
+        return any(alternatives(logsource, declared, table(name)) == [] for declared, name in self.kinds)
+
 
 def supplies(sources: Iterable[Source], natures: Mapping[str, Collection[tuple[LogSource, str]]]) -> tuple[Supply, ...]:
     """What the active sources of a register have. `natures`: what is stored of them, by id."""
@@ -104,6 +114,13 @@ def sources_of(logsources: Iterable[LogSource], supply: Iterable[Supply]) -> tup
     return tuple(one.source for one in supply if any(map(one.may_have, asked)))
 
 
+def having(logsources: Iterable[LogSource], supply: Iterable[Supply], seen: "Looked | None") -> tuple[str, ...]:
+    """Those of `sources_of` that are declared to have such events, or had some on the days that were looked at."""
+    asked = tuple(logsources)
+    had = frozenset().union(*(seen.sources.get(one, ()) for one in asked)) if seen is not None else frozenset()
+    return tuple(one.source for one in supply if one.source in had or any(map(one.is_declared, asked)))
+
+
 def natures(store: ParquetStore, days: Collection[str] | None = None) -> dict[str, frozenset[tuple[LogSource, str]]]:
     """Of what kinds the stored events of each source are. Raises StoreError."""
     found: dict[str, set[tuple[LogSource, str]]] = {}
@@ -118,11 +135,13 @@ def natures(store: ParquetStore, days: Collection[str] | None = None) -> dict[st
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What was looked at: the days (UTC) and how many events there were, and which of the rules were blind."""
+    """What was looked at: the days (UTC) and how many events there were, and which of the rules were blind. `sources`:
+    the ids of those that had events of each logsource."""
 
     days: tuple[str, ...] = ()
     events: int = 0
     blind: tuple[Blind, ...] = ()
+    sources: Mapping[LogSource, frozenset[str]] = field(default_factory=dict)
 
 
 def recent(store: ParquetStore, many: int) -> tuple[str, ...]:
@@ -138,11 +157,17 @@ def looked(store: ParquetStore, rules: RuleSet, known: Enrichment, days: Sequenc
     Raises StoreError.
     """
     matcher, events = Matcher(plan(rules.rules, rules.filters)), 0
+    router = Router({one.logsource for one in rules.rules})
+    sources: dict[LogSource, set[str]] = {}
     with store.reading():
         for info in store.chosen(days=days):
             events += info.rows
-            matcher.look(sourced(enriched(store.batch(info), known)))
-    return Looked(tuple(days), events, tuple(matcher.blind()))
+            batch = sourced(enriched(store.batch(info), known))
+            matcher.look(batch)
+            for logsource in router.held(batch):
+                sources.setdefault(logsource, set()).add(info.source)
+    had = {logsource: frozenset(ids) for logsource, ids in sources.items()}
+    return Looked(tuple(days), events, tuple(matcher.blind()), had)
 
 
 # --- both together ---------------------------------------------------------------------------------------------------
@@ -164,6 +189,8 @@ def standings(
     blind = {one.rule.id: one for one in seen.blind} if seen is not None else sourceless
     blind |= _correlations(rules, tuple(blind.values()), asking, now)
     rest = Standing(State.RUNS) if seen is not None else UNKNOWN
+    titled = {str(ref.title): ref for ref in _refs(rules)}
+    found = {id_: _naming(one, titled) for id_, one in found.items()}
     for id_ in (*(one.ref.id for one in rules.rules), *(one.ref.id for one in rules.correlations)):
         why = blind.get(id_)
         if why is None:
@@ -171,8 +198,18 @@ def standings(
         elif why.reason == "no-events" and id_ in sourceless:
             found[id_] = Standing(State.BLIND, "no-source", why.facts)
         else:
-            found[id_] = Standing(State.BLIND, why.reason, why.facts)
+            found[id_] = _naming(Standing(State.BLIND, why.reason, why.facts), titled)
     return found
+
+
+def _refs(rules: RuleSet) -> tuple[RuleRef, ...]:
+    """All rules and correlations in force."""
+    return tuple(one.ref for of in (rules.rules, rules.unable, rules.correlations) for one in of)
+
+
+def _naming(one: Standing, titled: Mapping[str, RuleRef]) -> Standing:
+    """A standing with the rule that it names by its title."""
+    return replace(one, other=titled.get(str(one.facts.get("rule")))) if one.reason == "rule-blind" else one
 
 
 def _correlations(rules: RuleSet, blind: Sequence[Blind], asking: Asking, now: datetime) -> dict[str, Blind]:
@@ -189,8 +226,9 @@ class Entry:
     `standing.facts` holds, of one that was overridden, the `file` of the one in its place; of one that cannot be read,
     the problem's `code`. `alone`: whether it alerts on its own, and is not only counted by correlations. `logsources`:
     what it reads, of a correlation through its rules. `sources`: the registered sources that may have that; None
-    without a register. `filters`: the titles of the filters in force that look at what it matches. `findings`: how
-    many of it are kept, None where none of any rule are; `fired`: when the last of them happened.
+    without a register; `having`: those of them that are declared to have it, or had it on the days looked at.
+    `filters`: the titles of the filters in force that look at what it matches. `findings`: how many of it are kept,
+    None where none of any rule are; `fired`: when the last of them happened.
     """
 
     heading: Heading
@@ -198,6 +236,7 @@ class Entry:
     alone: bool = True
     logsources: tuple[LogSource, ...] = ()
     sources: tuple[str, ...] | None = None
+    having: tuple[str, ...] = ()
     filters: tuple[str, ...] = ()
     findings: int | None = None
     fired: datetime | None = None
@@ -216,17 +255,14 @@ def entries(
     rules: RuleSet,
     stand: Mapping[str, Standing],
     supply: Sequence[Supply] | None,
+    seen: Looked | None,
     kept: Mapping[str, Fired] | None,
 ) -> list[Entry]:
-    """An entry for each rule and correlation among the headings. `kept`: by rule, None where nothing is kept."""
+    """An entry for each rule and correlation among the headings. `supply`, `seen` as in `standings`; `kept`: by rule,
+    None where nothing is kept."""
     quiet = silenced(rules.correlations)
     runnable = {one.ref.id: one for one in rules.rules}
-    refs = (
-        *(one.ref for one in rules.rules),
-        *(one.ref for one in rules.unable),
-        *(one.ref for one in rules.correlations),
-    )
-    in_force = {ref.id: ref.path for ref in refs}
+    in_force = {ref.id: ref.path for ref in _refs(rules)}
     broken = {one.place.file: one.code for one in rules.problems if one.severity is Severity.ERROR}
     named = {name: one for one in reversed(found) for name in (one.id, one.name) if name}
     made, done = [], set()
@@ -250,6 +286,7 @@ def entries(
                 alone=one.id not in quiet,
                 logsources=reads,
                 sources=None if supply is None else sources_of(reads, supply),
+                having=() if supply is None else having(reads, supply, seen),
                 filters=()
                 if rule is None
                 else tuple(by.ref.title for by in rules.filters if by.applies(rule.ref, rule.logsource)),

@@ -122,6 +122,13 @@ class Result:
         return sum(one.failed for one in self.tried)
 
     @property
+    def unread(self) -> int:
+        """How many files, of rules or of tests, could not be read or tested, at least not as a whole."""
+        failed = {"R96", "R97"}
+        wrong = (one for one in self.problems if one.severity is Severity.ERROR and one.code not in failed)
+        return len({one.place.file for one in wrong})
+
+    @property
     def provenance(self) -> Mapping[Provenance, int]:
         """How many tests are of each provenance."""
         found = Counter(trial.test.provenance for one in self.tried for trial in one.trials)
@@ -141,12 +148,18 @@ def _meant(tests: str) -> str:
 
 
 def try_rules(
-    rules: RuleSet, files: Iterable[str], texts: Mapping[str, bytes], now: datetime, known: Enrichment = NOTHING_KNOWN
+    rules: RuleSet,
+    files: Iterable[str],
+    texts: Mapping[str, bytes],
+    now: datetime,
+    known: Enrichment = NOTHING_KNOWN,
+    language: str = "en",
 ) -> Result:
     """Run the tests of every rule in `files`, and say what is to be mended.
 
     `rules`: all that a scan would read. `texts`: the files of tests, by the names that `beside` gives; those that
-    belong to none of `files` are Problems. `now` stands for the time of a record that does not say its year.
+    belong to none of `files` are Problems. `now` stands for the time of a record that does not say its year. Rules are
+    named by their titles in `language`.
     """
     asked = list(dict.fromkeys(files))
     tried: list[Tried] = []
@@ -157,7 +170,7 @@ def try_rules(
     for file in asked:
         there = [one for one in beside(file) if one in texts]
         used.update(there)
-        of_file = _File(rules, file, there[0] if there else "", texts)
+        of_file = _File(rules, file, there[0] if there else "", texts, language)
         if file in broken or (file in replaced and not of_file.own):
             continue
         tried += of_file.tried(now, known)
@@ -169,8 +182,8 @@ def try_rules(
 class _File:
     """The rules of one file, and the tests beside it."""
 
-    def __init__(self, rules: RuleSet, file: str, tests: str, texts: Mapping[str, bytes]) -> None:
-        self.rules, self.file, self.name = rules, file, tests
+    def __init__(self, rules: RuleSet, file: str, tests: str, texts: Mapping[str, bytes], language: str) -> None:
+        self.rules, self.file, self.name, self.language = rules, file, tests, language
         every: list[Rule | Correlation] = [*rules.rules, *rules.correlations]
         self.own = [one for one in every if one.ref.path == file]
         self.unable = [one for one in rules.unable if one.ref.path == file]
@@ -179,7 +192,7 @@ class _File:
 
     def tried(self, now: datetime, known: Enrichment) -> Iterator[Tried]:
         for blind in self.unable:
-            facts = {"title": blind.ref.title, "why": reason(blind.reason, blind.facts)}
+            facts = {"title": blind.ref.title_in(self.language), "why": reason(blind.reason, blind.facts)}
             self.problems.append(Problem(Place(self.file), "R99", facts))
         of = self._dealt()
         for one in self.own:
@@ -208,8 +221,9 @@ class _File:
         return one.ref.id in silenced(self.rules.correlations)
 
     def _tried(self, one: Rule | Correlation, tests: Sequence[RuleTest], now: datetime, known: Enrichment) -> Tried:
+        title = one.ref.title_in(self.language)
         if not self.name:
-            facts = {"title": one.ref.title, "file": beside(self.file)[0]}
+            facts = {"title": title, "file": beside(self.file)[0]}
             self.problems.append(Problem(one.place, "R94", facts, Severity.WARNING))
         alone = only(self.rules, one)
         found = Tried(
@@ -218,10 +232,10 @@ class _File:
         for trial in found.trials:
             self.problems += _told(trial)
         if self.name and (found.hits < HITS or found.misses < MISSES):
-            told = {"title": one.ref.title, "hits": found.hits, "misses": found.misses}
+            told = {"title": title, "hits": found.hits, "misses": found.misses}
             self.problems.append(Problem(Place(self.name), "R95", told, Severity.WARNING))
         elif found.misses and all(trial.is_hit or trial.blind for trial in found.trials):
-            self.problems.append(Problem(Place(self.name), "R98", {"title": one.ref.title}, Severity.WARNING))
+            self.problems.append(Problem(Place(self.name), "R98", {"title": title}, Severity.WARNING))
         return found
 
 

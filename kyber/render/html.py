@@ -31,6 +31,7 @@ from kyber.render.summary import (
     standings,
     summary,
     timeline,
+    titled_in,
 )
 from kyber.render.table import DOTS, blind_reason
 from kyber.render.times import iso, moment, span
@@ -110,7 +111,7 @@ def page(result: ScanResult, words: Words, *, revealed: bool) -> str:
                 for level in LEVELS
                 if (groups := [group for group in by_rule(findings) if group.level is level])
             },
-            reasons=by_reason(result.blind),
+            reasons=by_reason(titled_in(result.blind, words.language)),
             revealed=revealed,
             problem=lambda problem: _problem(problem, words),
             remarks=lambda account: _remarks(account, words),

@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
@@ -153,6 +153,17 @@ def by_reason(blind: Iterable[Blind]) -> tuple[BlindReason, ...]:
             lacking=dict(Counter(lacking(rule) for rule in rules if rule.facts).most_common()),
         )
         for reason, rules in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
+    )
+
+
+def titled_in(blind: Sequence[Blind], language: str) -> tuple[Blind, ...]:
+    """Blind rules, of which the correlations name the rule that they wait for by its title in a language."""
+    titles: dict[object, str] = {one.rule.title: one.rule.title_in(language) for one in blind}
+    return tuple(
+        replace(one, facts={name: titles.get(fact, fact) for name, fact in one.facts.items()})
+        if one.reason == "rule-blind"
+        else one
+        for one in blind
     )
 
 

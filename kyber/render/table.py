@@ -20,7 +20,17 @@ from kyber.render.amounts import duration, size
 from kyber.render.excerpt import VALUE_SHOWN, excerpt
 from kyber.render.near import near, near_window
 from kyber.render.safe import every_text, plain
-from kyber.render.summary import LEVELS, BlindReason, RuleFindings, Summary, by_reason, by_rule, filter_told, summary
+from kyber.render.summary import (
+    LEVELS,
+    BlindReason,
+    RuleFindings,
+    Summary,
+    by_reason,
+    by_rule,
+    filter_told,
+    summary,
+    titled_in,
+)
 from kyber.render.times import span
 from kyber.text import Words
 
@@ -255,7 +265,7 @@ class _Parts:
             return
         yield Text()
         yield self._heading(self._words("findings.heading.blind"))
-        for reason in by_reason(self._result.blind):
+        for reason in by_reason(titled_in(self._result.blind, self._words.language)):
             yield Text(blind_reason(reason, self._words), "yellow")
             names = [f"{name} ({self._words.number(n)})" if n > 1 else name for name, n in reason.lacking.items()] or [
                 blind.rule.title_in(self._words.language) for blind in reason.rules

@@ -61,6 +61,18 @@ def test_it_shows_how_often_when_and_who(tmp_path: Path) -> None:
     assert "Nothing of this was kept." in shown
 
 
+def test_of_less_than_three_days_it_is_not_told_how_often(tmp_path: Path) -> None:
+    line = "2026-03-0{}T10:00:00+00:00 www1 sshd[1]: Accepted password for aino from 203.0.113.77 port 1 ssh2\n"
+    (tmp_path / "rule.yml").write_text(RULE, encoding="utf-8")
+    for days, pace, weekly in ((1, "too-few-days", None), (2, "too-few-days", None), (3, "often", 7.0)):
+        log = tmp_path / "auth.log"
+        log.write_text("".join(line.format(day) for day in range(1, days + 1)), encoding="utf-8")
+        (one,) = told(tmp_path / "rule.yml", "--logs", log)
+        assert (one["days_covered"], one["pace"], one["weekly"]) == (days, pace, weekly)
+        shown = kyber("rules", "backtest", tmp_path / "rule.yml", "--logs", log).stdout
+        assert ("too few days to tell how often" in shown, "a week" in shown) == (days < 3, days >= 3)
+
+
 def test_identity_codes_are_masked(tmp_path: Path) -> None:
     code = "131052-308T"
     log = tmp_path / "auth.log"

@@ -90,7 +90,7 @@ def test_without_yes_nothing_is_written_and_it_is_said_what_would_be(here: Path,
     result = kyber("rules", "import", elsewhere)
     assert result.exit_code == 0
     assert "4 rules were read" in result.stdout
-    assert "5 new" in result.stdout
+    assert "4 new" in result.stdout  # and a licence
     assert "Nothing was written. With --yes, the files go to rules/imported/some-rules." in result.stderr
     assert not (here / "rules" / "imported").exists()
 
@@ -136,8 +136,29 @@ def test_a_second_import_brings_what_is_new_and_leaves_what_was_altered_by_hand(
     assert (target / "linux" / "four.yml").read_text() == rule("four", product="linux", category="x") + KEY
     assert (target / "five.yml").is_file()
     again = kyber("rules", "import", elsewhere, "--yes")
-    assert "0 new, 0 updated, 3 unchanged, 1 altered by hand, 1 removed by hand" in again.stdout
+    assert "0 new, 0 updated, 2 unchanged, 1 altered by hand, 1 removed by hand" in again.stdout
     assert "rules/windows/one.yml" in again.stdout
+
+
+def test_a_licence_is_no_rule_that_came_earlier(here: Path, elsewhere: Path) -> None:
+    first = kyber("rules", "import", elsewhere, "--product", "windows", "--yes")
+    assert "3 new" in first.stdout
+    assert "3 files were written" in first.stderr
+    (elsewhere / "LICENSE").unlink()
+    assert imported(elsewhere, "--product", "linux", "--yes")["others"] == [
+        f"rules/windows/{name}.yml" for name in ("one", "three", "two")
+    ]
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_where_no_rule_fits_the_choice_it_is_said_and_nothing_of_earlier_imports(
+    here: Path, elsewhere: Path, form: list[str]
+) -> None:
+    imported(elsewhere, "--yes")
+    result = kyber("rules", "import", elsewhere, "--technique", "T9999", "--yes", *form)
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert "fits the choice" in result.stderr
+    assert "four.yml" not in result.stderr
 
 
 def test_what_is_here_already_is_told_and_not_copied(here: Path, elsewhere: Path) -> None:

@@ -36,6 +36,30 @@ def test_before_a_scan_only_what_has_no_source_is_known_to_be_blind(here: Path) 
     assert (audit["status"], audit["reason"], audit["sources"]) == ("blind", "no-source", [])
     assert "service:auditd" in audit["why"]
     assert "not known until a scan" in kyber("rules", "list").stdout
+    assert "not known until a scan" not in kyber("rules", "list", "linux_audit_weakened").stdout
+
+
+@pytest.mark.parametrize(("language", "words"), [("fi", "on sokeita."), ("sv", "är blinda."), ("en", "blind.")])
+def test_where_no_source_is_registered_every_rule_is_blind_and_nothing_is_left_to_know(
+    tmp_path: Path, language: str, words: str
+) -> None:
+    folder = tmp_path / "empty"
+    assert kyber("init", folder, "--empty", "--language", language).exit_code == 0
+    shown = kyber("rules", "list", "--product", "linux", "--workspace", folder).stdout
+    last = shown.splitlines()[-1]
+    many = len(kyber("rules", "list", "--product", "linux", "--json", "--workspace", folder).stdout.splitlines())
+    assert last.startswith(f"{many} ")
+    assert last.endswith(f": {many} {words}")
+
+
+def test_a_blind_correlation_names_its_rule_in_the_language_of_the_workspace(here: Path) -> None:
+    settings = here / "kyber.yaml"
+    settings.write_text(settings.read_text(encoding="utf-8").replace("language: en", "language: fi"), encoding="utf-8")
+    correlation = listed("--status", "blind")["m365_many_mailboxes_granted"]
+    assert correlation["reason"] == "rule-blind"
+    assert "säännön Postilaatikkoon annettu täydet oikeudet varaan" in correlation["why"]
+    shown = kyber("rules", "list", "m365_many_mailboxes_granted").stdout
+    assert "Postilaatikkoon annettu täydet oikeudet" in " ".join(shown.split())
 
 
 def test_after_a_scan_it_says_what_runs_why_others_do_not_and_when_they_last_fired(here: Path) -> None:
@@ -154,7 +178,11 @@ def test_coverage_counts_the_rules_of_the_list_by_tactic_and_technique(here: Pat
 def test_coverage_says_which_source_rules_need_and_that_it_is_not_there(here: Path) -> None:
     reads = {(one["product"], one["category"], one["service"]): one for one in covered()["logsources"]}
     assert reads["linux", None, "auditd"]["sources"] == []
+    assert reads["linux", None, "auditd"]["maybe"] == []
     assert reads["windows", None, "security"]["sources"] == ["ad-domain-controllers"]
+    web = reads[None, "webserver", None]
+    assert (web["sources"], web["maybe"]) == ([], ["backup", "linux-jump-host", "mail-gateway"])
+    assert "maybe: backup, linux-jump-host, mail-gateway" in kyber("rules", "coverage").stdout
     assert "none: nothing registered has it" in kyber("rules", "coverage").stdout
 
 

@@ -117,7 +117,7 @@ def test_json_holds_every_rule_its_tests_the_problems_and_the_sums(rules: Path) 
     ]
     assert (problem["problem"]["code"], problem["problem"]["line"]) == ("R96", 20)
     shares = {"real": 1, "documented": 1, "constructed": 2}
-    assert summary == {"summary": {"rules": 1, "tests": 4, "failed": 1, "origin": shares}}
+    assert summary == {"summary": {"rules": 1, "tests": 4, "failed": 1, "unread": 0, "origin": shares}}
 
 
 def test_a_rule_without_enough_tests_is_said_and_fails_where_that_is_asked_for(rules: Path) -> None:
@@ -141,6 +141,15 @@ def test_a_broken_rule_a_broken_test_and_tests_of_nothing_end_with_1(rules: Path
     ]
     assert "Did you mean name?" in found[1]["cure"]
     assert kyber("rules", "test", rules).exit_code == 1
+
+
+def test_files_that_cannot_be_read_are_counted_below_the_sums(rules: Path) -> None:
+    assert "could not be read" not in kyber("rules", "test", rules).stdout
+    (rules / "broken.yml").write_text("title: [broken\n", encoding="utf-8")
+    result = kyber("rules", "test", rules)
+    assert result.exit_code == 1
+    assert "1 rule, 3 tests: all as expected.\n1 file could not be read or tested: see above.\n" in result.stdout
+    assert lines(rules)[-1]["summary"]["unread"] == 1
 
 
 def test_no_rule_ends_with_3_and_no_workspace_with_2(rules: Path) -> None:

@@ -1,5 +1,7 @@
 """What rules cover of ATT&CK, by what their tags name."""
 
+from dataclasses import replace
+
 import pytest
 
 from kyber.finding import Family
@@ -23,7 +25,7 @@ def entry(id_: str, tags: str = "", state: State = State.RUNS, *, alone: bool = 
         tags=tuple(f"attack.{tag}" for tag in tags.split()),
         logsource=LogSource("linux"),
     )
-    return Entry(heading=heading, standing=Standing(state), alone=alone, sources=("a",))
+    return Entry(heading=heading, standing=Standing(state), alone=alone, sources=("a", "b"), having=("a",))
 
 
 @pytest.mark.parametrize(
@@ -79,4 +81,11 @@ def test_a_layer_without_rules_is_one_too() -> None:
 
 def test_rules_that_only_correlations_count_need_their_sources_too() -> None:
     (read,) = by_logsource([entry("1"), entry("2", alone=False), entry("3", state=State.OVERRIDDEN)])
-    assert (read.logsource, read.rules.rules, read.sources) == (LogSource("linux"), 2, ("a",))
+    assert (read.logsource, read.rules.rules) == (LogSource("linux"), 2)
+
+
+def test_sources_that_only_may_have_what_rules_read_stand_apart() -> None:
+    (read,) = by_logsource([entry("1")])
+    assert (read.sources, read.maybe) == (("a",), ("b",))
+    (unknown,) = by_logsource([replace(entry("1"), sources=None, having=())])
+    assert (unknown.sources, unknown.maybe) == (None, None)

@@ -16,7 +16,7 @@ from kyber.logs.sigma.rule import RuleSet, read_rules
 from kyber.logs.sigma.shipped import shipped_rules
 from kyber.logs.source import LogSource as Source
 from kyber.logs.source import load_sources
-from kyber.logs.standing import Looked, State, Supply, looked, natures, recent, sources_of, standings, supplies
+from kyber.logs.standing import Looked, State, Supply, having, looked, natures, recent, sources_of, standings, supplies
 from kyber.logs.store.parquet import ParquetStore
 from tests.cli.run import kyber
 
@@ -91,6 +91,18 @@ def test_a_source_whose_format_is_told_by_its_content_may_have_anything_of_its_p
     assert not stored.may_have(LogSource("linux"))
 
 
+def test_a_source_has_what_it_is_declared_to_be_and_what_was_seen_of_it(stored: Path) -> None:
+    sources, sshd, web = load_sources(stored)[0], LogSource("linux", service="sshd"), LogSource(category="webserver")
+    supply = supplies(sources, {})
+    assert having([LogSource("linux")], supply, None) == ("backup", "linux-jump-host", "mail-gateway")
+    assert having([sshd], supply, None) == ()
+    assert sources_of([sshd], supply) == sources_of([web], supply) == ("backup", "linux-jump-host", "mail-gateway")
+    with closing(ParquetStore(stored / ".kyber")) as store:
+        seen = looked(store, every_rule(stored), NOTHING_KNOWN, recent(store, 1_000))
+    assert having([sshd], supply, seen) == ("linux-jump-host",)
+    assert having([web], supply, seen) == ()
+
+
 def test_a_source_that_is_retired_or_not_read_has_nothing() -> None:
     said = {"id": "x", "name": "X", "read": {"paths": ["logs/*"]}}
     assert supplies([Source.model_validate({**said, "status": "retired"})], {}) == ()
@@ -141,6 +153,14 @@ def test_without_anything_stored_only_what_has_no_source_is_known_to_be_blind(fe
         "4": ("blind", "rule-blind"),
     }
     assert told(few, (OPEN,), None)["2"] == ("unknown", "")
+
+
+def test_a_correlation_names_the_rule_that_it_waits_for_in_the_language_of_the_reader(tmp_path: Path) -> None:
+    text = RULES.replace("name: linux_rule\n", "name: linux_rule\nkyber: {title: {fi: Suomeksi}}\n")
+    (tmp_path / "rules.yml").write_text(text, encoding="utf-8")
+    many = standings(read_rules([str(tmp_path)], {}), (WINDOWS,), None, Asking(NOW), NOW)[RULES.split("id: ")[4][:36]]
+    assert many.facts == {"rule": "Linux"}
+    assert [many.facts_in(language) for language in ("fi", "sv")] == [{"rule": "Suomeksi"}, {"rule": "Linux"}]
 
 
 def test_without_a_register_nothing_is_known_but_what_can_never_run(few: RuleSet) -> None:

@@ -60,6 +60,7 @@ def tried(
     *tests: Mapping[str, Any],
     others: tuple[Mapping[str, Any], ...] = (),
     lists: Mapping[str, tuple[str, ...]] | None = None,
+    language: str = "en",
 ) -> Result:
     """What tests beside a file of rules come to, among other rules."""
     own = documents if isinstance(documents, tuple) else (documents,)
@@ -67,7 +68,7 @@ def tried(
     read = [RuleFile(".", name, "---\n".join(map(text_of, held)).encode()) for name, held in files.items()]
     rules = checked(read_all(read, lists or {}))
     texts = {"x.tests.yaml": text_of({"tests": list(tests)}).encode()} if tests else {}
-    return try_rules(rules, ["x.yml"], texts, NOW)
+    return try_rules(rules, ["x.yml"], texts, NOW, language=language)
 
 
 def codes(result: Result) -> list[str]:
@@ -247,6 +248,22 @@ def test_events_have_their_time_where_it_is_given() -> None:
 )
 def test_tests_that_show_too_little_are_told_of(tests: tuple[Mapping[str, Any], ...], expected: list[str]) -> None:
     assert codes(tried(RULE, *tests)) == expected
+
+
+def test_a_rule_is_named_by_its_title_in_the_language_of_the_reader() -> None:
+    named = {**RULE, "kyber": {"title": {"fi": "Ovi avattiin"}}}
+    waiting = {**named, "detection": {"said": {"user.name|expand": "%admins%"}, "condition": "said"}}
+    for language, title in (("fi", "Ovi avattiin"), ("sv", "A door was opened")):
+        for rule, tests, code in ((named, (), "R94"), (named, ENOUGH[:1], "R95"), (waiting, ENOUGH, "R99")):
+            (problem,) = tried(rule, *tests, language=language).problems
+            assert (problem.code, problem.facts["title"]) == (code, title)
+
+
+def test_files_that_were_not_tested_are_counted_and_failed_tests_are_not_among_them() -> None:
+    assert tried(RULE, *ENOUGH).unread == 0
+    assert tried(RULE, case("shut", "match", LINE.format(14, "www1", "door shut"))).unread == 0
+    assert tried({**RULE, "detection": {}}, *ENOUGH).unread == 1
+    assert tried(RULE, *ENOUGH, {"nme": "x"}, {"nme": "y"}).unread == 1
 
 
 def test_a_rule_that_does_not_run_cannot_be_tested_and_says_why() -> None:

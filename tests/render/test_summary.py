@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 from kyber.finding import Family
 from kyber.level import Level
 from kyber.render.html import CHART_HEIGHT, CHART_WIDTH, bucket_label, chart
-from kyber.render.summary import MAX_BUCKETS, by_reason, by_rule, standings, summary, timeline
+from kyber.render.summary import MAX_BUCKETS, by_reason, by_rule, standings, summary, timeline, titled_in
 
 from .results import account, blind, finding, result, rule, whole
 
@@ -57,6 +58,13 @@ def test_blind_rules_are_gathered_by_reason_and_by_what_they_lacked() -> None:
         ("no-events", 2, {}),
         ("no-field", 2, {"A": 1, "B, C": 1}),
     ]
+
+
+def test_a_blind_correlation_names_its_rule_in_the_language_of_the_reader() -> None:
+    rule, waiting = blind(1), blind(2, "rule-blind", rule=blind(1).rule.title)
+    titled = replace(rule, rule=replace(rule.rule, titles={"fi": "Suomeksi"}))
+    for language, title in (("fi", "Suomeksi"), ("sv", rule.rule.title)):
+        assert [one.facts for one in titled_in((titled, waiting), language)] == [{}, {"rule": title}]
 
 
 def test_who_stands_out_is_told_by_level_first() -> None:

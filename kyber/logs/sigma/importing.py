@@ -18,6 +18,8 @@ from kyber.yamltext import YamlError, load
 
 RECORD: Final = "IMPORTED.txt"
 """The file beside imported rules that says where they came from."""
+RULE_FILES: Final = (".yml", ".yaml")
+"""How the names of rule files end; what else is imported is a licence."""
 _MARKER: Final = re.compile(rb"(---|\.\.\.)(\s|$)")
 _NAMED: Final = re.compile(r"([0-9a-f]{64})  (.+)")
 _KEPT: Final = (
@@ -47,6 +49,11 @@ class Chosen:
     present: tuple[tuple[RuleText, Heading, str], ...] = ()
     filters: tuple[RuleText, ...] = ()
     lacking: tuple[RuleText, ...] = ()
+
+    @property
+    def fit(self) -> bool:
+        """Whether anything fits the choice, be it left out or not."""
+        return bool(self.files or self.present or self.filters or self.lacking)
 
 
 def choose(files: Sequence[RuleText], choice: Choice, there: Mapping[str, str]) -> Chosen:
@@ -146,7 +153,7 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What an import does: the fate of each file, by path; the bytes of those that are written; and the paths of
+    """What an import does: the fate of each file, by path; the bytes of those that are written; and the rule files of
     earlier imports that are not among these, and stay. `hashes`: what the record says afterwards."""
 
     fates: Mapping[str, Fate]
@@ -177,7 +184,7 @@ def changes(wanted: Mapping[str, bytes], there: Mapping[str, bytes], written: Ma
         if fates[path] in (Fate.NEW, Fate.UPDATED, Fate.UNCHANGED):
             hashes[path] = digest(text)
     write = {path: wanted[path] for path, fate in fates.items() if fate in (Fate.NEW, Fate.UPDATED)}
-    others = tuple(path for path in written if path not in wanted and path in there)
+    others = tuple(path for path in written if path.endswith(RULE_FILES) and path not in wanted and path in there)
     return Changes(fates, write, hashes, others)
 
 
