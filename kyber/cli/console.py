@@ -24,6 +24,11 @@ Where = Annotated[
     typer.Option("--workspace", metavar="DIR", help="The workspace, or a folder in it; else here.", show_default=False),
 ]
 """The option that says where the workspace is."""
+InputFormat = Annotated[
+    str | None,
+    typer.Option("--input", metavar="FORMAT", help="Read every path as this format; `kyber logs formats` lists them."),
+]
+"""The option that says what paths are read as."""
 
 
 class ExitCode(IntEnum):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from kyber.cli.console import Where, around, tell_problems
+from kyber.cli.console import InputFormat, Where, around, tell_problems
 from kyber.cli.files import standard_output
 from kyber.cli.reading import known_format, no_collector, path_jobs, shown_progress, zone_of
 from kyber.cli.rules_files import rule_paths, watch_lists
@@ -53,12 +53,7 @@ def backtest(
         tuple[str, str] | None,
         typer.Option(metavar="FROM TO", help="Only what is stored of a period, both ends whole.", show_default=False),
     ] = None,
-    input_format: Annotated[
-        str | None,
-        typer.Option(
-            "--input", metavar="FORMAT", help="Read every path as this format; `kyber logs formats` lists them."
-        ),
-    ] = None,
+    input_format: InputFormat = None,
     timezone: Annotated[
         str | None,
         typer.Option(metavar="ZONE", help="Time zone of times that carry none; else the workspace's, or UTC."),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from kyber.cli.console import ExitCode, Where, around, say, tell_problems
+from kyber.cli.console import ExitCode, InputFormat, Where, around, say, tell_problems
 from kyber.cli.files import cache_folder, check_place, form_of, spare, standard_output, write_out
 from kyber.cli.readers import may_reveal, record_reading
 from kyber.cli.reading import (
@@ -89,12 +89,7 @@ def scan(
         ),
     ] = None,
     rules: RulePaths = None,
-    input_format: Annotated[
-        str | None,
-        typer.Option(
-            "--input", metavar="FORMAT", help="Read every path as this format; `kyber logs formats` lists them."
-        ),
-    ] = None,
+    input_format: InputFormat = None,
     logsource: Annotated[
         str | None,
         typer.Option(metavar="KEY:VALUE,...", help="What the paths are for rules, as product:linux,service:auth."),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from kyber.cli.answer import Answer, Asked, Form, write
-from kyber.cli.console import Where, around, plain, say, tell_problems
+from kyber.cli.console import InputFormat, Where, around, plain, say, tell_problems
 from kyber.cli.files import check_place, form_of, spare, standard_output
 from kyber.cli.readers import may_reveal, record_reading
 from kyber.cli.reading import known_format, no_collector, path_jobs, shown_progress, zone_of
@@ -103,12 +103,7 @@ def search(
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the answer to a file.")
     ] = None,
     raw: Annotated[bool, typer.Option("--raw", help="Show each event's record as it was read, too.")] = False,
-    input_format: Annotated[
-        str | None,
-        typer.Option(
-            "--input", metavar="FORMAT", help="Read every path as this format; `kyber logs formats` lists them."
-        ),
-    ] = None,
+    input_format: InputFormat = None,
     timezone: Annotated[
         str | None,
         typer.Option(metavar="ZONE", help="Time zone of what you write and see; else the workspace's, or UTC."),
