@@ -1,9 +1,11 @@
 """A log line and what to find in it in, the text of a new rule and of its tests out: the line as a hit, and misses.
 
 A miss is the line with what the rule asks for changed in it, so that it looks like a hit; each is tried before it is
-given. Nothing is read or written here.
+given. Personal identity codes are masked in all of it, also those that stand in a line or an answer with escapes, as in
+JSON, XML and addresses of pages. Nothing is read or written here.
 """
 
+import html
 import json
 import re
 import unicodedata
@@ -14,6 +16,8 @@ from functools import cached_property
 from ipaddress import ip_address
 from itertools import islice, zip_longest
 from typing import Any, Final
+
+import regex
 
 from kyber.errors import UsageError
 from kyber.finding import Family
@@ -28,10 +32,11 @@ from kyber.logs.sigma.evidence import Event
 from kyber.logs.sigma.rule import Rule, RuleFile, RuleSet, checked, read_all
 from kyber.logs.trial import only, run_test
 from kyber.logs.values import Value, shown
-from kyber.privacy import mask
+from kyber.privacy import MASK, find, mask
 from kyber.problem import Place
 from kyber.register import private_data, text_of
 from kyber.tune import escaped
+from kyber.yamltext import is_otherwise_in_yaml_1_1
 
 MISSES: Final = 2
 """Misses that are made of a line."""
@@ -43,6 +48,16 @@ OWNERS: Final[Mapping[Family, str]] = {
 }
 """The role that answers for a family of rules, where nobody says otherwise."""
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_]{0,79}")
+_RESERVED: Final = re.compile(r"con|prn|aux|nul|com[0-9]|lpt[0-9]")
+"""Names that no file can have on Windows, whatever its ending.
+Source: https://learn.microsoft.com/windows/win32/fileio/naming-a-file"""
+_ESCAPE: Final = re.compile(r"\\+u([0-9A-Fa-f]{4})|\\+x([0-9A-Fa-f]{2})|%(?:25)*([0-9A-Fa-f]{2})")
+_MOST_ESCAPED: Final = 4
+"""How often a text may be escaped within another, and an identity code in it still be seen."""
+_ANY_CODE: Final = r"\S*-\S*"
+"""What stands in the place of a code in a regular expression, in which its mask would be none."""
+_UNSEEN: Final = regex.compile(r"[\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]")
+"""What nobody sees, and what turns around what stands after it."""
 _INSIDE: Final = frozenset(("contains", "startswith", "endswith", "all", "cased"))
 """Modifiers with which a value stands in the log as it is written."""
 _ADDRESSES: Final = ("192.0.2.200", "198.51.100.200", "2001:db8::200", "2001:db8::201")
@@ -83,10 +98,26 @@ class Line:
 
     @cached_property
     def records(self) -> tuple[str, ...]:
-        """The raw records, without personal identity codes; none where they cannot be read by themselves."""
-        if not self.whole:
+        """The raw records, without personal identity codes; none where they cannot be read by themselves, or where a
+        code cannot be taken out of them, because it is written with escapes."""
+        masked = mask(self._raw)
+        if not self.whole or find(_unescaped(masked)) or self._told - _codes(self._raw):
             return ()
-        return tuple(mask(self.batch.raw[self.row].decode("utf-8", "replace")).split("\n"))
+        return tuple(masked.split("\n"))
+
+    @property
+    def has_codes(self) -> bool:
+        """Whether personal identity codes stand in it, with escapes or without."""
+        return bool(self._told or _codes(self._raw))
+
+    @cached_property
+    def _raw(self) -> str:
+        return self.batch.raw[self.row].decode("utf-8", "replace")
+
+    @cached_property
+    def _told(self) -> frozenset[str]:
+        """The personal identity codes in the fields."""
+        return _codes("\n".join(text for name, value in self.fields.items() for text in (name, shown(value))))
 
     @cached_property
     def fields(self) -> Mapping[str, Value]:
@@ -182,11 +213,13 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A rule and its tests, ready to be written. `misses`: how many could be made."""
+    """A rule and its tests, ready to be written. `misses`: how many could be made. `masked`: whether personal identity
+    codes were."""
 
     rule: str
     tests: str
     misses: int
+    masked: bool
 
 
 def slug(text: str) -> str:
@@ -197,7 +230,12 @@ def slug(text: str) -> str:
 
 def is_name(text: str) -> bool:
     """Whether a rule can be called so."""
-    return _NAME.fullmatch(text) is not None
+    return _NAME.fullmatch(text) is not None and not find(text)
+
+
+def is_reserved(name: str) -> bool:
+    """Whether no file can be called so on Windows."""
+    return _RESERVED.fullmatch(name) is not None
 
 
 def term_of(text: str, line: Line | None) -> Term:
@@ -211,13 +249,14 @@ def term_of(text: str, line: Line | None) -> Term:
         raise UsageError(f"'{text}': write field=value; without --line there is no value to take")
     name = key.partition("|")[0]
     if name not in line.fields:
-        raise UsageError(f"the line has no field '{name}'; it has {', '.join(line.fields)}")
+        raise UsageError(f"the line has no field '{name}'; it has {', '.join(map(mask, line.fields))}")
     found = line.fields[name]
     return Term(key, found if type(found) is int else escaped(shown(found)))
 
 
 def drafted(answers: Answers, line: Line | None, now: datetime) -> Draft:
     """The rule and its tests. Raises UsageError where no sample can be made, or a secret would be written."""
+    given, answers = answers, _clean(answers)
     written = _rule(answers)
     rules = checked(read_all([RuleFile("draft", f"{answers.name}.yml", written.encode())], {}))
     if not rules.rules:
@@ -230,48 +269,126 @@ def drafted(answers: Answers, line: Line | None, now: datetime) -> Draft:
     misses = tuple(islice(_misses(answers, line, hit, rules, now), MISSES))
     tests = _tests(answers, (hit, *misses))
     for text in (written, tests):
-        if any(private_data(text.encode(), "")):
-            raise UsageError("what would be written holds a secret: take it out of the line, and try again")
-    return Draft(written, tests, len(misses))
+        if any(private_data(text.encode(), "")) or find(_unescaped(text)):
+            raise UsageError("what would be written holds a secret, such as a key: take it out of what you gave")
+    return Draft(written, tests, len(misses), answers != given or (line is not None and line.has_codes))
 
 
 def _rule(answers: Answers) -> str:
     named = {key: value for key in LogSource.__slots__ if (value := getattr(answers.logsource, key)) is not None}
     asked: dict[str, Any] = {}
     for term in answers.terms:
-        value = mask(term.value) if isinstance(term.value, str) else term.value
+        value = term.value
         if term.key in asked:  # the same field again: any of the values
             before = asked[term.key]
             asked[term.key] = [*(before if isinstance(before, list) else [before]), value]
         else:
             asked[term.key] = value
     document = {
-        "title": mask(answers.title),
+        "title": answers.title,
         "id": answers.id,
         "name": answers.name,
         "status": "experimental",
-        "description": mask(answers.description),
+        "description": answers.description,
         "author": answers.author,
         "date": answers.today.isoformat(),
         "logsource": named or {"definition": answers.every},
         "detection": {"selection": asked, "condition": "selection"},
-        "falsepositives": [mask(answers.false_positive)],
+        "falsepositives": [answers.false_positive],
         "level": str(answers.level),
         "kyber": {
             "family": str(answers.family),
             "owner": answers.owner,
-            **({"next": {key: mask(text) for key, text in answers.next.items()}} if answers.next else {}),
+            **({"next": dict(answers.next)} if answers.next else {}),
         },
     }
-    return _commented(_UNQUOTED.sub(r"date: \1", text_of(document)), answers.comments)
+    return _commented(_UNQUOTED.sub(r"date: \1", _text(document)), answers.comments)
 
 
 def _commented(text: str, comments: Mapping[str, str]) -> str:
     lines = []
-    for line in text.splitlines():
+    for line in text.removesuffix("\n").split("\n"):
         lines += [f"# {part}" for part in comments.get(line.partition(":")[0], "").splitlines()]
         lines.append(line)
     return "\n".join(lines) + "\n"
+
+
+def _text(document: Mapping[str, object]) -> str:
+    """A mapping as YAML in which every text is one for readers of YAML 1.1, too, and nothing stands that is unseen."""
+    text: str = _UNSEEN.sub(_in_digits, text_of(_quoted(document)))
+    return text
+
+
+def _quoted(value: Any) -> Any:
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString, SingleQuotedScalarString
+
+    if isinstance(value, Mapping):
+        return {_quoted(key): _quoted(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_quoted(one) for one in value]
+    if isinstance(value, str) and _UNSEEN.search(value):
+        return DoubleQuotedScalarString(value)
+    return SingleQuotedScalarString(value) if isinstance(value, str) and is_otherwise_in_yaml_1_1(value) else value
+
+
+def _in_digits(found: "regex.Match[str]") -> str:
+    number = ord(found[0])
+    return f"\\u{number:04X}" if number < 0x10000 else f"\\U{number:08X}"
+
+
+# --- personal identity codes ------------------------------------------------------------------------------------------
+
+
+def _clean(answers: Answers) -> Answers:
+    """The answers without personal identity codes."""
+    source = answers.logsource
+    told = {key: _masked(value) for key in LogSource.__slots__ if (value := getattr(source, key)) is not None}
+    return replace(
+        answers,
+        title=_masked(answers.title),
+        description=_masked(answers.description),
+        logsource=LogSource(**told),
+        terms=tuple(map(_clean_term, answers.terms)),
+        owner=_masked(answers.owner),
+        next={language: _masked(text) for language, text in answers.next.items()},
+        author=_masked(answers.author),
+        sample=_masked(answers.sample),
+        false_positive=_masked(answers.false_positive),
+    )
+
+
+def _clean_term(term: Term) -> Term:
+    """The term without codes; where one stood, it asks for any text with a hyphen, as a code and its mask are."""
+    value = _masked(term.value) if isinstance(term.value, str) else term.value
+    if isinstance(value, str) and "re" in term.modifiers and value != term.value:
+        value = value.replace(MASK, _ANY_CODE)
+    return Term(_masked(term.key), value)
+
+
+def _masked(text: str) -> str:
+    """The text without personal identity codes; without its escapes, too, where one is written with them."""
+    masked = mask(text)
+    opened = _unescaped(masked)
+    return mask(opened) if find(opened) else masked
+
+
+def _codes(text: str) -> frozenset[str]:
+    opened = _unescaped(text)
+    return frozenset(opened[start:end] for start, end in find(opened))
+
+
+def _unescaped(text: str) -> str:
+    """The text with the characters themselves in the place of escapes of JSON, XML and addresses of pages."""
+    for _ in range(_MOST_ESCAPED):
+        before, text = text, html.unescape(_ESCAPE.sub(_character, text))
+        if text == before:
+            break
+    return text
+
+
+def _character(found: re.Match[str]) -> str:
+    number = int(found[1] or found[2] or found[3], 16)
+    return chr(number) if number < 0x80 or 0x2010 <= number <= 0x2212 else found[0]
 
 
 # --- samples ----------------------------------------------------------------------------------------------------------
@@ -315,7 +432,8 @@ def _bare(term: Term) -> str | int:
     """What a field holds that the term asks for."""
     if not isinstance(term.value, str):
         return term.value
-    return re.sub(r"\\(?=[*?\\])", "", re.sub(r"(?<!\\)\*", "", term.value))
+    parts = (re.sub(r"\\(?=[*?\\])", "", re.sub(r"(?<!\\)\*", "", part)) for part in term.value.split(MASK))
+    return MASK.join(parts)
 
 
 def _misses(answers: Answers, line: Line | None, hit: RuleTest, rules: RuleSet, now: datetime) -> Iterator[RuleTest]:
@@ -358,8 +476,9 @@ def _changes(term: Term, line: Line | None) -> Iterator[_Change]:
     if term.modifiers & _INSIDE:
         before: str | int = _bare(term)
     else:
-        held = line.fields.get(term.field) if line is not None else None
-        before = held if type(held) is int else shown(held) if held is not None else _bare(term)
+        fields = line.fields if line is not None else {}
+        held = next((value for name, value in fields.items() if _masked(name) == term.field), None)
+        before = held if type(held) is int else _masked(shown(held)) if held is not None else _bare(term)
     for after in _other_values(before):
         yield _Change(term.field, before, after)
 
@@ -393,13 +512,13 @@ def _changed(change: _Change, hit: RuleTest, line: Line | None) -> Iterator[Sequ
 
 def _event_of(line: Line) -> Mapping[str, Any]:
     """What kyber made of a line, without personal identity codes, as a test holds it."""
-    return {name: _plain(value) for name, value in line.fields.items()}
+    return {_masked(name): _plain(value) for name, value in line.fields.items()}
 
 
 def _plain(value: Value) -> Any:
     if isinstance(value, tuple):
         return [_plain(one) for one in value]
-    return mask(value) if isinstance(value, str) else value
+    return _masked(value) if isinstance(value, str) else value
 
 
 def _tests(answers: Answers, tests: Sequence[RuleTest]) -> str:
@@ -418,4 +537,4 @@ def _tests(answers: Answers, tests: Sequence[RuleTest]) -> str:
             told["input"] = named
         told |= {"lines": list(test.lines)} if test.lines else {"events": [dict(one) for one in test.events]}
         listed.append({**told, "expect": test.expect})
-    return _commented(text_of({"tests": listed}), {"tests": answers.comments.get("tests", "")})
+    return _commented(_text({"tests": listed}), {"tests": answers.comments.get("tests", "")})

@@ -39,6 +39,7 @@ _WORDS: Mapping[str, str] = {
     "<<": _MERGE,
 }
 _NUMERIC_STARTS = frozenset("0123456789+-.")
+_ELDER = yaml.resolver.Resolver()
 
 # Block nesting moves the text at least one column to the right every second level; the zero bytes are those of UTF-16.
 _DEEP_INDENT = re.compile(rb"^(?:\xff\xfe|\xfe\xff|\xef\xbb\xbf)?[ \t?:\x00-]{%d,}" % (MAX_DEPTH // 2), re.MULTILINE)
@@ -116,6 +117,15 @@ def line_of(document: Document, path: Iterable[str | int], default: int = 0) -> 
         else:
             break
     return line
+
+
+def is_otherwise_in_yaml_1_1(text: str) -> bool:
+    """Whether a reader of YAML 1.1 takes the text, unquoted, for something else than a text: `yes`, `12:30:00`.
+
+    Source: https://yaml.org/type/, as PyYAML has it; and `y` and `n`, which only some readers take for booleans.
+    """
+    tag: str = _ELDER.resolve(ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
+    return text in ("y", "Y", "n", "N") or tag != _STR
 
 
 class _Composer(CParser):

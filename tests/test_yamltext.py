@@ -9,7 +9,16 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kyber.yamltext import MAX_ALIASES, MAX_BYTES, MAX_DEPTH, Located, YamlError, line_of, load
+from kyber.yamltext import (
+    MAX_ALIASES,
+    MAX_BYTES,
+    MAX_DEPTH,
+    Located,
+    YamlError,
+    is_otherwise_in_yaml_1_1,
+    line_of,
+    load,
+)
 
 WORDS = st.text(st.characters(exclude_categories=("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")), max_size=20)
 SCALARS = st.none() | st.booleans() | st.integers(-(10**30), 10**30) | WORDS
@@ -19,6 +28,18 @@ TREES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dic
 @given(TREES)
 def test_what_json_says_yaml_says_too(tree: Any) -> None:
     assert load(json.dumps(tree, ensure_ascii=False).encode(), "x") == [tree]
+
+
+@pytest.mark.parametrize(
+    "word", ["yes", "Off", "y", "N", "12:30:00", "2026-03-02", "010", "1_000", "0b1", "~", "=", ""]
+)
+def test_words_that_elder_readers_take_for_something_else_are_known(word: str) -> None:
+    assert is_otherwise_in_yaml_1_1(word)
+
+
+@pytest.mark.parametrize("word", ["word", "Yes!", "12.30 h", "on call", "ten", "192.0.2.5", "2026-03"])
+def test_other_words_are_texts_to_them_too(word: str) -> None:
+    assert not is_otherwise_in_yaml_1_1(word)
 
 
 def refusal(text: bytes) -> str:

@@ -193,7 +193,8 @@ def _offer(
             made[one.path] = with_family(one.text, Family(family))
         except ValueError as error:
             unread[one.path] = str(error)
-    licences = _licences(path, checkout)
+    licences, unfit = _licences(path, checkout)
+    unread |= unfit
     rules = _read(here, folder, made, now.astimezone(here.settings.zone).date())
     headings = [heading for one in chosen.files if one.path in made for heading in one.headings]
     ids = {heading.id for heading in headings}
@@ -217,7 +218,7 @@ def _offer(
 def _rules_of(path: Path) -> "tuple[list[RuleText], list[Written], dict[str, str]]":
     """The rule files below a folder, the documents in them, and those that cannot be read, with the reason."""
     from kyber.logs.sigma.heading import headings
-    from kyber.logs.sigma.importing import RuleText
+    from kyber.logs.sigma.importing import RuleText, is_plain
     from kyber.logs.sigma.rule import rule_files
 
     every = rule_files([str(path)])[0]
@@ -232,7 +233,7 @@ def _rules_of(path: Path) -> "tuple[list[RuleText], list[Written], dict[str, str
             unread[name] = "a symbolic link"
         elif text is None:
             unread[name] = "not YAML that can be used, or too large"
-        elif "\\" in name or not name.isprintable():
+        elif not is_plain(name):
             unread[name] = "its name"
         elif told := headings(by_file.get(str(file), ())):
             found.append(RuleText(name, text, tuple(told)))
@@ -312,26 +313,37 @@ def _checkout(path: Path, here: "Workspace") -> _Checkout | None:
     return _Checkout(Path(lines[0]), lines[1])
 
 
-def _licences(path: Path, checkout: _Checkout | None) -> dict[str, bytes]:
-    """The files of licences in the folder, or else in the root of its checkout."""
+def _licences(path: Path, checkout: _Checkout | None) -> tuple[dict[str, bytes], dict[str, str]]:
+    """The files of licences in the folder, or else in the root of its checkout; and those left out, with the reason."""
+    from kyber.logs.sigma.importing import RULE_FILES, is_plain
+
+    found: dict[str, bytes] = {}
+    unfit: dict[str, str] = {}
     for place in (path, *((checkout.root,) if checkout else ())):
-        files = [
-            one
-            for one in sorted(place.iterdir())
-            if _LICENCE.fullmatch(one.name) and one.suffix not in (".yml", ".yaml")
-        ]
-        found = {one.name: text for one in files if (text := _bytes(one)) is not None and len(text) <= MAX_LICENCE}
+        for one in sorted(place.iterdir()):
+            if not _LICENCE.fullmatch(one.name) or one.suffix in RULE_FILES or one.is_dir():
+                continue
+            text = _bytes(one, MAX_LICENCE + 1)
+            if not is_plain(one.name):
+                unfit[one.name] = "its name"
+            elif text is None:
+                unfit[one.name] = "not a regular file"
+            elif len(text) > MAX_LICENCE:
+                unfit[one.name] = "too large"
+            else:
+                found[one.name] = text
         if found:
-            return found
-    return {}
+            break
+    return found, unfit
 
 
-def _bytes(file: Path) -> bytes | None:
-    """A regular file; None where there is none, and for a link. Raises UsageError."""
+def _bytes(file: Path, limit: int = -1) -> bytes | None:
+    """A regular file, or its first bytes; None where there is none, and for a link. Raises UsageError."""
     try:
         if file.is_symlink() or not file.is_file():
             return None
-        return file.read_bytes()
+        with file.open("rb") as stream:
+            return stream.read(limit)
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}") from None
 
@@ -367,9 +379,10 @@ def _may_ask() -> bool:
 def _write(here: "Workspace", offer: Offer, today: date, choice: str) -> None:
     """The files, and last the record of them: what is there without one counts as altered by hand."""
     from kyber.logs.sigma.importing import RECORD, Origin, record
+    from kyber.render.safe import plain
 
     origin = Origin(
-        folder=offer.source, commit=offer.commit, day=today.isoformat(), choice=choice, licences=offer.licences
+        folder=plain(offer.source), commit=offer.commit, day=today.isoformat(), choice=choice, licences=offer.licences
     )
     text = record(origin, offer.changes.hashes)
     write_below(

@@ -148,8 +148,11 @@ def new(
     )
     made = draft.drafted(answers, event, now)
     files = _files(called)
+    _check_free(called, here)  # answers may have taken long
     write_below(here.root, {files[0]: made.rule.encode(), files[1]: made.tests.encode()})
     say(words("draft.written", rule=files[0], tests=files[1]))
+    if made.masked:
+        say(words("draft.masked"))
     say()
     shown = [_from_here(here.root / one) for one in files]
     result = tested(shown[:1], here)
@@ -181,21 +184,29 @@ def _from_here(file: Path) -> str:
 def _check_name(name: str, here: "Workspace") -> None:
     """Raises UsageError for a name that cannot be given, or is given already."""
     from kyber.cli.rules_files import rule_paths, watch_lists
-    from kyber.draft import is_name
+    from kyber.draft import is_name, is_reserved
     from kyber.logs.sigma.rule import read_rules
+    from kyber.privacy import mask
 
     if not is_name(name):
         raise UsageError(
-            f"'{name}' is no name for a rule: use small letters, digits and _, such as door_opened_at_night"
+            f"'{mask(name)}' is no name for a rule: use small letters, digits and _, such as door_opened_at_night"
         )
-    for file in (here.root / one for one in _files(name)):
-        if file.exists() or file.is_symlink():
-            raise UsageError(f"{_from_here(file)} is there already: choose another name, or change it by hand")
+    if is_reserved(name):
+        raise UsageError(f"Windows lets no file be called '{name}': choose another name, such as {name}_found")
+    _check_free(name, here)
     found = read_rules(rule_paths(here), watch_lists(here)[0])
     known = [one.ref for group in (found.rules, found.correlations, found.unable) for one in group]
     for ref in known:
         if ref.name == name:
             raise UsageError(f"the rule in {ref.path} is called '{name}' already: choose another name")
+
+
+def _check_free(name: str, here: "Workspace") -> None:
+    """Raises UsageError where one of the files that a rule of the name would have is there."""
+    for file in (here.root / one for one in _files(name)):
+        if file.exists() or file.is_symlink():
+            raise UsageError(f"{_from_here(file)} is there already: choose another name, or change it by hand")
 
 
 # --- what is asked ----------------------------------------------------------------------------------------------------
@@ -297,7 +308,7 @@ def _choose(event: "Line | None", asking: _Asking) -> "list[Term]":
         say(asking.words("draft.fields", format=event.given.format))
         for number, field in enumerate(names, 1):
             value = plain(excerpt(mask(shown(event.fields[field])), VALUE_SHOWN))
-            say(f"{number:>4}  {plain(field):<{width}}  {value}")
+            say(f"{number:>4}  {plain(mask(field)):<{width}}  {value}")
 
     def understood(answer: str) -> "list[Term] | None":
         found = []

@@ -3,6 +3,7 @@
 # ruff: noqa: PT028 - a command that is called test is no test
 
 import os
+import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from kyber.cli.console import ExitCode, Where, say
 from kyber.cli.files import standard_output
 from kyber.cli.rules_files import surroundings, watch_lists
 from kyber.errors import NothingReadError, UsageError
-from kyber.problem import Severity
+from kyber.problem import Place, Problem, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,9 +107,9 @@ def tested(paths: "Sequence[str]", here: "Workspace | None") -> "Result":
     now = datetime.now(UTC)
     language = here.settings.language if here else "en"
     lists, _ = watch_lists(here)
-    named, texts = _named(paths)
+    named, texts, unread = _named(paths)
     files, missing = rule_files(named)
-    if not files and not texts:
+    if not files and not texts and not unread:
         raise NothingReadError(f"no rule was found in {', '.join(paths)}")
     # Correlations and filters name rules of the workspace and shipped ones: the rules are read as a scan reads them.
     others = [str(here.rules)] if here is not None and here.rules.is_dir() else []
@@ -118,11 +119,11 @@ def tested(paths: "Sequence[str]", here: "Workspace | None") -> "Result":
         now.astimezone(here.settings.zone if here else None).date(),
     )
     result = try_rules(rules, map(str, files), texts, now, enrichment(here), language)
-    return replace(result, problems=(*missing, *result.problems))
+    return replace(result, problems=(*missing, *unread, *result.problems))
 
 
-def _named(paths: "Sequence[str]") -> tuple[list[str], dict[str, bytes]]:
-    """The rule files and folders that are meant, and the files of tests in and beside them.
+def _named(paths: "Sequence[str]") -> "tuple[list[str], dict[str, bytes], list[Problem]]":
+    """The rule files and folders that are meant, the files of tests in and beside them, and what is no such file (R90).
 
     Raises UsageError for a file of tests that cannot be read.
     """
@@ -138,14 +139,18 @@ def _named(paths: "Sequence[str]") -> tuple[list[str], dict[str, bytes]]:
     for folder in named:
         tests += [str(Path(where, name)) for where, name in _below(folder) if name.endswith(ENDINGS)]
     tests += [one for file in rule_files(named)[0] for one in beside(str(file)) if Path(one).is_file()]
-    texts = {}
+    texts: dict[str, bytes] = {}
+    unread: list[Problem] = []
     for one in dict.fromkeys(tests):
         try:
+            if not stat.S_ISREG(Path(one).stat().st_mode):
+                unread.append(Problem(Place(one), "R90", {"why": "not a regular file"}))
+                continue
             with Path(one).open("rb") as stream:
                 texts[one] = stream.read(MAX_FILE + 1)  # one too large is a problem with its code
         except OSError as error:
             raise UsageError(f"{one} cannot be read: {error.strerror}") from None
-    return named, texts
+    return named, texts, unread
 
 
 def _below(folder: str) -> Iterator[tuple[str, str]]:

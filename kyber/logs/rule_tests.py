@@ -11,9 +11,12 @@ from enum import StrEnum
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo
 
+import orjson
+
 from kyber.duration import Duration
 from kyber.logs.batch import LogSource
 from kyber.logs.formats.known import FORMATS
+from kyber.logs.formats.multiline import not_starting
 from kyber.logs.sigma.correlate import Awaited
 from kyber.logs.sigma.filters import Event
 from kyber.problem import Place, Problem
@@ -24,6 +27,8 @@ ENDINGS: Final = (".tests.yaml", ".tests.yml")
 KEYS: Final = ("name", "rule", "origin", "source", "input", "lines", "events", "expect", "as_of", "awaited")
 INPUT_KEYS: Final = ("format", "source", "zone", "product", "category", "service", "columns", "starts")
 AWAITED_KEYS: Final = ("source", "hosts", "product", "every", "category", "service")
+BINARY: Final = frozenset(("evtx",))
+"""Framings whose records are no lines of text."""
 _ALIKE: Final = 0.6
 """How near an unknown key must be to a known one, to be taken for a slip of it."""
 
@@ -192,6 +197,9 @@ def _given(given: Mapping[str, Any]) -> Given:
         near = get_close_matches(form, FORMATS, 1, _ALIKE)
         meant = f" (did you mean {near[0]}?)" if near else " (kyber logs formats lists them)"
         raise _TestError("R91", "input", "format", key="input.format", why=f"there is no format {form}{meant}")
+    if form is not None and "lines" in given and FORMATS[form].framing in BINARY:
+        why = f"{form} is not read from lines of text; give what a record holds as events"
+        raise _TestError("R91", "input", "format", key="input.format", why=why)
     try:
         zone = ZoneInfo(about.get("zone", "UTC"))
     except (ValueError, OSError, LookupError):
@@ -199,6 +207,13 @@ def _given(given: Mapping[str, Any]) -> Given:
     columns = about.get("columns", {})
     if not isinstance(columns, dict) or not all(isinstance(one, str) for one in columns.values()):
         raise _TestError("R91", "input", "columns", key="input.columns", why="it gives each column a name")
+    starts = about.get("starts")
+    if starts is not None:
+        try:
+            not_starting(starts)
+        except ValueError:
+            why = "it is no regular expression that can be used"
+            raise _TestError("R91", "input", "starts", key="input.starts", why=why) from None
     said = {key: about[key].lower() for key in LogSource.__slots__ if key in about}
     return Given(
         format=form,
@@ -206,7 +221,7 @@ def _given(given: Mapping[str, Any]) -> Given:
         zone=zone,
         logsource=LogSource(**said) if said else None,
         columns=columns,
-        starts=about.get("starts"),
+        starts=starts,
     )
 
 
@@ -221,7 +236,19 @@ def _events(given: Mapping[str, Any]) -> tuple[Event, ...]:
     listed = given.get("events", [])
     if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
         raise _TestError("R91", "events", key="events", why="it is a list of mappings: fields and their values")
+    for index, one in enumerate(listed):
+        try:
+            written(one)
+        except TypeError as error:  # a number of more than 64 bits, a key that is no text
+            raise _TestError(
+                "R91", "events", index, key="events", why=f"it cannot be written as JSON ({error})"
+            ) from None
     return tuple(listed)
+
+
+def written(event: Event) -> bytes:
+    """An event as JSON. Raises TypeError."""
+    return orjson.dumps(event, default=str)
 
 
 def _moment(given: Mapping[str, Any]) -> datetime | None:

@@ -6,13 +6,14 @@ correlation with the rules that it builds on, both with the filters in force. No
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
+from math import inf
 from pathlib import Path
+from time import monotonic
 from typing import Final
-
-import orjson
 
 from kyber.finding import Evidence, Finding, NearWindow, RuleRef, ScanResult
 from kyber.logs.batch import EventBatch, LogSource, Origin, Parsed
@@ -20,14 +21,14 @@ from kyber.logs.enrich import Enrichment, enriched
 from kyber.logs.formats.known import FORMATS
 from kyber.logs.inputs import Input
 from kyber.logs.parse import Job, Tally, batches
-from kyber.logs.rule_tests import ENDINGS, Provenance, RuleTest, read_tests
+from kyber.logs.rule_tests import ENDINGS, Provenance, RuleTest, read_tests, written
 from kyber.logs.scan import NOTHING_KNOWN, scan, scan_events
 from kyber.logs.schema import Clock, table
 from kyber.logs.sigma.correlate import Asking, silenced, sourced
 from kyber.logs.sigma.correlation import Correlation
 from kyber.logs.sigma.explain import Answer, Seen, Told, explanation
 from kyber.logs.sigma.rule import Rule, RuleSet
-from kyber.logs.stream import Stream
+from kyber.logs.stream import ReadingError, Stream
 from kyber.problem import Place, Problem, Severity
 
 HITS: Final = 1
@@ -35,6 +36,9 @@ MISSES: Final = 2
 """How many tests of each kind a rule should have at least."""
 REFUSALS_SHOWN: Final = 3
 """Events, those first that came nearest, of which a failed test says why they are no hits."""
+
+BUDGET: Final = 60.0
+"""Seconds that the tests of one file may take together; after that none is begun, and why one failed is not sought."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +110,7 @@ class Tried:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """All of it: rules by file, then what is to be mended, failed tests included (R90 to R99), by place."""
+    """All of it: rules by file, then what is to be mended, failed tests included (R89 to R99), by place."""
 
     tried: tuple[Tried, ...]
     problems: tuple[Problem, ...]
@@ -189,17 +193,22 @@ class _File:
         self.unable = [one for one in rules.unable if one.ref.path == file]
         self.tests, told = read_tests(texts[tests], tests) if tests else ((), ())
         self.problems = list(told)
+        self.deadline = inf
+        self.unrun: list[RuleTest] = []
 
     def tried(self, now: datetime, known: Enrichment) -> Iterator[Tried]:
         for blind in self.unable:
             facts = {"title": blind.ref.title_in(self.language), "why": reason(blind.reason, blind.facts)}
             self.problems.append(Problem(Place(self.file), "R99", facts))
-        of = self._dealt()
+        of, self.deadline = self._dealt(), monotonic() + BUDGET
         for one in self.own:
             tests = of[one.ref.id]
             if not tests and self._is_part(one):
                 continue
             yield self._tried(one, tests, now, known)
+        if self.unrun:
+            first = min(test.place for test in self.unrun)
+            self.problems.append(Problem(first, "R89", {"limit": round(BUDGET), "count": len(self.unrun)}))
 
     def _dealt(self) -> Mapping[str, Sequence[RuleTest]]:
         """The tests of each rule, by its id."""
@@ -226,12 +235,18 @@ class _File:
             facts = {"title": title, "file": beside(self.file)[0]}
             self.problems.append(Problem(one.place, "R94", facts, Severity.WARNING))
         alone = only(self.rules, one)
-        found = Tried(
-            rule=one.ref, file=self.name, trials=tuple(run_test(test, one, alone, now, known) for test in tests)
-        )
+        trials, unrun = [], []
+        for test in tests:
+            if monotonic() < self.deadline:
+                trials.append(run_test(test, one, alone, now, known, self.deadline))
+            else:
+                unrun.append(test)
+        found = Tried(rule=one.ref, file=self.name, trials=tuple(trials))
         for trial in found.trials:
             self.problems += _told(trial)
-        if self.name and (found.hits < HITS or found.misses < MISSES):
+        if unrun:
+            self.unrun += unrun
+        elif self.name and (found.hits < HITS or found.misses < MISSES):
             told = {"title": title, "hits": found.hits, "misses": found.misses}
             self.problems.append(Problem(Place(self.name), "R95", told, Severity.WARNING))
         elif found.misses and all(trial.is_hit or trial.blind for trial in found.trials):
@@ -275,9 +290,15 @@ def only(rules: RuleSet, one: Rule | Correlation) -> RuleSet:
 
 
 def run_test(
-    test: RuleTest, one: Rule | Correlation, rules: RuleSet, now: datetime, known: Enrichment = NOTHING_KNOWN
+    test: RuleTest,
+    one: Rule | Correlation,
+    rules: RuleSet,
+    now: datetime,
+    known: Enrichment = NOTHING_KNOWN,
+    deadline: float = inf,
 ) -> Trial:
-    """What one test of a rule comes to. `rules`: those in which it runs, as `only` gives them."""
+    """What one test of a rule comes to. `rules`: those in which it runs, as `only` gives them. `deadline`: when, by
+    the monotonic clock, it is no longer sought why a test failed."""
     asking = Asking(test.as_of, test.awaited)
     result = _scanned(test, rules, now, known, asking, near=False)
     found = [finding for finding in result.findings if finding.rule.id == one.ref.id]
@@ -294,7 +315,9 @@ def run_test(
         rejected=rejected,
         blind=blind if not found else "",
     )
-    return trial if trial.passed else _explained(trial, one, rules, now, known, found)
+    if trial.passed or monotonic() >= deadline:
+        return trial
+    return _explained(trial, one, rules, now, known, found, deadline)
 
 
 def _is_as_expected(test: RuleTest, one: Rule | Correlation, found: Sequence[Finding]) -> bool:
@@ -332,11 +355,12 @@ def _job(test: RuleTest, now: datetime) -> Job:
 
 
 def _batches(test: RuleTest, rules: RuleSet, now: datetime) -> Iterator[EventBatch]:
-    """The events of a test, in order."""
+    """The events of a test, in order; those of lines as far as they can be read, for the scan counts the rest."""
     if test.lines:
         job = _job(test, now)
-        stream = Stream(job.inputs[0])
-        yield from batches(stream, job.form(stream.sample), job, Tally(), ordered=True)
+        with suppress(ReadingError):
+            stream = Stream(job.inputs[0])
+            yield from batches(stream, job.form(stream.sample), job, Tally(), ordered=True)
     elif test.events:
         yield _as_given(test, rules)
 
@@ -347,7 +371,7 @@ def _as_given(test: RuleTest, rules: RuleSet) -> EventBatch:
     Where the test does not say what they are, they are what the rules are about.
     """
     told = test.given.logsource or _common(rules)
-    raw = [orjson.dumps(event, default=str) for event in test.events]
+    raw = [written(event) for event in test.events]
     parsed = Parsed(
         events=[dict(event) for event in test.events],
         raw=raw,
@@ -386,7 +410,13 @@ def _table_of(form: str | None, told: LogSource) -> str:
 
 
 def _explained(
-    trial: Trial, one: Rule | Correlation, rules: RuleSet, now: datetime, known: Enrichment, found: Sequence[Finding]
+    trial: Trial,
+    one: Rule | Correlation,
+    rules: RuleSet,
+    now: datetime,
+    known: Enrichment,
+    found: Sequence[Finding],
+    deadline: float,
 ) -> Trial:
     """The trial, and why it came out as it did."""
     test = trial.test
@@ -394,7 +424,7 @@ def _explained(
     if test.expect == "miss" and found:
         return replace(trial, hits=hits)
     if isinstance(one, Rule):
-        return replace(trial, refusals=tuple(_refusals(test, one, rules, now, known)), hits=hits)
+        return replace(trial, refusals=tuple(_refusals(test, one, rules, now, known, deadline)), hits=hits)
     asking = Asking(test.as_of, test.awaited)
     windows = _scanned(test, rules, now, known, asking, near=True).near_windows
     below = _scanned(test, replace(rules, correlations=()), now, known, asking, near=False)
@@ -402,16 +432,20 @@ def _explained(
     for finding in below.findings:
         counted[finding.rule.name or finding.rule.title] += finding.count
     silent = [rule for rule in rules.rules if not counted[rule.ref.name or rule.ref.title]]
-    why = [refusal for rule in silent for refusal in islice(_refusals(test, rule, rules, now, known), 1)]
+    why = [refusal for rule in silent for refusal in islice(_refusals(test, rule, rules, now, known, deadline), 1)]
     return replace(trial, refusals=tuple(why), hits=hits, counted=counted, windows=windows)
 
 
-def _refusals(test: RuleTest, rule: Rule, rules: RuleSet, now: datetime, known: Enrichment) -> Iterator[Refusal]:
-    """Why the events of a test are not matched, those first that came nearest."""
+def _refusals(
+    test: RuleTest, rule: Rule, rules: RuleSet, now: datetime, known: Enrichment, deadline: float
+) -> Iterator[Refusal]:
+    """Why the events of a test are not matched, as many as were looked at in time, those first that came nearest."""
     found = []
     for batch in _batches(test, rules, now):
         ready = sourced(enriched(batch, known))
         for row in range(ready.rows):
+            if monotonic() >= deadline:
+                break
             said = explanation(rule, ready, row, rules.filters)
             if said.matches:
                 continue

@@ -1,6 +1,7 @@
 """`kyber rules import`: a checkout of rules, what is copied of it, and what never is."""
 
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 import pytest
 
+from kyber.logs.sigma.importing import digest
 from tests.cli.run import kyber
 from tests.data import unpacked
 
@@ -187,6 +189,34 @@ def test_the_record_says_where_rules_came_from_and_sha256sum_reads_it(
     assert "# chosen by: --level high --status experimental\n# licence: LICENSE\n" in text
     run = subprocess.run(["sha256sum", "-c", "IMPORTED.txt"], cwd=folder, capture_output=True, text=True, check=True)
     assert run.stdout == "LICENSE: OK\none.yml: OK\nthree.yml: OK\n"
+
+
+@pytest.mark.parametrize("sign", ["\u2028", "\x85", "\f", "\n", "\r", "\x1b]0;", "\\"])
+def test_no_name_of_a_licence_forges_a_line_of_the_record(here: Path, elsewhere: Path, sign: str) -> None:
+    theirs = elsewhere / "rules" / "linux"
+    imported(theirs, "--yes")
+    folder = here / "rules" / "imported" / "linux"
+    own = folder / "four.yml"
+    own.write_text("# ours\n", encoding="utf-8")
+    forged = f"LICENSE.{sign}{digest(own.read_bytes())}  {own.name}"
+    (theirs / forged).write_text("x", encoding="utf-8")
+    for _ in range(2):
+        said = imported(theirs, "--yes")
+        assert (fates(said), said["unread"]) == ({"four": "altered"}, {forged: "its name"})
+        assert own.read_text(encoding="utf-8") == "# ours\n"
+    assert {file.name for file in folder.iterdir()} == {"IMPORTED.txt", "four.yml"}
+
+
+def test_licences_that_are_too_large_or_no_files_are_told_and_left(here: Path, elsewhere: Path) -> None:
+    with (elsewhere / "LICENSE").open("wb") as stream:
+        stream.truncate(2**36)  # nobody could hold it
+    os.mkfifo(elsewhere / "NOTICE")
+    (elsewhere / "COPYING").symlink_to(here / "kyber.yaml")
+    said = imported(elsewhere, "--yes")
+    assert (said["licences"], said["unread"]) == (
+        [],
+        {"COPYING": "not a regular file", "LICENSE": "too large", "NOTICE": "not a regular file"},
+    )
 
 
 def test_without_a_licence_it_is_said(here: Path, elsewhere: Path) -> None:

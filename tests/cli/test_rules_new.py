@@ -7,12 +7,15 @@ from uuid import UUID
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
+from kyber import draft
 from kyber.cli import app
 from kyber.draft import slug
 from kyber.logs.rule_tests import read_tests
-from kyber.privacy import MASK
+from kyber.privacy import MASK, find
 from tests.cli.run import kyber
 
 ROOT: Final = Path(__file__).parents[2]
@@ -303,6 +306,139 @@ def test_identity_codes_stand_in_nothing_that_is_written() -> None:
     for file in Path("rules").iterdir():
         assert CODE not in file.read_text(encoding="utf-8")
         assert MASK in file.read_text(encoding="utf-8")
+
+
+ESCAPED: Final = "".join(f"\\u{ord(letter):04X}" for letter in CODE)
+MADE: Final = ("--product", "linux", *USUAL)
+
+
+def json(**fields: str) -> tuple[str, str]:
+    """A line of JSON whose values stand as they are."""
+    return "--line", "{" + ",".join(f'"{name}":"{value}"' for name, value in fields.items()) + "}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "misses"),
+    [
+        (("--where", f"user={CODE}", *MADE), 2),
+        (("--where", f"message|contains=for {CODE} today", *MADE), 2),
+        (("--where", "user=a", "--source", f"from {CODE}", *MADE), 2),
+        (("--where", "user=a", "--owner", CODE, *MADE), 2),
+        (("--where", "user=a", "--product", CODE, *USUAL), 2),
+        (("--where", "user=a", "--service", CODE, *USUAL), 2),
+        (("--where", "user=a", "--next", CODE, "--false-positive", CODE, "--description", CODE, *MADE), 2),
+        (("--where", f"{CODE}=a", *MADE), 2),
+        (("--where", f"user={ESCAPED}", *MADE), 2),
+        (("--where", "cmd", *json(cmd=f"{CODE} foo"), *USUAL), 2),
+        (("--where", "cmd", *json(cmd=f"foo {CODE}"), *USUAL), 2),
+        (("--where", f"cmd|re=^foo {CODE}$", *json(cmd=f"foo {CODE}"), *USUAL), 2),
+        (("--where", "cmd", *json(**{CODE: "b", "cmd": "a"}), *USUAL), 2),
+        (("--where", CODE, *json(**{CODE: "b"}), *USUAL), 2),
+        (("--where", "cmd", *json(cmd="a", u=CODE.replace("-", "\\u002d")), *USUAL), 2),
+        (("--where", "cmd", *json(cmd="a", u=ESCAPED), *USUAL), 2),
+        (("--where", "u", *json(cmd="a", u=ESCAPED), *USUAL), 2),
+        (("--where", "cmd", *json(cmd="a", u=f"{CODE} {ESCAPED}"), *USUAL), 2),
+        (("--where", "cmd", *json(cmd="a", u=ESCAPED.replace("\\", "\\\\")), *USUAL), 2),
+        (("--where", "cmd", *json(cmd="a", u=CODE.replace("0", "%30")), *USUAL), 2),
+        (("--where", "cmd", *json(cmd="a", u=CODE.replace("-", "&#45;")), *USUAL), 2),
+    ],
+)
+def test_identity_codes_are_masked_wherever_they_stand_and_however_and_that_is_said_once(
+    arguments: tuple[str, ...], misses: int
+) -> None:
+    result = new("masked", *arguments)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.count("Personal identity codes were masked") == 1
+    text = "".join(file.read_text(encoding="utf-8") for file in Path("rules").iterdir())
+    assert MASK in text
+    assert not find(text)
+    assert CODE[1:] not in yaml.safe_dump([rule("masked"), samples_of("masked")])
+    assert not re.search(r"\\u00|%30|&#45", text)
+    assert [one["expect"] for one in samples_of("masked")] == ["match"] + ["miss"] * misses
+
+
+def test_escapes_that_hide_no_code_stay_as_they_are_and_nothing_is_said_of_masks() -> None:
+    line = json(cmd="a\\u002db", u="50%25")
+    result = new("found", "--where", "cmd", *line, *USUAL)
+    assert result.exit_code == 0, result.output
+    assert "masked" not in result.stdout
+    assert samples_of("found")[0]["lines"] == [line[1]]
+
+
+@given(
+    st.lists(
+        st.sampled_from(["{}", "\\u{:04x}", "\\\\u{:04X}", "%{:02X}", "%25{:02x}", "&#{};", "&#x{:x};", "\\x{:02x}"]),
+        min_size=11,
+        max_size=11,
+    )
+)
+def test_however_a_code_is_written_its_mask_is_all_that_stays(forms: list[str]) -> None:
+    written = "".join(
+        letter if form == "{}" else form.format(ord(letter)) for form, letter in zip(forms, CODE, strict=True)
+    )
+    assert draft._masked(f"of {written}.") == f"of {MASK}."
+
+
+@pytest.mark.parametrize(
+    "text", ["Denied \u202egnp.exe", "a\u2066b\u2069", "a\u2028b: c", "a\U000e0041", "# \u200b'\"\\ x"]
+)
+def test_what_nobody_sees_is_written_in_digits_and_read_as_it_was(text: str) -> None:
+    line = ("--line", f"{LINE} {text}") if "\u2028" not in text else ("--line", LINE)
+    result = new("odd", *line, "--where", "process.name", "--title", text, "--yes")
+    assert result.exit_code == 0, result.output
+    for file in Path("rules").iterdir():
+        assert not re.search(
+            r"[\u200b-\u200f\u2028-\u202e\u2066-\u2069\U000e0000-\U000e007f]", file.read_text(encoding="utf-8")
+        )
+    assert rule("odd")["title"] == text
+    assert samples_of("odd")[0]["lines"] == [line[1]]
+
+
+def test_words_are_texts_to_readers_of_yaml_1_1_too() -> None:
+    words = ("yes", "no", "on", "Y", "12:30:00", "2026-03-02", "010", "1_000", "0x1F", "1.5", "null", "~")
+    where = [part for word in words for part in ("--where", f"{word}={word}")]
+    assert new("words", *where, "--product", "linux", "--owner", "yes", "--title", "12:30:00", "--yes").exit_code == 0
+    written, hit = rule("words"), samples_of("words")[0]
+    assert (written["title"], written["kyber"]["owner"]) == ("12:30:00", "yes")
+    assert written["detection"]["selection"] == {word: word for word in words}
+    assert hit["events"] == [{word: word for word in words}]
+
+
+@given(st.text("+-.:_0123456789abeflnorstuxyEFINOTY~=<", max_size=12) | st.text(st.characters(codec="utf-8")))
+def test_any_text_is_read_as_it_was_by_readers_of_yaml_1_1(text: str) -> None:
+    assert yaml.safe_load(draft._text({"a": [text], "b": {text: text}})) == {"a": [text], "b": {text: text}}
+
+
+@pytest.mark.parametrize("name", ["aux", "nul", "com1"])
+def test_a_name_that_windows_keeps_for_itself_is_refused(name: str) -> None:
+    result = new(name, "--line", LINE, "--where", "process.name", *USUAL)
+    assert (result.exit_code, f"Windows lets no file be called '{name}'" in result.stderr) == (2, True)
+    assert list(Path("rules").iterdir()) == []
+    assert not draft.is_reserved(f"{name}_")
+
+
+def test_a_name_with_an_identity_code_is_refused_and_not_repeated() -> None:
+    code = "131052a308t"
+    assert find(code)
+    result = new(code, "--line", LINE, "--where", "process.name", *USUAL)
+    assert (result.exit_code, code in result.output) == (2, False)
+
+
+@pytest.mark.parametrize("ending", [".yml", ".tests.yaml"])
+def test_a_file_made_while_the_questions_were_asked_is_not_replaced(
+    ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drafted, mine = draft.drafted, Path(f"rules/denied{ending}")
+
+    def slowly(*given: Any) -> draft.Draft:
+        mine.write_text("mine", encoding="utf-8")
+        return drafted(*given)
+
+    monkeypatch.setattr(draft, "drafted", slowly)
+    result = new("denied", "--line", LINE, "--where", "process.name", *USUAL)
+    assert (result.exit_code, "is there already" in result.stderr) == (2, True)
+    assert list(Path("rules").iterdir()) == [mine]
+    assert mine.read_text(encoding="utf-8") == "mine"
 
 
 def test_a_secret_is_not_written() -> None:

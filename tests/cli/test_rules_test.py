@@ -143,6 +143,15 @@ def test_a_broken_rule_a_broken_test_and_tests_of_nothing_end_with_1(rules: Path
     assert kyber("rules", "test", rules).exit_code == 1
 
 
+@pytest.mark.parametrize("named", ["own", "own/gate.tests.yaml"])
+def test_a_pipe_named_as_a_file_of_tests_is_told_of_and_not_waited_for(rules: Path, named: str) -> None:
+    os.mkfifo(rules / "gate.tests.yaml")
+    result = kyber("rules", "test", named)
+    assert result.exit_code == 1
+    assert "own/gate.tests.yaml: error R90 The file of tests cannot be read: not a regular file." in result.stdout
+    assert ("door       1       2  ok" in result.stdout) == (named == "own")
+
+
 def test_files_that_cannot_be_read_are_counted_below_the_sums(rules: Path) -> None:
     assert "could not be read" not in kyber("rules", "test", rules).stdout
     (rules / "broken.yml").write_text("title: [broken\n", encoding="utf-8")

@@ -83,6 +83,9 @@ def test_a_test_knows_its_place_and_all_that_it_says() -> None:
         ({"events": [{"a": 1}]}, "R91", "name: ", "either lines or events"),
         ({"input": "syslog"}, "R91", "input: ", "mapping"),
         ({"input": {"format": "sislog"}}, "R91", "format: ", "did you mean syslog"),
+        ({"input": {"format": "evtx"}}, "R91", "format: ", "not read from lines"),
+        ({"input": {"format": "text", "starts": "("}}, "R91", "starts: ", "no regular expression"),
+        ({"lines": None, "events": [{"a": 1}, {"b": 2**64}]}, "R91", "- b: ", "64-bit"),
         ({"input": {"zone": "Helsinki"}}, "R91", "zone: ", "no such time zone"),
         ({"as_of": "2026-03-04"}, "R91", "as_of: ", "offset"),
         ({"awaited": [{"source": "web", "every": "soon"}]}, "R91", "every: ", "1 d"),
@@ -95,7 +98,8 @@ def test_a_test_knows_its_place_and_all_that_it_says() -> None:
 def test_what_cannot_be_used_is_told_with_its_line_and_what_was_probably_meant(
     change: dict[str, Any], code: str, line: str, said: str
 ) -> None:
-    text = text_of({"tests": [{**TEST, **change}]})
+    test = {key: value for key, value in {**TEST, **change}.items() if key != "lines" or value is not None}
+    text = text_of({"tests": [test]})
     tests, (problem,) = read_tests(text.encode(), "x.tests.yaml")
     assert tests == ()
     assert problem.code == code

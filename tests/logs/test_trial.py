@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from math import inf
 from typing import Any, Final
 
 import pytest
 
-from kyber.logs.rule_tests import Provenance
+from kyber.logs.rule_tests import Provenance, read_tests
 from kyber.logs.sigma.explain import Why
 from kyber.logs.sigma.rule import RuleFile, checked, read_all
-from kyber.logs.trial import Result, Trial, try_rules
+from kyber.logs.trial import BUDGET, Result, Trial, run_test, try_rules
+from kyber.problem import Severity
 from kyber.register import text_of
 
 NOW: Final = datetime(2026, 3, 9, tzinfo=UTC)
@@ -286,3 +288,47 @@ def test_a_rule_whose_place_another_has_taken_is_not_tested() -> None:
     texts = {"base.tests.yaml": text_of({"tests": list(ENOUGH)}).encode()}
     result = try_rules(checked(read_all([own, base], {})), ["base.yml"], texts, NOW)
     assert (result.tried, codes(result)) == ((), ["R09"])
+
+
+@pytest.mark.parametrize("form", [{}, {"input": {"format": "evtx"}}])
+def test_records_that_cannot_be_read_at_all_are_told_of_and_the_other_tests_are_run(form: dict[str, Any]) -> None:
+    binary = {**case("binary", "match", "ElfFile\0 and no more"), "input": {}, **form}
+    result = tried(RULE, binary, *ENOUGH)
+    assert codes(result) == (["R91"] if form else ["R97"])
+    assert [trial.passed for trial in result.tried[0].trials[-3:]] == [True, True, True]
+
+
+def test_what_one_test_cannot_be_run_with_takes_no_other_with_it() -> None:
+    wrong = (
+        case("too large", "match", events=[{"message": "x"}, {"port": 10**30}]),
+        {**case("unfit", "match", "one"), "input": {"format": "text", "starts": "("}},
+    )
+    result = tried(RULE, *wrong, *ENOUGH)
+    assert codes(result) == ["R91", "R91"]
+    assert [(one.trials[0].test.name, one.failed, len(one.trials)) for one in result.tried] == [("opened", 0, 3)]
+
+
+def test_the_tests_of_one_file_have_a_budget_and_those_beyond_it_are_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    two = ({**RULE, "name": "gate", "id": "33333333-3333-4333-8333-333333333333"}, RULE)
+    tests = [{**one, "name": f"{one['name']}, {name}", "rule": name} for name in ("gate", "door") for one in ENOUGH]
+    spent = [0.0]
+    monkeypatch.setattr("kyber.logs.trial.monotonic", lambda: spent[0])
+
+    def slow(*given: Any) -> Trial:
+        spent[0] += BUDGET / 2
+        return run_test(*given)
+
+    monkeypatch.setattr("kyber.logs.trial.run_test", slow)
+    result = tried(two, *tests)
+    assert [(one.code, one.facts) for one in result.problems] == [("R89", {"limit": round(BUDGET), "count": 4})]
+    assert result.problems[0].severity is Severity.ERROR
+    assert [len(one.trials) for one in result.tried] == [2, 0]
+    assert (result.problems[0].place.line, result.unread) == (20, 1)
+
+
+def test_why_a_test_failed_is_not_sought_beyond_the_budget() -> None:
+    rules = checked(read_all([RuleFile(".", "x.yml", text_of(RULE).encode())], {}))
+    missed = case("missed", "match", LINE.format(1, "www1", "window opened"))
+    (test,), _ = read_tests(text_of({"tests": [missed]}).encode(), "x.tests.yaml")
+    reasons = [run_test(test, rules.rules[0], rules, NOW, deadline=end).refusals for end in (inf, -inf)]
+    assert [len(one) for one in reasons] == [1, 0]

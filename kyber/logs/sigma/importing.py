@@ -275,6 +275,18 @@ def record(origin: Origin, hashes: Mapping[str, str]) -> bytes:
 
 
 def recorded(text: bytes) -> dict[str, str]:
-    """The SHA-256 of each file, by path, as a record has it; what does not read so is passed over."""
-    found = (_NAMED.fullmatch(line) for line in text.decode(errors="replace").splitlines())
-    return {one[2]: one[1] for one in found if one}
+    """The SHA-256 of each file, by path, as a record has it; what does not read so is passed over.
+
+    A line ends where sha256sum ends it; other signs that end lines elsewhere may stand in a name, and forge none.
+    """
+    lines = (line.removesuffix("\r") for line in text.decode(errors="replace").split("\n"))
+    return {one[2]: one[1] for line in lines if (one := _NAMED.fullmatch(line)) and _is_below(one[2])}
+
+
+def is_plain(name: str) -> bool:
+    """Whether a path can stand in a record, and before the eyes of a person, as it is."""
+    return "\\" not in name and name.isprintable()
+
+
+def _is_below(path: str) -> bool:
+    return is_plain(path) and not path.startswith("/") and ".." not in path.split("/")

@@ -155,6 +155,18 @@ def test_nothing_that_was_altered_by_hand_is_ever_written_over(
     assert set(found.others) == {path for path in before if path in there and path not in wanted} - {"LICENSE"}
 
 
+@pytest.mark.parametrize("end", ["\u2028", "\u2029", "\x85", "\f", "\v", "\x1c", "\r"])
+def test_only_a_line_feed_ends_a_line_of_a_record(end: str) -> None:
+    one, two = f"{digest(b'a')}  a.yml", f"{digest(b'b')}  b.yml"
+    assert recorded(f"{one}{end}{two}\n".encode()) == {}
+    assert recorded(f"{one}\r\n{two}\r\n".encode()).keys() == {"a.yml", "b.yml"}
+
+
+@pytest.mark.parametrize("path", ["../a.yml", "a/../../b.yml", "/etc/a.yml", "..\\a.yml", "a\x1b.yml"])
+def test_a_record_names_no_file_elsewhere(path: str) -> None:
+    assert recorded(f"{digest(b'')}  {path}\n".encode()) == {}
+
+
 def test_a_record_reads_as_it_was_written() -> None:
     hashes = {"rules/å b.yml": digest(b"x"), "LICENSE": digest(b"y")}
     text = record(Origin(folder="some\nwhere", commit="abc", day="2026-11-22", choice="--level high"), hashes)
