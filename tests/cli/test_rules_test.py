@@ -241,6 +241,7 @@ def test_watching_runs_again_when_a_file_changes_and_ctrl_c_ends_it(rules: Path)
         text=True,
         encoding="utf-8",
         env={**os.environ, "PYTHONPATH": str(root), "NO_COLOR": "1", "PYTHONUNBUFFERED": "1"},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # what runs in the background ignores it
     ) as run:
         assert run.stdout is not None
         shown = iter(run.stdout.readline, "")
