@@ -36,7 +36,8 @@ def test_schemas_are_written_into_a_folder_that_is_itself_named_by_a_link(tmp_pa
 
 def test_the_schema_that_a_file_of_the_example_names_is_there(county: Path) -> None:
     named = 0
-    for file in county.rglob("*.yaml"):
+    registers = (file for file in county.rglob("*.yaml") if file.parent.name != "rules")  # see kyber rules schema
+    for file in registers:
         match = re.match(r"# yaml-language-server: \$schema=(\S+)\n", file.read_text(encoding="utf-8"))
         assert match, file
         assert (file.parent / match[1]).is_file(), file
