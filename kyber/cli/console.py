@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
-from datetime import date
+from datetime import date, datetime
 from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -118,6 +118,11 @@ def around(folder: Path | None) -> "Workspace | None":
     from kyber.workspace import at, find
 
     return find(Path()) if folder is None else at(root_of(folder))
+
+
+def day_here(here: "Workspace | None", now: datetime) -> date:
+    """The day that a moment is of in the workspace's time zone, or in that of this machine."""
+    return now.astimezone(here.settings.zone if here else None).date()
 
 
 def today() -> date:

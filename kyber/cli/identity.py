@@ -35,18 +35,23 @@ def git_identity(folder: Path) -> Identity:
     return Identity(_configured(git, folder, "user.name"), _configured(git, folder, "user.email"))
 
 
+def git_says(git: str, folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """What git answers in a folder, whatever it ends with. Raises OSError, and TimeoutExpired after GIT_SECONDS."""
+    return subprocess.run(  # noqa: S603 - git's own path, and arguments that nobody else chose
+        [git, *arguments],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        timeout=GIT_SECONDS,
+        check=False,
+    )
+
+
 def _configured(git: str, folder: Path, name: str) -> str:
     try:
-        run = subprocess.run(  # noqa: S603 - git's own path, and arguments that nobody else chose
-            [git, "config", "--get", name],
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=GIT_SECONDS,
-            check=False,
-        )
+        run = git_says(git, folder, "config", "--get", name)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise UsageError(f"who decides is not known, because git does not answer: {error}") from None
     return run.stdout.strip()  # empty where it is not set

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from kyber.cli.console import InputFormat, Where, around, tell_problems
+from kyber.cli.console import InputFormat, Where, around, day_here, tell_problems
 from kyber.cli.files import standard_output
 from kyber.cli.reading import known_format, no_collector, path_jobs, shown_progress, zone_of
 from kyber.cli.rules_files import rule_paths, watch_lists
@@ -82,7 +82,7 @@ def backtest(
         known_format(input_format)
     lists, _ = watch_lists(here)
     given = [one for one in rules if Path(one).exists()]
-    today = now.astimezone(here.settings.zone if here else None).date()
+    today = day_here(here, now)
     known = read_rules([*given, *rule_paths(here)], lists, today)  # those that were named take their place first
     ids, problems = _ids(rules, given, known)
     if not ids:
@@ -110,19 +110,14 @@ def _ids(named: Sequence[str], paths: Sequence[str], rules: "RuleSet") -> "tuple
     """The ids of the rules that were named, each once, and what is wrong in the files that were. Raises UsageError."""
     from kyber.logs.sigma.rule import rule_files
 
-    every = [
-        *(one.ref for one in rules.rules),
-        *(one.ref for one in rules.correlations),
-        *(one.ref for one in rules.unable),
-    ]
     found: dict[str, None] = {}
     files = {str(file) for file in rule_files(paths)[0]}
     for one in named:
         if one in paths:
             own = {str(file) for file in rule_files([one])[0]}
-            meant = [rule.id for rule in every if rule.path in own]
+            meant = [rule.id for rule in rules.refs if rule.path in own]
         else:
-            meant = [rule.id for rule in every if one in (rule.id, rule.name)]
+            meant = [rule.id for rule in rules.refs if one in (rule.id, rule.name)]
             if not meant:
                 raise UsageError(f"there is no rule '{one}', by id or by name, and no such file or folder")
         found |= dict.fromkeys(meant)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from kyber.cli.console import ExitCode, Where, around, is_terminal, say
+from kyber.cli.console import ExitCode, Where, around, day_here, is_terminal, say
 from kyber.cli.files import standard_output
 from kyber.cli.reading import known_format, logsource_of, path_jobs
 from kyber.cli.rules_files import RulePaths, rule_paths, watch_lists
@@ -124,7 +124,7 @@ def _rule(text: str, paths: "Sequence[str] | None", here: "Workspace | None", no
     from kyber.privacy import mask
 
     lists, _ = watch_lists(here)
-    today = now.astimezone(here.settings.zone if here else None).date()
+    today = day_here(here, now)
     file = Path(text)
     where = [*([text] if file.is_file() else []), *(paths or rule_paths(here))]
     found = read_rules(where, lists, today)

@@ -33,9 +33,19 @@ def rule_paths(here: "Workspace | None") -> list[str]:
     """Where a scan finds rules. The workspace's own come first: one with the id of a shipped rule takes its place."""
     from kyber.logs.sigma.shipped import shipped_rules
 
-    own = [str(here.rules)] if here is not None and here.rules.is_dir() else []
     shipped, current = shipped_rules(), Path.cwd()
-    return [*own, str(shipped.relative_to(current) if shipped.is_relative_to(current) else shipped)]
+    return [*_own(here), str(shipped.relative_to(current) if shipped.is_relative_to(current) else shipped)]
+
+
+def with_others(paths: "Sequence[str]", here: "Workspace | None") -> list[str]:
+    """Some paths, and after them all others from where a scan would read rules, since rules name each other."""
+    from kyber.logs.sigma.shipped import shipped_rules
+
+    return list(dict.fromkeys((*paths, *_own(here), str(shipped_rules()))))
+
+
+def _own(here: "Workspace | None") -> list[str]:
+    return [str(here.rules)] if here is not None and here.rules.is_dir() else []
 
 
 def watch_lists(here: "Workspace | None") -> "tuple[Mapping[str, tuple[str, ...]], tuple[Problem, ...]]":

@@ -15,7 +15,8 @@ import typer
 from kyber.cli.console import Where, root_of, say
 from kyber.cli.files import standard_output, write_below
 from kyber.cli.findings import Picture
-from kyber.cli.rules_files import documents, watch_lists
+from kyber.cli.identity import git_says
+from kyber.cli.rules_files import documents, watch_lists, with_others
 from kyber.cli.rules_standing import DAYS
 from kyber.cli.scan import Limit
 from kyber.errors import NothingReadError, UsageError
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 FOLDER: Final = "imported"
 """The folder below the workspace's rules where imported ones go, each source into a folder of its own."""
-GIT_SECONDS: Final = 10.0
 MAX_LICENCE: Final = 2**20
 """Bytes of a licence's file that are copied."""
 _LICENCE: Final = re.compile(r"(?:licen[cs]e|copying|notice)(?:[._-].*)?", re.IGNORECASE)
@@ -247,12 +247,10 @@ def _below(file: str, path: Path) -> str:
 def _known(here: "Workspace", target: Path) -> dict[str, str]:
     """The ids and names of the rules that are here, but for those of earlier imports from the same place."""
     from kyber.logs.sigma.heading import headings
-    from kyber.logs.sigma.shipped import shipped_rules
 
-    paths = [*([str(here.rules)] if here.rules.is_dir() else []), str(shipped_rules())]
     return {
         name: one.file
-        for one in headings(documents(paths)[1])
+        for one in headings(documents(with_others((), here))[1])
         if not Path(one.file).is_relative_to(target)
         for name in (one.id, one.name)
         if name
@@ -295,16 +293,7 @@ def _checkout(path: Path, here: "Workspace") -> _Checkout | None:
     if git is None:
         return None
     try:
-        run = subprocess.run(  # noqa: S603 - git's own path, and arguments that nobody else chose
-            [git, "rev-parse", "--show-toplevel", "HEAD"],
-            cwd=path,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=GIT_SECONDS,
-            check=False,
-        )
+        run = git_says(git, path, "rev-parse", "--show-toplevel", "HEAD")
     except (OSError, subprocess.TimeoutExpired):
         return None
     lines = run.stdout.splitlines()

@@ -113,17 +113,15 @@ class _Looked:
 def _look(paths: "Sequence[str]", here: "Workspace | None", validators: Validators | None) -> _Looked:
     from dataclasses import replace
 
-    from kyber.cli.rules_files import documents, watch_lists
+    from kyber.cli.rules_files import documents, watch_lists, with_others
     from kyber.logs.sigma import pysigma
     from kyber.logs.sigma.guard import check_must_fire
     from kyber.logs.sigma.lint import Linted, lint
     from kyber.logs.sigma.rule import read_rules, rule_files
-    from kyber.logs.sigma.shipped import shipped_rules
 
     lists, _ = watch_lists(here)
     # What filters and correlations name, and what is a copy of what, is seen among all the rules that a scan reads.
-    others = [str(here.rules)] if here is not None and here.rules.is_dir() else []
-    read = read_rules(dict.fromkeys((*paths, *others, str(shipped_rules()))), lists, today())
+    read = read_rules(with_others(paths, here), lists, today())
     texts, written = documents(paths)
     asked = {*paths, *map(str, rule_files(paths)[0])}
     said = tuple(one for one in (*read.problems, *check_must_fire(read)) if one.place.file in asked)

@@ -196,8 +196,7 @@ def _check_name(name: str, here: "Workspace") -> None:
         raise UsageError(f"Windows lets no file be called '{name}': choose another name, such as {name}_found")
     _check_free(name, here)
     found = read_rules(rule_paths(here), watch_lists(here)[0])
-    known = [one.ref for group in (found.rules, found.correlations, found.unable) for one in group]
-    for ref in known:
+    for ref in found.refs:
         if ref.name == name:
             raise UsageError(f"the rule in {ref.path} is called '{name}' already: choose another name")
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from kyber.cli.console import day_here
 from kyber.cli.rules_files import documents, watch_lists
 from kyber.errors import NothingReadError
 
@@ -94,7 +95,7 @@ def gathered(here: "Workspace | None", paths: Sequence[str], days: int, now: dat
     from kyber.logs.standing import entries
 
     lists, _ = watch_lists(here)
-    today = now.astimezone(here.settings.zone if here else None).date()
+    today = day_here(here, now)
     with no_collector():
         rules = cache.read(paths, lists, cache_folder(), today)
         found = headings(documents(paths)[1])

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from kyber.cli.console import ExitCode, Where, say
+from kyber.cli.console import ExitCode, Where, day_here, say
 from kyber.cli.files import standard_output
-from kyber.cli.rules_files import surroundings, watch_lists
+from kyber.cli.rules_files import surroundings, watch_lists, with_others
 from kyber.errors import NothingReadError, UsageError
 from kyber.problem import Place, Problem, Severity
 
@@ -101,7 +101,6 @@ def tested(paths: "Sequence[str]", here: "Workspace | None") -> "Result":
 
     from kyber.cli.scan import enrichment
     from kyber.logs.sigma.rule import read_rules, rule_files
-    from kyber.logs.sigma.shipped import shipped_rules
     from kyber.logs.trial import try_rules
 
     now = datetime.now(UTC)
@@ -112,12 +111,7 @@ def tested(paths: "Sequence[str]", here: "Workspace | None") -> "Result":
     if not files and not texts and not unread:
         raise NothingReadError(f"no rule was found in {', '.join(paths)}")
     # Correlations and filters name rules of the workspace and shipped ones: the rules are read as a scan reads them.
-    others = [str(here.rules)] if here is not None and here.rules.is_dir() else []
-    rules = read_rules(
-        dict.fromkeys((*named, *others, str(shipped_rules()))),
-        lists,
-        now.astimezone(here.settings.zone if here else None).date(),
-    )
+    rules = read_rules(with_others(named, here), lists, day_here(here, now))
     result = try_rules(rules, map(str, files), texts, now, enrichment(here), language)
     return replace(result, problems=(*missing, *unread, *result.problems))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from kyber.cli.console import ExitCode, InputFormat, Where, around, say, tell_problems
+from kyber.cli.console import ExitCode, InputFormat, Where, around, day_here, say, tell_problems
 from kyber.cli.files import cache_folder, check_place, form_of, spare, standard_output, write_out
 from kyber.cli.readers import may_reveal, record_reading
 from kyber.cli.reading import (
@@ -203,7 +203,7 @@ def scan(
     if output is not None:
         check_place(output)
     placeholders, unlisted = watch_lists(here)
-    today = now.astimezone(here.settings.zone if here else None).date()
+    today = day_here(here, now)
     kept_in = None if no_cache else cache_folder()
     with no_collector():
         ruleset = cache.read(rules or rule_paths(here), placeholders, kept_in, today)

@@ -27,10 +27,10 @@ PENDING: Final = 64 * 2**20
 """Bytes that are held back in native memory."""
 MAX_KEYS: Final = 100_000
 """Keys of all the shapes that are told apart; events of more shapes are parsed otherwise."""
-SELDOM: Final = 16
 MANY: Final = 64
-"""Where this many runs of lines of a block are not taken, and one in SELDOM lines begins one, the extension is of no
-use: all that follows is parsed otherwise."""
+OFTEN: Final = 16
+"""Where MANY runs of lines of a block are not taken, and one in so many lines begins one, the extension is of no use:
+all that follows is parsed otherwise."""
 NATIVE: Final = native is not None
 """Whether the extension is installed."""
 
@@ -74,7 +74,7 @@ class Gathering:
     def feed(self, block: Block) -> Iterator[Chunk]:
         """Take whole lines; those that were not taken."""
         left = self.gatherer.feed(block.data, block.begin, block.end, block.number, block.offset, MAX_RECORD)
-        self.useful = len(left) < MANY or len(left) * SELDOM <= block.lines
+        self.useful = len(left) < MANY or len(left) * OFTEN <= block.lines
         for begin, end, before in left:
             run = BytesIO(block.data[begin:end])
             yield from lines(run, number=block.number + before, offset=block.offset + begin - block.begin)

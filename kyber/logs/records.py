@@ -86,23 +86,25 @@ class Block:
 
 
 def blocks(stream: Readable, size: int = PIECE) -> Iterator[Block | Chunk]:
-    """Whole lines, about `size` bytes at a time. Where a line is as long as that, chunks of lines from there on."""
+    """Whole lines, about `size` bytes at a time. Where a line is as long as that, chunks of lines from there on.
+
+    Raises ReadingError as the stream does, after the whole lines before it. A line across two pieces is a block.
+    """
     number, offset, rest = 1, 0, b""
     for data, last in _full(stream, size):
-        begin, cut = 0, data.rfind(b"\n") + 1
-        if last:
-            cut = len(data)
-        elif not cut:
+        cut = len(data) if last else data.rfind(b"\n") + 1
+        if not cut and len(data) >= size:
             yield from lines(Again(rest + data, stream), number=number, offset=offset)
             return
-        if rest:
-            begin = min(data.find(b"\n") + 1 or cut, cut)
+        begin = 0
+        if rest and (cut or last):
+            begin = data.find(b"\n") + 1 or cut
             yield Block(rest + data[:begin], 0, len(rest) + begin, number, offset)
-            number, offset = number + 1, offset + len(rest) + begin
+            number, offset, rest = number + 1, offset + len(rest) + begin, b""
         if cut > begin:
             yield (block := Block(data, begin, cut, number, offset))
             number, offset = number + block.lines, offset + cut - begin
-        rest = data[cut:]
+        rest += data[cut:]
 
 
 class Again:

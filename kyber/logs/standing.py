@@ -189,7 +189,7 @@ def standings(
     blind = {one.rule.id: one for one in seen.blind} if seen is not None else sourceless
     blind |= _correlations(rules, tuple(blind.values()), asking, now)
     rest = Standing(State.RUNS) if seen is not None else UNKNOWN
-    titled = {str(ref.title): ref for ref in _refs(rules)}
+    titled = {str(ref.title): ref for ref in rules.refs}
     found = {id_: _naming(one, titled) for id_, one in found.items()}
     for id_ in (*(one.ref.id for one in rules.rules), *(one.ref.id for one in rules.correlations)):
         why = blind.get(id_)
@@ -200,11 +200,6 @@ def standings(
         else:
             found[id_] = _naming(Standing(State.BLIND, why.reason, why.facts), titled)
     return found
-
-
-def _refs(rules: RuleSet) -> tuple[RuleRef, ...]:
-    """All rules and correlations in force."""
-    return tuple(one.ref for of in (rules.rules, rules.unable, rules.correlations) for one in of)
 
 
 def _naming(one: Standing, titled: Mapping[str, RuleRef]) -> Standing:
@@ -262,7 +257,7 @@ def entries(
     None where nothing is kept."""
     quiet = silenced(rules.correlations)
     runnable = {one.ref.id: one for one in rules.rules}
-    in_force = {ref.id: ref.path for ref in _refs(rules)}
+    in_force = {ref.id: ref.path for ref in rules.refs}
     broken = {one.place.file: one.code for one in rules.problems if one.severity is Severity.ERROR}
     named = {name: one for one in reversed(found) for name in (one.id, one.name) if name}
     made, done = [], set()

@@ -16,18 +16,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Final, Protocol
 
-import numpy as np
-
-from kyber.logs.batch import EventBatch, Origin
+from kyber.logs.batch import Chunk, EventBatch, Origin
 from kyber.logs.formats import Context, Format
 from kyber.logs.formats.json import json_parser
 from kyber.logs.formats.known import FORMATS
 from kyber.logs.parse import Batching, Job, Progress, Tally, batches, fingerprint_of
-from kyber.logs.records import Again, Block, lines
+from kyber.logs.records import Block, blocks
 from kyber.logs.stream import ReadingError, Stream, out_of_memory
 
 BLOCK: Final = 4 * 2**20
@@ -140,7 +139,8 @@ def _crew(jobs: Sequence[Job], matching: Matching, count: int) -> Iterator[list[
     try:
         for _ in range(count):
             here, there = context.Pipe()
-            slots = [mmap.mmap(-1, 2 * BLOCK) for _ in range(AHEAD)]  # UTF-16 may grow
+            # A line may begin in one piece of an input and end in the next; and UTF-16 may grow.
+            slots = [mmap.mmap(-1, 4 * BLOCK) for _ in range(AHEAD)]
             parents = [*(one.pipe for one in crew), here]
             process = context.Process(target=_work, args=(there, slots, jobs, matching, parents), daemon=True)
             process.start()
@@ -199,20 +199,15 @@ class _Dealer:
         """Deal out an input block by block. A line that fills a block is read here, and all that follows it."""
         given = stream.input
         read = self.inputs[at] = Read(form=form.name)
-        fingerprint = fingerprint_of(stream, form)
-        number, offset, rest, before = 1, 0, b"", self.bytes
-        last, failure = False, None
+        fingerprint, before = fingerprint_of(stream, form), self.bytes
+        pieces = blocks(stream, BLOCK)
+        failure: ReadingError | None = None
         try:
-            while not last and failure is None:
-                data, last, failure = _filled(stream, rest)
-                cut = len(data) if last else data.rfind(b"\n") + 1
-                if data and not cut and failure is None:
-                    self._here(at, stream, form, data, number, offset)
-                    break
-                if cut:
-                    self._send(at, form, fingerprint, data[:cut], number, offset)
-                number += int(np.count_nonzero(np.frombuffer(data, dtype=np.uint8, count=cut) == ord("\n")))
-                offset, rest = offset + cut, data[cut:]
+            for some in pieces:
+                if isinstance(some, Chunk):
+                    self._here(at, form, fingerprint, chain((some,), pieces))
+                else:
+                    self._send(at, form, fingerprint, some)
                 self.bytes = before + min(stream.consumed, given.size)
                 self.progress(self.bytes, self.events, given.name)
         except ReadingError as error:
@@ -224,18 +219,18 @@ class _Dealer:
         read.size, read.produced = given.size or stream.consumed, stream.produced
         self.bytes = before + given.size
 
-    def _send(self, at: At, form: Format, fingerprint: bytes, data: bytes, number: int, offset: int) -> None:
+    def _send(self, at: At, form: Format, fingerprint: bytes, block: Block) -> None:
         worker = self._ready(need_slot=True)
-        slot = worker.free.pop()
-        worker.slots[slot][: len(data)] = data
-        _tell(worker, ("block", at, form.name, fingerprint, slot, len(data), number, offset))
+        slot, size = worker.free.pop(), block.end - block.begin
+        worker.slots[slot][:size] = memoryview(block.data)[block.begin : block.end]
+        _tell(worker, ("block", at, form.name, fingerprint, slot, size, block.number, block.offset))
         worker.tasks += 1
 
-    def _here(self, at: At, stream: Stream, form: Format, data: bytes, number: int, offset: int) -> None:
-        batching = _batching(self.jobs[at[0]], at[1], form, fingerprint_of(stream, form), self.matching)
+    def _here(self, at: At, form: Format, fingerprint: bytes, pieces: Iterator[Block | Chunk]) -> None:
+        batching = _batching(self.jobs[at[0]], at[1], form, fingerprint, self.matching)
         try:
-            for chunk in lines(Again(data, stream), number=number, offset=offset):
-                for batch in batching.feed(chunk):
+            for some in pieces:
+                for batch in batching.take(some):
                     self.matching.batch(batch)
         finally:
             for batch in batching.finish():
@@ -296,21 +291,6 @@ def _tell(worker: _Worker, task: tuple[Any, ...]) -> None:
         worker.pipe.send(task)
     except OSError:
         raise WorkerError("a worker process ended") from None
-
-
-def _filled(stream: Stream, rest: bytes) -> tuple[bytes, bool, ReadingError | None]:
-    """What was left over and as much more as makes a block; whether that is the end, or what ended it early."""
-    pieces, size = [rest], len(rest)
-    while size < BLOCK:
-        try:
-            data = stream.read(BLOCK - size)
-        except ReadingError as error:
-            return b"".join(pieces), False, error
-        if not data:
-            return b"".join(pieces), True, None
-        pieces.append(data)
-        size += len(data)
-    return b"".join(pieces), False, None
 
 
 def _batching(job: Job, place: int, form: Format, fingerprint: bytes, matching: Matching) -> Batching:

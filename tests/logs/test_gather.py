@@ -1,6 +1,7 @@
 """JSON lines gathered natively are the events that they are otherwise: the same values, records and rejects."""
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from io import BytesIO
 from itertools import pairwise
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kyber.logs import gather, parse
+from kyber.logs import gather, parse, records
 from kyber.logs.batch import Chunk, EventBatch, Origin
 from kyber.logs.formats import Context
 from kyber.logs.formats.known import FORMATS
@@ -21,6 +22,7 @@ from kyber.logs.parse import Batching, Job, Tally
 from kyber.logs.records import Block, blocks
 from kyber.logs.sigma.judge import Sieve
 from kyber.logs.sigma.predicate import ANY, Glob
+from kyber.logs.stream import ReadingError
 from tests.logs.test_shapes import together
 
 pytestmark = pytest.mark.skipif(not gather.NATIVE, reason="the extension is not installed: make native")
@@ -119,6 +121,33 @@ def test_blocks_are_the_lines_of_their_input(some: list[bytes], size: int) -> No
         assert block.data[block.begin : block.end] == data[offset : offset + block.end - block.begin]
         number, offset = number + block.lines, offset + block.end - block.begin
     assert offset == len(data)
+
+
+class Broken:
+    """A stream that fails after some bytes, and would give others if it were read on."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data, self.failed = BytesIO(data), False
+
+    def read(self, size: int, /) -> bytes:
+        if data := self.data.read(size):
+            return data
+        assert not self.failed, "it was read on after it had failed"
+        self.failed = True
+        raise ReadingError("F03")
+
+
+@given(lines(), st.integers(1, 60))
+def test_before_a_break_the_same_lines_are_read_as_otherwise(some: list[bytes], size: int) -> None:
+    def told(pieces: Iterator[Block | Chunk]) -> Iterator[bytes]:
+        try:
+            for one in pieces:
+                yield from one.records if isinstance(one, Chunk) else one.data[one.begin : one.end].split(b"\n")[:-1]
+        except ReadingError:
+            yield b"broken"
+
+    data = b"\n".join(some)
+    assert list(told(blocks(Broken(data), size))) == list(told(records.lines(Broken(data), size)))
 
 
 @given(

@@ -15,7 +15,7 @@ import pytest
 from kyber.finding import ScanResult
 from kyber.logs import workers
 from kyber.logs.inputs import inputs
-from kyber.logs.parse import Job
+from kyber.logs.parse import Batching, Job
 from kyber.logs.scan import scan
 from kyber.logs.sigma.rule import RuleSet, read_rules
 
@@ -177,16 +177,18 @@ def test_what_a_worker_that_died_had_to_do_is_done_again(
     tmp_path: Path, ruleset: RuleSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = written(tmp_path / "events.jsonl", sizes(events(3_000)))
-    alone, parent = scanned([path], ruleset, 1), os.getpid()
-    lines = workers.lines
+    alone, parent, died = scanned([path], ruleset, 1), os.getpid(), tmp_path / "died"
+    take = Batching.take
 
-    def deadly(*given: Any, **named: Any) -> Any:
+    def deadly(batching: Batching, some: Any) -> Any:
         if os.getpid() != parent:
+            died.touch()
             os.kill(os.getpid(), signal.SIGKILL)
-        return lines(*given, **named)
+        return take(batching, some)
 
-    monkeypatch.setattr(workers, "lines", deadly)
+    monkeypatch.setattr(Batching, "take", deadly)
     assert scanned([path], ruleset, 2) == alone
+    assert died.exists()
 
 
 def test_little_is_read_by_one_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,6 +69,11 @@ class RuleSet:
     filters: tuple[Filter, ...] = ()
     correlations: tuple[Correlation, ...] = ()
 
+    @property
+    def refs(self) -> tuple[RuleRef, ...]:
+        """What every rule and correlation is called, those that cannot run among them."""
+        return tuple(one.ref for group in (self.rules, self.unable, self.correlations) for one in group)
+
 
 Document = Rule | Unable | Filter | Correlation
 """What one document of a rule file may be."""
