@@ -3,7 +3,8 @@
 KyberError
 ├── UsageError          wrong options or settings: exit 2
 │   └── WorkspaceError  no workspace here, or its settings cannot be used
-└── NothingReadError    nothing could be read at all: exit 3
+├── NothingReadError    nothing could be read at all: exit 3
+└── UndeliveredError    what is to be delivered to cannot be reached, or takes nothing: exit 4
 """
 
 
@@ -21,3 +22,7 @@ class WorkspaceError(UsageError):
 
 class NothingReadError(KyberError):
     """None of the given inputs could be read."""
+
+
+class UndeliveredError(KyberError):
+    """A place to which something is to be delivered, or where it is to be looked up, cannot be reached or refuses."""

@@ -22,6 +22,8 @@ ADDRESS: Final = re.compile(
     re.ASCII | re.IGNORECASE,
 )
 """An e-mail address that every mail server takes: plain letters, nothing quoted. Source: RFC 5321, 4.1.2, 4.5.3.1."""
+NAMESPACE: Final = re.compile(r"[a-z0-9_][a-z0-9_.]{0,99}", re.ASCII)
+"""What can be the last part of the name of a data stream: without `-`, which parts it from what stands before."""
 
 
 class RiskLevel(StrEnum):
@@ -83,11 +85,25 @@ class Scales(Part):
     """The dimensions on which impact is judged; the whole is the highest."""
 
 
+def _several(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+Texts = Annotated[
+    tuple[Text, ...],
+    BeforeValidator(_several),
+    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+]
+"""One text, or several."""
+
+
 class Elasticsearch(Part):
     """Where Elasticsearch is and where its credentials are found."""
 
-    url: Text
-    """The address, for example https://logs.example:9200."""
+    url: Texts = ()
+    """The address, for example https://logs.example:9200; several where there are several nodes."""
+    cloud_id: Text | None = None
+    """Instead of an address: the id of a deployment in Elastic Cloud."""
     api_key_env: Text | None = None
     """The environment variable that holds the API key."""
     api_key_file: Text | None = None
@@ -100,6 +116,10 @@ class Elasticsearch(Part):
     """The file that holds the password."""
     ca_file: Text | None = None
     """The certificate of the authority that signed the server's certificate, where the system does not know it."""
+    client_cert: Text | None = None
+    """The certificate that kyber shows to the server, where it asks for one."""
+    client_key_file: Text | None = None
+    """The file that holds the key of client_cert, where it does not stand in the same file."""
     namespace: Id = "default"
     """The last part of the names of the data streams."""
 
@@ -143,10 +163,6 @@ class Correlation(Part):
     """How many events it holds at once; where there are more, the oldest are left out, and that is said."""
 
 
-def _several(value: object) -> object:
-    return (value,) if isinstance(value, str) else value
-
-
 class Settings(Record):
     """The settings of one workspace."""
 
@@ -162,11 +178,7 @@ class Settings(Record):
     """Needed where events are kept in, or shipped to, Elasticsearch."""
     mail: Mail | None = None
     """Needed where digests are sent by mail."""
-    geoip: Annotated[
-        tuple[Text, ...],
-        BeforeValidator(_several),
-        WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
-    ] = ()
+    geoip: Texts = ()
     """One or more MaxMind tables (.mmdb) that say in which country and network an address is."""
     retention: Retention = Field(default_factory=Retention)
     """How long findings, and what was decided about them, are kept."""
@@ -208,18 +220,30 @@ def check_settings(settings: Settings) -> Iterator[Problem]:
 
 def _check_elasticsearch(settings: Settings, found: Elasticsearch) -> Iterator[Problem]:
     place = settings.where("elasticsearch", "url")
-    try:
-        address = urlsplit(found.url)
-        usable = address.scheme in ("http", "https") and bool(address.hostname)
-    except ValueError:
-        usable = False
-    if not usable:
-        yield Problem(place, "S05", {"url": found.url})
-        return
-    if address.username or address.password:
-        yield Problem(place, "S06")
-    if address.scheme == "http" and address.hostname not in LOOPBACK:
-        yield Problem(place, "S07", {"host": address.hostname}, Severity.WARNING)
+    if bool(found.url) == (found.cloud_id is not None):
+        yield Problem(settings.where("elasticsearch"), "S20")
+    for url in found.url:
+        try:
+            address = urlsplit(url)
+            usable = address.scheme in ("http", "https") and bool(address.hostname) and address.port != 0
+        except ValueError:
+            usable = False
+        if not usable:
+            yield Problem(place, "S05", {"url": url})
+            continue
+        if address.username or address.password:
+            yield Problem(place, "S06")
+        if address.scheme == "http" and address.hostname not in LOOPBACK:
+            yield Problem(place, "S07", {"host": address.hostname}, Severity.WARNING)
+    keys = [name for name in ("api_key_env", "api_key_file") if getattr(found, name) is not None]
+    passwords = [name for name in ("password_env", "password_file") if getattr(found, name) is not None]
+    users = ["username"] if found.username is not None else []
+    if len(keys) + len(users) > 1 or len(passwords) != len(users):
+        yield Problem(settings.where("elasticsearch", *[*keys, *users, *passwords][:1]), "S21")
+    if found.client_key_file is not None and found.client_cert is None:
+        yield Problem(settings.where("elasticsearch", "client_key_file"), "S22")
+    if not NAMESPACE.fullmatch(found.namespace):
+        yield Problem(settings.where("elasticsearch", "namespace"), "S23", {"namespace": found.namespace})
 
 
 def _check_mail(settings: Settings, found: Mail) -> Iterator[Problem]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from kyber.errors import KyberError, NothingReadError, UsageError
+from kyber.errors import KyberError, NothingReadError, UndeliveredError, UsageError
 from kyber.problem import Problem, Severity
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ def code_of(error: KyberError) -> ExitCode:
     """The exit code that an error ends a command with."""
     if isinstance(error, NothingReadError):
         return ExitCode.UNREADABLE
+    if isinstance(error, UndeliveredError):
+        return ExitCode.UNDELIVERED
     return ExitCode.USAGE if isinstance(error, UsageError) else ExitCode.FOUND
 
 

@@ -170,27 +170,45 @@ def _rules(workspace: "Workspace", environment: Mapping[str, str]) -> Iterator[L
 
 
 def _elasticsearch(workspace: "Workspace", environment: Mapping[str, str]) -> Iterator[Line]:
-    import socket
-    from urllib.parse import urlsplit
+    from kyber.cli.cluster import access_of
+    from kyber.errors import KyberError
+    from kyber.logs.store.cluster import Cluster
 
     found = workspace.settings.elasticsearch
     if found is None:
         return
-    yield from _credentials(found, workspace.root, environment)
+    missing = tuple(_credentials(found, workspace.root, environment))
+    yield from missing
+    where = ", ".join(found.url) or found.cloud_id
+    if missing:
+        yield Line("no-elasticsearch", State.WARNING, {"url": where, "reason": missing[0].facts["where"]})
+        return
     try:
-        address = urlsplit(found.url)
-        host, port = address.hostname or "", address.port or (443 if address.scheme == "https" else 80)
-        with socket.create_connection((host, port), timeout=CONNECT_SECONDS):
-            yield Line("elasticsearch", facts={"host": f"{host}:{port}"})
-    except (OSError, ValueError) as error:
-        yield Line("no-elasticsearch", State.WARNING, {"url": found.url, "reason": error})
+        for url in found.url[:1]:
+            _reach(url)
+        with Cluster(access_of(workspace)) as cluster:
+            version = cluster.features().version or "?"
+            yield Line("elasticsearch", facts={"host": f"{cluster.name} ({version})"})
+    except (OSError, ValueError, KyberError) as error:
+        yield Line("no-elasticsearch", State.WARNING, {"url": where, "reason": error})
+
+
+def _reach(url: str) -> None:
+    """Raises OSError or ValueError where nobody listens there: sooner than a request would tell."""
+    import socket
+    from urllib.parse import urlsplit
+
+    address = urlsplit(url)
+    host, port = address.hostname or "", address.port or (443 if address.scheme == "https" else 80)
+    socket.create_connection((host, port), timeout=CONNECT_SECONDS).close()
 
 
 def _credentials(found: "Elasticsearch", root: Path, environment: Mapping[str, str]) -> Iterator[Line]:
     for name in filter(None, (found.api_key_env, found.password_env)):
         if not environment.get(name):
             yield Line("no-secret", State.MISSING, {"where": f"${name}"})
-    for name in filter(None, (found.api_key_file, found.password_file, found.ca_file)):
+    files = (found.api_key_file, found.password_file, found.ca_file, found.client_cert, found.client_key_file)
+    for name in filter(None, files):
         if not os.access(root / name, os.R_OK):
             yield Line("no-secret", State.MISSING, {"where": name})
 

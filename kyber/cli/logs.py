@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kyber.cli import delivered
 from kyber.cli.console import ExitCode, Where, plain, root_of, say, tell_problems
+from kyber.cli.logs_setup import setup
+from kyber.cli.logs_ship import retry, ship
 from kyber.cli.reading import holder, no_collector, shown_progress, source_jobs
 from kyber.errors import NothingReadError, UsageError
 
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from kyber.logs.schema import Drawn
     from kyber.logs.store.index import Totals
     from kyber.logs.store.parquet import Deleted
+    from kyber.text import Words
     from kyber.workspace import Workspace
 
 Sources = Annotated[
@@ -31,6 +35,8 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Collect logs, see what became of them, delete what is too old.",
 )
+for _command in (setup, ship, retry):
+    app.command()(_command)
 
 
 @app.command()
@@ -175,9 +181,11 @@ def status(
     json: Json = False,
     workspace: Where = None,
 ) -> None:
-    """Show, for each source, what was read, where each record went, and what is kept.
+    """Show, for each source, what was read, where each record went, what is kept, and what was sent elsewhere.
 
-    records = in events + blank + rejected; events = stored + seen before (duplicates, which are not stored twice).
+    records = in events + blank + rejected; events = stored + seen before (duplicates, which are not stored twice). Of
+    each destination of `kyber logs ship`: stored = delivered + refused + pending, but for what retention deleted
+    (--verbose); lag is the age of what is pending.
     """
     from contextlib import closing
 
@@ -186,15 +194,17 @@ def status(
     from kyber.logs.store.index import Totals
     from kyber.logs.store.parquet import ParquetStore
     from kyber.logs.values import as_datetime
+    from kyber.text import words_for
 
     now, here = datetime.now(UTC), _here(workspace)
     registered, _ = load_sources(here.root)
     known: dict[str, Totals] = {}
     pending: dict[str, int] = {}
-    if ParquetStore.exists(here.state):
-        with closing(ParquetStore(here.state)) as store:
-            known = dict(store.totals())
-            pending = {source: store.index.pending(source) for source in known}
+    for folder in delivered.folders(here):
+        with closing(ParquetStore(folder)) as store:
+            for source, totals in store.totals().items():
+                known.setdefault(source, totals)
+                pending.setdefault(source, store.index.pending(source))
     names = list(dict.fromkeys((*(one.id for one in registered), *known)))
     last = {name: None if (time := known[name].last) is None else as_datetime(time) for name in known}
     silent = {one.source for one in silences(registered, last, now)}
@@ -205,8 +215,12 @@ def status(
 
         for name in names:
             say(json_line(_status(known[name], pending.get(name, 0), name in silent)))
+        for one in delivered.sent(here):
+            for line in delivered.lines(one, now):
+                say(json_line(line))
         return
     _show_status([known[name] for name in names], pending, silent, here, verbose)
+    delivered.show(delivered.sent(here), now, words_for(here.settings.language), verbose=verbose)
 
 
 def _status(one: "Totals", pending: int, silent: bool) -> dict[str, Any]:
@@ -268,11 +282,12 @@ def _show_status(
 
 @app.command()
 def rejected(sources: Sources = None, json: Json = False, workspace: Where = None) -> None:
-    """Show the records that no format understood: they are kept whole, with the reason.
+    """Show the records that no format understood, and the events that Elasticsearch refused: all are kept whole, with
+    the reason. What was refused is sent again by `kyber logs retry`.
 
     Personal identity codes are masked. Ends with 3 where nothing is stored yet.
     """
-    from contextlib import closing
+    from contextlib import ExitStack, closing
 
     from kyber.logs.source import load_sources
     from kyber.logs.store.parquet import ParquetStore
@@ -282,14 +297,16 @@ def rejected(sources: Sources = None, json: Json = False, workspace: Where = Non
     from kyber.text import words_for
 
     here = _here(workspace)
-    if not ParquetStore.exists(here.state):
+    folders = delivered.folders(here)
+    if not folders:
         raise NothingReadError("nothing is stored yet: `kyber scan` or `kyber logs collect` stores what sources hold")
     words = words_for(here.settings.language)
-    with closing(ParquetStore(here.state)) as store:
-        known = {one.id for one in load_sources(here.root)[0]} | set(store.totals())
+    with ExitStack() as stack:
+        stores = [stack.enter_context(closing(ParquetStore(folder))) for folder in folders]
+        known = {one.id for one in load_sources(here.root)[0]}.union(*(store.totals() for store in stores))
         if unknown := sorted(set(sources or ()) - known):
             raise UsageError(f"there is no log source '{unknown[0]}'; there are {', '.join(sorted(known)) or 'none'}")
-        for found in store.rejected(sources or None):
+        for found in (one for store in stores for one in store.rejected(sources or None)):
             one = every_text({**found, "raw": found["raw"].decode(errors="replace")}, mask)
             if json:
                 say(json_line(one))
@@ -298,6 +315,16 @@ def rejected(sources: Sources = None, json: Json = False, workspace: Where = Non
             message, _ = words.problem(Problem(place, one["reason"], {**one["facts"], "count": 1}))
             say(f"{plain(place)}: {one['reason']} {plain(message)}")
             say(f"    {plain(one['raw'][:SHOWN])}{'…' if len(one['raw']) > SHOWN else ''}")
+    for where, document in delivered.refused(here, sources):
+        raw, reason = mask(delivered.record_of(document)), mask(document.reason)
+        if json:
+            facts = {name: getattr(document, name) for name in ("source", "id", "day", "status")}
+            place_ = {"destination": where.address, "namespace": where.namespace}
+            say(json_line({**facts, **place_, "reason": reason, "raw": raw}))
+            continue
+        facts = {"source": plain(document.source), "address": plain(where.address), "status": document.status}
+        say(words("ship.was-refused", **facts, reason=plain(reason)))
+        say(f"    {plain(raw[:SHOWN])}{'…' if len(raw) > SHOWN else ''}")
 
 
 @app.command()
@@ -308,8 +335,10 @@ def retain(
 ) -> None:
     """Delete what was kept long enough: events by `retention` of their source, findings and decisions by the settings.
 
-    What is deleted of the logs is first recorded in `.kyber/deleted.jsonl`: source, period, number, SHA-256 of files.
-    Ends with 1 where a file that says how long to keep something cannot be read.
+    Also in Elasticsearch, where one is set up: events, unless it deletes them by itself, and alerts. What is deleted of
+    the logs is first recorded in `.kyber/deleted.jsonl`: source, period, number, SHA-256 of files or, in Elasticsearch,
+    of ids. Ends with 1 where a file that says how long to keep something cannot be read, with 4 where Elasticsearch
+    cannot be reached.
     """
     from kyber import kept, triage
     from kyber.logs.source import load_sources
@@ -326,6 +355,7 @@ def retain(
     before = {one.id: one.retention.before(today) for one in registered if one.retention is not None}
     keep = here.settings.retention
     gone, without = _expired(here, before, now, dry_run)
+    refused = delivered.forget_refused(here, before, dry_run=dry_run)
     old: tuple[str, ...] = ()
     if (here.state / kept.FILE).exists():
         with kept.open(here.state) as findings:
@@ -339,26 +369,41 @@ def retain(
     tell_problems(problems, words)
     for source in without:
         say(words("logs.no-retention", source=plain(source)), error=True)
+    done = "logs.would-delete" if dry_run else "logs.deleted"
     if json:
         for one in gone:
             say(json_line({"what": "logs", **one.plain()}))
+        if refused:
+            say(json_line({"what": "refused", "count": refused}))
         for finding in old:
             say(json_line({"what": "finding", "id": finding}))
         for decided in late:
             say(json_line({"what": "decisions", "finding": decided.finding, "file": decided.at.file}))
     else:
-        done = "logs.would-delete" if dry_run else "logs.deleted"
-        by_source: dict[str, list[Deleted]] = {}
-        for one in gone:
-            by_source.setdefault(one.source, []).append(one)
-        for source, found in sorted(by_source.items()):
-            days = sorted({one.day for one in found})
-            n = sum(one.rows for one in found)
-            say(f"{plain(source)}: {words.many(done, n, first=days[0], last=days[-1])}")
+        _show_deleted(gone, "", done, words)
+        if refused:
+            say(words.many(f"{done}-refused", refused))
         say(words.many(f"{done}-findings", len(old)))
         say(words.many(f"{done}-decisions", len(late)))
+    cluster, there = delivered.expired_there(here, before, keep.findings.before(today), now, words, dry_run=dry_run)
+    if json:
+        for one in there:
+            say(json_line({"what": one.kind, "destination": cluster, **one.plain()}))
+    else:
+        _show_deleted(there, f" ({plain(cluster)})", done, words)
     if any(one.severity is Severity.ERROR for one in problems):
         raise typer.Exit(ExitCode.FOUND)
+
+
+def _show_deleted(gone: "list[Deleted]", where: str, done: str, words: "Words") -> None:
+    """What was deleted, or would be, by source."""
+    by_source: dict[str, list[Deleted]] = {}
+    for one in gone:
+        by_source.setdefault(one.source, []).append(one)
+    for source, found in sorted(by_source.items()):
+        days = sorted({one.day for one in found})
+        n = sum(one.rows for one in found)
+        say(f"{plain(source)}{where}: {words.many(done, n, first=days[0], last=days[-1])}")
 
 
 def _expired(
@@ -369,13 +414,20 @@ def _expired(
 
     from kyber.logs.store.parquet import ParquetStore, writing
 
-    if not ParquetStore.exists(here.state) and not (here.state / "events").is_dir():
-        return [], []
-    if dry_run:
-        with closing(ParquetStore(here.state)) as store:
-            return store.expired(before), sorted(set(store.totals()) - set(before))
-    with writing(here.state, holder("kyber logs retain", now)) as store:
-        return store.delete(before, round(now.timestamp() * 1_000_000)), sorted(set(store.totals()) - set(before))
+    gone: list[Deleted] = []
+    without: set[str] = set()
+    for folder in (here.state, here.state / delivered.FILES):
+        if not ParquetStore.exists(folder) and not (folder / "events").is_dir():
+            continue
+        if dry_run:
+            with closing(ParquetStore(folder)) as store:
+                gone += store.expired(before)
+                without |= set(store.totals()) - set(before)
+        else:
+            with writing(folder, holder("kyber logs retain", now)) as store:
+                gone += store.delete(before, round(now.timestamp() * 1_000_000))
+                without |= set(store.totals()) - set(before)
+    return gone, sorted(without)
 
 
 def _here(workspace: Path | None) -> "Workspace":

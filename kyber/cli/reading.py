@@ -165,11 +165,13 @@ def holder(command: str, now: datetime) -> str:
 @contextmanager
 def no_collector() -> Iterator[None]:
     """Events and rules are trees without cycles: looking for cycles among them costs a third of the time."""
+    at_work = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        gc.enable()
+        if at_work:
+            gc.enable()
 
 
 @contextmanager

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from kyber.cli.cluster import AllowPlaintext, Insecure, Namespace, Url
 from kyber.cli.console import ExitCode, InputFormat, Where, around, day_here, say, tell_problems
 from kyber.cli.files import cache_folder, check_place, form_of, spare, standard_output, write_out
 from kyber.cli.readers import may_reveal, record_reading
@@ -25,6 +26,7 @@ from kyber.cli.reading import (
     zone_of,
 )
 from kyber.cli.rules_files import RulePaths, rule_paths, watch_lists
+from kyber.cli.stores import StoreName, Stores, WhichStore
 from kyber.errors import NothingReadError, UsageError
 
 if TYPE_CHECKING:
@@ -36,14 +38,15 @@ if TYPE_CHECKING:
     from kyber.logs.parse import Job, Progress
     from kyber.logs.sigma.correlate import Asking
     from kyber.logs.sigma.rule import RuleSet
-    from kyber.logs.store import Period
+    from kyber.logs.store import Period, Store
     from kyber.problem import Problem
+    from kyber.text import Words
     from kyber.workspace import Workspace
 
 
 DAY: Final = 86_400_000_000
-SCANNED, COMMIT = "scanned", "commit"
-"""What the store remembers: the last commit that was scanned, and the last one."""
+UNWRITTEN: Final = "F52"
+"""The problem that findings could not be written as alerts."""
 
 
 class Form(StrEnum):
@@ -156,6 +159,20 @@ def scan(
             show_default=False,
         ),
     ] = None,
+    store: WhichStore = None,
+    url: Url = None,
+    namespace: Namespace = None,
+    allow_plaintext: AllowPlaintext = False,
+    insecure: Insecure = False,
+    alerts: Annotated[
+        bool, typer.Option("--alerts/--no-alerts", help="Write findings to Elasticsearch, where events are from there.")
+    ] = True,
+    compare: Annotated[
+        bool,
+        typer.Option(
+            "--compare", help="Say whether the workspace and Elasticsearch hold and find the same; keep nothing."
+        ),
+    ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Shorten no list in the table.")] = False,
     reveal: Annotated[
         bool, typer.Option("--reveal", help="Show personal identity codes; needs --purpose and is recorded.")
@@ -167,8 +184,10 @@ def scan(
     """Read logs, run Sigma rules over them, and show what was found.
 
     In a workspace and without a PATH, only findings that are new, or have more events than before, are shown;
-    `kyber findings list` shows them all. Ends with 1 where --fail-on or --strict asks for it, with 2 for wrong options,
-    with 3 when nothing could be read.
+    `kyber findings list` shows them all. With --store elasticsearch nothing is collected: the days of which something
+    arrived there are scanned. Ends with 1 where --fail-on or --strict asks for it, or --compare finds a difference,
+    with 2 for wrong options, with 3 when nothing could be read, with 4 when Elasticsearch does not answer or take
+    findings.
     """
     from kyber.logs.sigma import cache
     from kyber.privacy import mask
@@ -194,6 +213,9 @@ def scan(
         near_miss,
         as_of,
         workers or os.cpu_count() or 1,
+        Stores(store, url, namespace, allow_plaintext, insecure),
+        alerts,
+        compare,
     )
     asked.check(here)
     if near_miss and form not in (Form.TABLE, Form.JSONL):
@@ -210,12 +232,20 @@ def scan(
     if not ruleset.rules and not ruleset.unable:
         tell_problems(ruleset.problems, words)
         raise UsageError(f"no rule could be read from {', '.join(rules or rule_paths(here))}")
+    if compare and here is not None:
+        from kyber.cli.compared import compare as compare_stores
+
+        if form not in (Form.TABLE, Form.JSONL):
+            raise UsageError(f"--compare is told as text or as JSON, not as {form}")
+        period, asking, json = asked.period(here, now), asked.asking(here, now), form is Form.JSONL
+        compare_stores(here, asked.stores, period, ruleset, asking, now, words, json=json, output=output)
+        return
     jobs, problems = asked.jobs(here, now)
     if output is not None:
         spare(output, here, _lost(jobs, rules or (), here))
     with shown_progress() as progress, no_collector():
         try:
-            result = _scanned(here, asked, jobs, ruleset, now, progress)
+            result = _scanned(here, asked, jobs, ruleset, now, progress, words)
         except NothingReadError:
             tell_problems(problems, words)
             raise
@@ -223,7 +253,7 @@ def scan(
     result = _limited(result, level, (*problems, *unlisted))
     unread = [problem for problem in result.problems if problem.severity is not Severity.NOTE]
     nothing = not any(one.events for one in result.inputs) and not result.unchanged
-    if nothing and any(problem.code.startswith("F") for problem in unread):
+    if nothing and jobs and any(problem.code.startswith("F") for problem in unread):
         tell_problems(unread, words)
         raise NothingReadError("nothing could be read")
     if reveal and here:
@@ -244,6 +274,8 @@ def scan(
         for hidden in result.hidden:
             told = f"{hidden.filter.title_in(words.language)}: {filter_told(hidden, words)}"
             say(plain(mask(told)), error=True)
+    if any(problem.code == UNWRITTEN for problem in result.problems):
+        raise typer.Exit(ExitCode.UNDELIVERED)
     if (fail_on is not None and found & _at_or_above(fail_on)) or (strict and unread):
         raise typer.Exit(ExitCode.FOUND)
 
@@ -263,11 +295,18 @@ class _Asked:
     near: bool
     as_of: str | None
     workers: int
+    stores: Stores
+    alerts: bool
+    compare: bool
 
     @property
     def stored(self) -> bool:
         """Whether only what is stored already is meant."""
         return self.since is not None or self.between is not None
+
+    def elsewhere(self, here: "Workspace | None") -> bool:
+        """Whether what is stored in Elasticsearch is meant."""
+        return not self.paths and self.stores.of(here) is StoreName.ELASTICSEARCH
 
     def check(self, here: "Workspace | None") -> None:
         """Raises UsageError for options that do not go together."""
@@ -277,12 +316,14 @@ class _Asked:
             raise UsageError("--since and --between choose among what is stored; a PATH is read whole")
         if self.since is not None and self.between is not None:
             raise UsageError("--since and --between are two periods: give one")
-        if (self.stored or self.save) and here is None:
+        if self.paths and (self.compare or self.stores.name is not None):
+            raise UsageError("--store and --compare are about what is stored; a PATH is read as it is")
+        if (self.stored or self.save or self.compare or self.elsewhere(here)) and here is None:
             raise UsageError("events and findings are kept in a workspace: make one with `kyber init`")
 
     def jobs(self, here: "Workspace | None", now: datetime) -> "tuple[list[Job], list[Problem]]":
         """What to read."""
-        if self.stored:
+        if self.stored or self.elsewhere(here):
             return [], []
         if self.paths:
             return path_jobs(here, self.paths, self.timezone, self.input_format, self.logsource, now)
@@ -313,8 +354,10 @@ class _Asked:
     def period(self, here: "Workspace", now: datetime) -> "Period":
         """What --since and --between mean, made up to whole UTC days, since findings are of days. Raises UsageError."""
         from kyber.logs.search.when import Clock
-        from kyber.logs.store import Period
+        from kyber.logs.store import ALL, Period
 
+        if not self.stored:
+            return ALL
         clock = Clock(now, zone_of(self.timezone or here.settings.timezone))
         try:
             found = clock.since(self.since) if self.since is not None else clock.between(*(self.between or ("", "")))
@@ -332,6 +375,7 @@ def _scanned(
     rules: "RuleSet",
     now: datetime,
     progress: "Callable[[Progress], None]",
+    words: "Words",
 ) -> "ScanResult":
     """The scan that was asked for; its findings are kept where they belong to a workspace's sources, or --save says so.
 
@@ -340,105 +384,112 @@ def _scanned(
     from kyber.logs.scan import scan as run
 
     known, asking = enrichment(here), asked.asking(here, now)
-    if here is not None and asked.stored:
-        return _kept(here, _of_period(here, asked, rules, now, progress, known, asking), now, only_news=False)
+    if here is not None and (asked.stored or asked.elsewhere(here)):
+        scanning = _Scanning(here, asked, rules, now, progress, known, asking, words)
+        period = asked.period(here, now)
+        with asked.stores.opened(here) as store:
+            return scanning.of_period(store, period) if asked.stored else scanning.of_new_days(store)[0]
     if here is not None and not asked.paths:
-        return _of_what_is_new(here, asked, jobs, rules, now, progress, known, asking)
+        return _of_what_is_new(here, jobs, _Scanning(here, asked, rules, now, progress, known, asking, words))
     if not any(job.inputs or job.journal is not None for job in jobs):
         raise NothingReadError("nothing to read: no file was found")
     result = run(jobs, rules, now, progress, known, near=asked.near, asking=asking, workers=asked.workers)
-    return _kept(here, result, now, only_news=False, whole=False) if here is not None and asked.save else result
+    return _kept(here, result, now, whole=False)[0] if here is not None and asked.save else result
 
 
-def _of_period(
-    here: "Workspace",
-    asked: _Asked,
-    rules: "RuleSet",
-    now: datetime,
-    progress: "Callable[[Progress], None]",
-    known: "Enrichment",
-    asking: "Asking",
-) -> "ScanResult":
-    from contextlib import closing
+@dataclass(frozen=True, slots=True)
+class _Scanning:
+    """All that a scan of what is stored needs besides the store."""
 
-    from kyber.logs.scan import scan_stored
-    from kyber.logs.store.parquet import ParquetStore
+    here: "Workspace"
+    asked: _Asked
+    rules: "RuleSet"
+    now: datetime
+    progress: "Callable[[Progress], None]"
+    known: "Enrichment"
+    asking: "Asking"
+    words: "Words"
 
-    period = asked.period(here, now)
-    if not ParquetStore.exists(here.state):
-        raise NothingReadError("nothing is stored yet: `kyber scan` or `kyber logs collect` stores what sources hold")
-    with closing(ParquetStore(here.state)) as store:
+    def of_period(self, store: "Store", period: "Period") -> "ScanResult":
+        """Scan what is stored of a period."""
+        result = self._run(store, period=period)
+        return self._written(store, _kept(self.here, result, self.now)[0])
+
+    def of_new_days(self, store: "Store") -> "tuple[ScanResult, bool]":
+        """Scan whole the UTC days of which something arrived since the last scan; and whether there were any."""
+        from dataclasses import replace
+
+        fresh = store.fresh()
+        result, news = _kept(self.here, self._run(store, days=fresh.days), self.now)
+        result = self._written(store, result)
+        unwritten = any(problem.code == UNWRITTEN for problem in result.problems)
+        if self.asked.all_rules and not unwritten:  # otherwise somebody has yet to see these days
+            fresh.scanned()
+        if not fresh.days:
+            result = replace(result, blind=())  # nothing was looked at
+        return _only(result, news), bool(fresh.days)
+
+    def _run(self, store: "Store", **which: Any) -> "ScanResult":
+        from kyber.logs.scan import scan_stored
+
+        zone, near = self.here.settings.zone, self.asked.near
         return scan_stored(
             store,
-            rules,
-            now,
-            here.settings.zone,
-            period=period,
-            progress=progress,
-            known=known,
-            near=asked.near,
-            asking=asking,
+            self.rules,
+            self.now,
+            zone,
+            progress=self.progress,
+            known=self.known,
+            near=near,
+            asking=self.asking,
+            **which,
         )
 
+    def _written(self, store: "Store", result: "ScanResult") -> "ScanResult":
+        """The result, whose findings were written where the events are, if that is not here; and what went wrong."""
+        from dataclasses import replace
 
-def _of_what_is_new(
-    here: "Workspace",
-    asked: _Asked,
-    jobs: "Sequence[Job]",
-    rules: "RuleSet",
-    now: datetime,
-    progress: "Callable[[Progress], None]",
-    known: "Enrichment",
-    asking: "Asking",
-) -> "ScanResult":
+        from kyber.logs.store.elastic import ElasticStore
+
+        if not isinstance(store, ElasticStore) or not self.asked.alerts:
+            return result
+        from kyber.logs.alerts import write
+
+        problems = write(store.cluster, store.namespace, result, self.words)
+        return replace(result, problems=(*result.problems, *problems))
+
+
+def _of_what_is_new(here: "Workspace", jobs: "Sequence[Job]", scanning: _Scanning) -> "ScanResult":
     """Collect, and scan whole the UTC days of which something was stored since the last scan."""
     from dataclasses import replace
 
     from kyber.logs.collect import collect
-    from kyber.logs.scan import scan_stored
     from kyber.logs.store.parquet import writing
 
+    now = scanning.now
     with writing(here.state, holder("kyber scan", now)) as store:
-        collected = collect(jobs, store, now, progress)
-        after, upto = store.index.state(SCANNED), store.index.state(COMMIT)
-        days = store.index.days(after)
-        result = scan_stored(
-            store,
-            rules,
-            now,
-            here.settings.zone,
-            days=days,
-            progress=progress,
-            known=known,
-            near=asked.near,
-            asking=asking,
-        )
-        result = _kept(here, result, now, only_news=True)
-        if asked.all_rules:  # otherwise the other rules have yet to see these days
-            with store.index.transaction():
-                store.index.set_state(SCANNED, upto)
-    if not any(job.inputs or job.journal is not None for job in jobs) and not days and not result.findings:
+        collected = collect(jobs, store, now, scanning.progress)
+        result, new = scanning.of_new_days(store)
+    if not any(job.inputs or job.journal is not None for job in jobs) and not new and not result.findings:
         raise NothingReadError("nothing to read: no file was found")
     return replace(
         result,
         inputs=collected.inputs or result.inputs,
-        blind=result.blind if days else (),
         problems=(*collected.problems, *result.problems),
         unchanged=collected.unchanged,
     )
 
 
 def _kept(
-    here: "Workspace", result: "ScanResult", now: datetime, *, only_news: bool, whole: bool = True
-) -> "ScanResult":
-    """The result with its findings kept and judged; of the ones that are no news, only their number, if so asked.
+    here: "Workspace", result: "ScanResult", now: datetime, *, whole: bool = True
+) -> "tuple[ScanResult, frozenset[str]]":
+    """The result with its findings kept and judged; and the ids of those that are new or have more events.
 
     `whole`: the scan saw all there is of its days; otherwise it takes nothing from findings that have more events.
     """
     from dataclasses import replace
 
     from kyber import kept, triage
-    from kyber.finding import Status
 
     with kept.open(here.state) as store:
         result = replace(result, findings=kept.continued(result.findings, store.silences()))
@@ -449,18 +500,28 @@ def _kept(
     decisions, problems = triage.load_triage(here.root)
     today = now.astimezone(here.settings.zone).date()
     judged = triage.judged(found, triage.by_finding(decisions), today)
-    news = frozenset((*saved.new, *saved.grown))
+    result = replace(
+        result,
+        judged={one.id: judged[one.id] for one in result.findings},
+        problems=(*result.problems, *problems),
+    )
+    return result, frozenset((*saved.new, *saved.grown))
+
+
+def _only(result: "ScanResult", news: frozenset[str]) -> "ScanResult":
+    """The result with no findings but those that are news; of the others only their number."""
+    from dataclasses import replace
+
+    from kyber.finding import Status
+
     shown = tuple(
-        one
-        for one in result.findings
-        if not only_news or (one.id in news and judged[one.id].status is not Status.FALSE_POSITIVE)
+        one for one in result.findings if one.id in news and result.judged[one.id].status is not Status.FALSE_POSITIVE
     )
     return replace(
         result,
         findings=shown,
-        judged={one.id: judged[one.id] for one in shown},
+        judged={one.id: result.judged[one.id] for one in shown},
         known=len(result.findings) - len(shown),
-        problems=(*result.problems, *problems),
     )
 
 

@@ -1,6 +1,7 @@
 """`kyber search`: a query in, the events that match, or numbers about them, out."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -8,21 +9,24 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from kyber.cli.answer import Answer, Asked, Form, write
+from kyber.cli.cluster import AllowPlaintext, Insecure, Namespace, Url
 from kyber.cli.console import InputFormat, Where, around, plain, say, tell_problems
 from kyber.cli.files import check_place, form_of, spare, standard_output
 from kyber.cli.readers import may_reveal, record_reading
 from kyber.cli.reading import known_format, no_collector, path_jobs, shown_progress, zone_of
 from kyber.cli.scan import enrichment
+from kyber.cli.stores import Stores, WhichStore
 from kyber.errors import NothingReadError, UsageError
 
 if TYPE_CHECKING:
     from kyber.logs.batch import EventBatch
     from kyber.logs.parse import Job, Progress
     from kyber.logs.search.hits import Order
-    from kyber.logs.search.meaning import Need
+    from kyber.logs.search.meaning import Need, Query
     from kyber.logs.search.run import Searcher
     from kyber.logs.search.when import Clock
-    from kyber.logs.store import Period
+    from kyber.logs.store import Period, Store
+    from kyber.logs.store.narrow import Narrow
     from kyber.problem import Problem
     from kyber.text import Words
     from kyber.workspace import Workspace
@@ -109,6 +113,11 @@ def search(
         typer.Option(metavar="ZONE", help="Time zone of what you write and see; else the workspace's, or UTC."),
     ] = None,
     workspace: Where = None,
+    store: WhichStore = None,
+    url: Url = None,
+    namespace: Namespace = None,
+    allow_plaintext: AllowPlaintext = False,
+    insecure: Insecure = False,
     reveal: Annotated[
         bool, typer.Option("--reveal", help="Show personal identity codes; needs --purpose and is recorded.")
     ] = False,
@@ -118,12 +127,14 @@ def search(
 ) -> None:
     """Find events by a query, and show them, count them, or ask them with SQL.
 
-    Ends with 0 whatever was found, with 2 for a query or options that cannot be used, with 3 when nothing was read.
+    Ends with 0 whatever was found, with 2 for a query or options that cannot be used, with 3 when nothing was read,
+    with 4 when Elasticsearch does not answer.
     """
     from kyber.logs.search.meaning import needs, read
     from kyber.logs.search.run import Searcher
     from kyber.logs.search.when import Clock
     from kyber.privacy import mask
+    from kyber.problem import Severity
     from kyber.text import words_for
 
     now = datetime.now(UTC)
@@ -156,6 +167,8 @@ def search(
         may_reveal(here, purpose)
     if path and source:
         raise UsageError("--source chooses among what is stored; --path searches files, which belong to no source")
+    if path and store is not None:
+        raise UsageError("--store chooses among what is stored; --path searches files")
     if input_format is not None:
         known_format(input_format)
     jobs, problems = path_jobs(here, path, timezone, input_format, None, now) if path else (None, [])
@@ -169,14 +182,20 @@ def search(
         looked_at = {"query": mask(query), "sql": mask(sql or ""), "paths": path or [], "sources": source or []}
         record_reading(here, "search --reveal", purpose, now, looked_at)
     need = needs(meant, frozenset(asked.named))
-    with shown_progress() as progress, no_collector():
-        events = stored(here, need.period, source) if jobs is None else _from_files(jobs, need, problems, progress)
+    stores = Stores(store, url, namespace, allow_plaintext, insecure)
+    with shown_progress() as progress, no_collector(), ExitStack() as open_:
+        if jobs is None:
+            opened = open_.enter_context(_opened(here, stores, source))
+            events = opened.events(need.period, sources=source, narrow=_narrow(opened, meant, here))
+        else:
+            opened, events = None, _from_files(jobs, need, problems, progress)
         answer = Answer(searcher, _enriched(events, here), asked, clock, words, str if reveal else mask)
         if form is Form.TABLE and output is None:
             made = list(answer.table())
         else:
             write(output, form, answer)
             made = []
+        problems += [one for one in opened.doubts() if one.severity is not Severity.NOTE] if opened is not None else []
     if jobs is not None and not searcher.events and problems:
         tell_problems(problems, words, reveal=reveal)
         raise NothingReadError("nothing could be read")
@@ -194,40 +213,34 @@ def search(
         say(words("search.no-events"), error=True)
 
 
-def stored(here: "Workspace | None", period: "Period", sources: Sequence[str] | None) -> "Iterator[EventBatch]":
-    """What the workspace has stored of a period. Raises NothingReadError where there is nothing yet."""
-    from kyber.logs.store.parquet import ParquetStore
-
+@contextmanager
+def _opened(here: "Workspace | None", stores: Stores, sources: Sequence[str] | None) -> "Iterator[Store]":
+    """The store that is to be searched. Raises UsageError, NothingReadError where there is nothing in it yet."""
     if here is None:
         raise UsageError("there is nothing to search: name files with --path, or make a workspace with `kyber init`")
-    if not ParquetStore.exists(here.state):
-        raise NothingReadError("nothing is stored yet: run `kyber logs collect`, or name files with --path")
-    if sources:
-        _known_sources(here, sources)
-    return _from_store(here, period, sources)
+    with stores.opened(here, "run `kyber logs collect`, or name files with --path") as store:
+        if sources:
+            _check_sources(here, store, sources)
+        yield store
 
 
-def _from_store(here: "Workspace", period: "Period", sources: Sequence[str] | None) -> "Iterator[EventBatch]":
-    from contextlib import closing
-
-    from kyber.logs.store.parquet import ParquetStore
-
-    with closing(ParquetStore(here.state)) as store:
-        yield from store.events(period, sources=sources)
-
-
-def _known_sources(here: "Workspace", sources: Sequence[str]) -> None:
+def _check_sources(here: "Workspace", store: "Store", sources: Sequence[str]) -> None:
     """Raises UsageError for a source that neither the register nor the store knows."""
-    from contextlib import closing
-
     from kyber.logs.source import load_sources
-    from kyber.logs.store.parquet import ParquetStore
 
-    with closing(ParquetStore(here.state)) as store:
-        known = {one.id for one in load_sources(here.root)[0]} | set(store.totals())
-    for one in sources:
-        if one not in known:
-            raise UsageError(f"there is no log source '{one}'; there are {', '.join(sorted(known)) or 'none'}")
+    known = {one.id for one in load_sources(here.root)[0]}
+    if unknown := sorted(set(sources) - known - {part.source for part in store.parts(sources=sources)}):
+        known |= {part.source for part in store.parts()}
+        raise UsageError(f"there is no log source '{unknown[0]}'; there are {', '.join(sorted(known)) or 'none'}")
+
+
+def _narrow(store: "Store", query: "Query", here: "Workspace | None") -> "Narrow | None":
+    """Which events are enough to answer a query, beside one of every shape; None: all of them."""
+    if not store.narrows or not enrichment(here).columns.keys().isdisjoint(ask.field.lower() for ask in query.tests):
+        return None  # only an event's values tell whether it has a field of the enrichment
+    from kyber.logs.pushdown import superset
+
+    return superset(query)
 
 
 def _enriched(events: "Iterator[EventBatch]", here: "Workspace | None") -> "Iterator[EventBatch]":

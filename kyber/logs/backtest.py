@@ -22,8 +22,7 @@ from kyber.logs.scan import NOTHING_KNOWN, scan, scan_stored
 from kyber.logs.sigma.correlate import Asking, micros, sourced
 from kyber.logs.sigma.correlation import Correlation
 from kyber.logs.sigma.rule import Rule, RuleSet
-from kyber.logs.store import ALL, Period
-from kyber.logs.store.parquet import ParquetStore
+from kyber.logs.store import ALL, Period, Store
 from kyber.problem import Problem
 
 DAY: Final = 86_400_000_000
@@ -146,7 +145,7 @@ def chosen(rules: RuleSet, ids: Collection[str]) -> RuleSet:
 
 
 def backtest_stored(
-    store: ParquetStore,
+    store: Store,
     rules: RuleSet,
     ids: Sequence[str],
     now: datetime,
@@ -164,7 +163,7 @@ def backtest_stored(
     """
     asking = asking or Asking(now)
     mine = chosen(rules, ids)
-    days = sorted({_day(info.day) for info in store.chosen(period) if info.day[:1].isdigit()})
+    days = sorted({_day(part.day) for part in store.parts(period) if part.day[:1].isdigit()})
     heard = answered(mine)
     quiet = {one.ref.id for one in heard}
     others = replace(mine, correlations=tuple(one for one in mine.correlations if one.ref.id not in quiet))
@@ -220,7 +219,7 @@ def _nights(days: Sequence[date], end: int) -> list[int]:
 
 
 def _silences(
-    store: ParquetStore,
+    store: Store,
     rules: RuleSet,
     nights: Sequence[int],
     asking: Asking,

@@ -545,6 +545,12 @@ def _flattened(events: Sequence[dict[str, Any]], named: Naming, wanted: frozense
     return fields
 
 
+def flat(events: Sequence[dict[str, Any]]) -> Fields:
+    """The columns of events that are flat already: by the names of their columns, arrays as lists. All are told apart."""
+    names = frozenset(name for one in events for name in one)
+    return _flattened(events, str, names)
+
+
 def _split(
     rows: Places, values: Sequence[Any], kind: type
 ) -> tuple[tuple[Places, list[Any]], tuple[Places, list[Any]]]:

@@ -73,11 +73,18 @@ class Collected:
 
 
 def collect(
-    jobs: Sequence[Job], store: WritableStore, now: datetime, progress: Callable[[Progress], None] = lambda _: None
+    jobs: Sequence[Job],
+    store: WritableStore,
+    now: datetime,
+    progress: Callable[[Progress], None] = lambda _: None,
+    *,
+    chunk: int | None = None,
+    finished: bool = False,
 ) -> Collected:
-    """Store what is new in the inputs of the jobs. `now` (aware) is the time of collecting. Raises StoreError."""
+    """Store what is new in the inputs of the jobs. `now` (aware) is the time of collecting; `chunk`: bytes of a file
+    that are read at once; else CHUNK. `finished`: nobody writes to the files any more. Raises StoreError."""
     moment = round(now.timestamp() * 1_000_000)
-    made = _Collecting(store, now, moment, progress)
+    made = _Collecting(store, now, moment, progress, chunk or CHUNK, finished)
     made.total = sum(one.size for job in jobs for one in job.inputs)
     for job in jobs:
         made.source(job)
@@ -104,6 +111,8 @@ class _Collecting:
     now: datetime
     moment: int
     progress: Callable[[Progress], None]
+    chunk: int
+    finished: bool
     accounts: list[InputAccount] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     total: int = 0
@@ -196,7 +205,7 @@ class _Collecting:
             stream, found, tail = _recognised(stream, form, candidates, known.own(state, given))
             if found is None and known_only:
                 return listed
-            alone = self.now - time_of(state)
+            alone = QUIET if self.finished else self.now - time_of(state)
             original = None
             if known.is_fresh(found) and form.framing in _RESUMED:
                 left, read = self._originals(given, job, form, known)
@@ -386,7 +395,7 @@ class _File:
         parser = self.form.parser(_context(self.stream, self.job))
         start, number = self.cursor.offset, self.cursor.records + 1
         chunks = (
-            resumed(self.stream, CHUNK, number, start)
+            resumed(self.stream, self.run.chunk, number, start)
             if resumed is not None
             else FRAMINGS[self.form.framing](self.stream)
         )

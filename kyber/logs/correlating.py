@@ -20,13 +20,13 @@ from kyber.logs.sigma.near_window import near_windows
 from kyber.logs.sigma.occurrences import Gatherer, Occurrences
 from kyber.logs.sigma.plan import plan
 from kyber.logs.sigma.rule import RuleSet
-from kyber.logs.store import Period
-from kyber.logs.store.parquet import ParquetStore
+from kyber.logs.store import Period, Store
 from kyber.logs.values import NO_TIME
 from kyber.problem import Problem, Severity
 
 if TYPE_CHECKING:
     from kyber.logs.source import LogSource
+    from kyber.logs.store.narrow import Narrow
 
 MAX_AROUND: Final = 1_000
 """Days of the store that are looked at, beside those that were asked for, to be sure of a burst."""
@@ -120,18 +120,21 @@ class Around:
 
     def __init__(
         self,
-        store: ParquetStore,
+        store: Store,
         rules: RuleSet,
         asking: Asking,
         now: datetime,
         period: Period,
         days: Sequence[str] | None,
+        narrow: "Narrow | None" = None,
     ) -> None:
+        """`narrow`: holds all that the rules match, but those that are only asked for silence; see `Part.read`."""
         self.store, self.rules, self.asking, self.now, self.period = store, rules, asking, now, period
+        self.narrow = narrow
         self.named = None if days is None else frozenset(map(_number, filter(_dated, days)))
         self.undated = days is not None and not all(map(_dated, days))
-        kept = store.chosen() if rules.correlations else ()
-        self.stored = sorted({_number(info.day) for info in kept if _dated(info.day)})
+        kept = store.parts() if rules.correlations else ()
+        self.stored = sorted({_number(one.day) for one in kept if _dated(one.day)})
         self.matcher: Matcher | None = None
         self.problems: tuple[Problem, ...] = ()
         self.past = NOTHING_PAST
@@ -212,11 +215,12 @@ class Around:
             asked = {rule for rule, need in into.needs.items() if not need.latest}  # `past` holds what is silent
             needed = [rule for rule in self.rules.rules if rule.ref.id in asked]
             self.matcher = Matcher(plan(needed, self.rules.filters))
-        for info in self.store.chosen(days=[_name(day) for day in days]):
-            batch = prepared(self.store.batch(info))
-            into.see(batch)
-            for match in self.matcher.matches(batch):
-                into.add(match, batch)
+        for part in self.store.parts(days=[_name(day) for day in days]):
+            for given in part.read(self.narrow):
+                batch = prepared(given)
+                into.see(batch)
+                for match in self.matcher.matches(batch):
+                    into.add(match, batch)
 
     def _uncertain(self, found: Occurrences, looked: set[int], step: int) -> set[int]:
         """The days that have to be looked at yet, and as many before them as `step`."""

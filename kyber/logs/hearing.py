@@ -1,7 +1,8 @@
 """When those were heard whom rules about silence wait for: a store and rules in, hours by rule and group out.
 
-A segment of the store never changes. So what was heard in it is remembered in the index, under a hash of all that was
-asked, and each segment is looked at once: a scan costs what is new, however far back it has to know.
+A part of the store has another key as soon as it holds something else. So what was heard in it is remembered by the
+store, under its key and a hash of all that was asked, and each is looked at once: a scan costs what is new, however far
+back it has to know.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,15 +22,14 @@ from kyber.logs.sigma.match import Matcher
 from kyber.logs.sigma.occurrences import HOUR, Gatherer
 from kyber.logs.sigma.plan import plan
 from kyber.logs.sigma.rule import RuleSet
-from kyber.logs.store import Period
-from kyber.logs.store.index import HEARD, UNDATED, SegmentInfo
-from kyber.logs.store.parquet import ParquetStore
+from kyber.logs.store import Part, Period, Store
+from kyber.logs.store.index import HEARD, UNDATED
 
 DAY: Final = 86_400_000_000
 EARLIER: Final = 10
-"""Segments of a source, the latest, that are looked at where it was not heard for longer than is looked back."""
+"""Days of a source, the latest, that are looked at where it was not heard for longer than is looked back."""
 MAX_GROUPS: Final = 10_000
-"""Groups of one segment that are remembered; of more, the segment is looked at again each time."""
+"""Groups of one part that are remembered; of more, the part is looked at again each time."""
 
 Prepared = Callable[[EventBatch], EventBatch]
 Answer = Mapping[Group, Heard]
@@ -41,27 +41,46 @@ def answered(rules: RuleSet) -> tuple[Correlation, ...]:
     return tuple(one for one in rules.correlations if one.only_absence and not known.intersection(one.rules))
 
 
-def hear(store: ParquetStore, rules: RuleSet, awaited: Sequence[Awaited], as_of: int, prepared: Prepared) -> Past:
+def only_heard(rules: RuleSet) -> frozenset[str]:
+    """The ids of the rules that are asked for nothing but the silence that `hear` knows of."""
+    heard = {one.ref.id for one in answered(rules)}
+    others = {rule for one in rules.correlations if one.ref.id not in heard for rule in one.rules}
+    return frozenset(rule for one in rules.correlations if one.ref.id in heard for rule in one.rules) - others
+
+
+def hear(store: Store, rules: RuleSet, awaited: Sequence[Awaited], as_of: int, prepared: Prepared) -> Past:
     """Who was heard until `as_of` (microseconds), as far back as silence has to be known. Raises StoreError.
 
-    What was not remembered yet is left in `store.heard`; `ParquetStore.remember` writes it. `prepared`: a batch, ready
-    to be matched.
+    What was not remembered yet is noted; `Store.remember` keeps it. `prepared`: a batch, ready to be matched.
     """
     asked = answered(rules)
     if not asked:
         return Past()
     since = as_of - max(LEARNT_DAYS * DAY, *(_longest(one, awaited) for one in asked))
-    chosen = store.chosen(Period(since, as_of + 1))
-    gone = {one.source for one in awaited} - {info.source for info in chosen}
-    earlier = [info for one in sorted(gone) for info in store.chosen(Period(None, since), sources=[one])[-EARLIER:]]
-    heard = _Hearing(store, rules, asked, as_of, prepared).of(one for one in (*earlier, *chosen) if one.day != UNDATED)
+    chosen = _dated(store.parts(Period(since, as_of + 1)))
+    gone = sorted({one.source for one in awaited} - {part.source for part in chosen})
+    earlier = _latest(_dated(store.parts(Period(None, since), sources=gone))) if gone else []
+    heard = _Hearing(store, rules, asked, as_of, prepared).of((*earlier, *chosen))
     learning = any(one.silent_after is not None for one in asked)
     arrived = {
-        one.source: store.index.arrivals(one.source, since, as_of, HOUR)
+        one.source: store.arrivals(one.source, since, as_of, HOUR)
         for one in (awaited if learning else ())
         if one.every is None
     }
     return Past(heard, arrived, since)
+
+
+def _dated(parts: Sequence[Part]) -> list[Part]:
+    return [one for one in parts if one.day != UNDATED]
+
+
+def _latest(parts: Sequence[Part]) -> list[Part]:
+    """Those of the last days of each source."""
+    days: dict[str, set[str]] = {}
+    for one in parts:
+        days.setdefault(one.source, set()).add(one.day)
+    last = {source: set(sorted(found)[-EARLIER:]) for source, found in days.items()}
+    return [one for one in parts if one.day in last[one.source]]
 
 
 def _longest(one: Correlation, awaited: Iterable[Awaited]) -> int:
@@ -71,10 +90,10 @@ def _longest(one: Correlation, awaited: Iterable[Awaited]) -> int:
 
 
 class _Hearing:
-    """Some correlations, and what they ask of segments."""
+    """Some correlations, and what they ask of the parts of a store."""
 
     def __init__(
-        self, store: ParquetStore, rules: RuleSet, asked: Sequence[Correlation], as_of: int, prepared: Prepared
+        self, store: Store, rules: RuleSet, asked: Sequence[Correlation], as_of: int, prepared: Prepared
     ) -> None:
         self.store, self.asked, self.as_of, self.prepared = store, asked, as_of, prepared
         named = {rule for one in asked for rule in one.rules}
@@ -85,42 +104,41 @@ class _Hearing:
         read = {name for one in asked for name in one.group_by} | set(self.plan.asked)
         self.remembers = not columns & read  # what tables of the workspace say may change
         self.questions = {one.ref.id: self._question(one, rules) for one in asked}
-        store.asked = frozenset(self.questions.values())
 
-    def of(self, segments: Iterable[SegmentInfo]) -> dict[str, dict[Group, Heard]]:
-        """What was heard in segments, by correlation."""
-        known = {id_: self.store.index.heard(question) for id_, question in self.questions.items()}
-        for id_, question in self.questions.items():
-            known[id_] |= {info: answer for (info, asked), answer in self.store.heard.items() if asked == question}
+    def of(self, parts: Iterable[Part]) -> dict[str, dict[Group, Heard]]:
+        """What was heard in parts, by correlation."""
+        remembered = self.store.heard(self.questions.values())
+        known = {id_: remembered[question] for id_, question in self.questions.items()}
         found: dict[str, dict[Group, Heard]] = {id_: {} for id_ in self.questions}
-        for info in segments:
-            whole = self.remembers and (info.last is None or info.last <= self.as_of)
-            if whole and all(info.id in answers for answers in known.values()):
-                answers = {id_: _read(listed[info.id]) for id_, listed in known.items()}
+        for part in parts:
+            whole = self.remembers and (part.last is None or part.last <= self.as_of)
+            if whole and all(part.key in answers for answers in known.values()):
+                answers = {id_: _read(listed[part.key]) for id_, listed in known.items()}
             else:
-                answers = self._listen(info)
+                answers = self._listen(part)
                 for id_, answer in answers.items():
                     if whole and len(answer) <= MAX_GROUPS:
-                        self.store.heard[info.id, self.questions[id_]] = _written(answer)
+                        self.store.note(part, self.questions[id_], _written(answer))
             for id_, answer in answers.items():
                 into = found[id_]
                 for group, heard in answer.items():
                     into[group] = into[group].joined(heard) if group in into else heard
         return found
 
-    def _listen(self, info: SegmentInfo) -> dict[str, Answer]:
-        """Look at the events of a segment."""
+    def _listen(self, part: Part) -> dict[str, Answer]:
+        """Look at the events of a part."""
         if self.matcher is None:
             self.matcher = Matcher(self.plan)
         gatherer = Gatherer(self.asked, as_of=self.as_of)
-        batch = self.prepared(self.store.batch(info))
-        for match in self.matcher.matches(batch):
-            gatherer.add(match, batch)
+        for given in part.read(None):
+            batch = self.prepared(given)
+            for match in self.matcher.matches(batch):
+                gatherer.add(match, batch)
         correlator = Correlator(self.asked, gatherer.done(), self.needed, self.as_of)
         return {id_: run.heard() for id_, run in correlator.runs.items()}
 
     def _question(self, one: Correlation, rules: RuleSet) -> bytes:
-        """What names all on which it depends what is heard in a segment."""
+        """What names all on which it depends what is heard in a part."""
         mine = [rule for rule in self.needed if rule.ref.id in one.rules]
         filters = [by for by in rules.filters if any(by.applies(rule.ref, rule.logsource) for rule in mine)]
         asked = [*((rule.logsource, rule.condition) for rule in mine), *filters, (one.group_by, one.aliases)]

@@ -19,9 +19,11 @@ from kyber.logs.batch import EventBatch
 from kyber.logs.correlating import Around, Correlated, correlated, gatherer
 from kyber.logs.enrich import Enrichment, enriched, facts_of
 from kyber.logs.formats.known import FORMATS
+from kyber.logs.hearing import only_heard
 from kyber.logs.parse import JOURNAL, JOURNALD, Job, Progress, Tally, account, doubts, journal_batches
+from kyber.logs.pushdown import superset_of_rules
 from kyber.logs.sample import earliest, sample, short
-from kyber.logs.schema import table
+from kyber.logs.schema import table, tables
 from kyber.logs.sigma.correlate import Asking, silenced, sourced
 from kyber.logs.sigma.evidence import evidence
 from kyber.logs.sigma.guard import check_must_fire
@@ -30,8 +32,8 @@ from kyber.logs.sigma.near import Gathered, NearMisses
 from kyber.logs.sigma.occurrences import Occurrences
 from kyber.logs.sigma.plan import plan
 from kyber.logs.sigma.rule import Rule, RuleSet
-from kyber.logs.store import ALL, Period
-from kyber.logs.store.parquet import ParquetStore
+from kyber.logs.store import ALL, Part, Period, Store
+from kyber.logs.store.narrow import Narrow
 from kyber.logs.stream import ReadingError, Stream
 from kyber.logs.values import NO_TIME, as_datetime, shown
 from kyber.logs.workers import At, Read, WorkerError, deal, many, read
@@ -107,7 +109,7 @@ def _read(jobs: Sequence[Job], run: "_Run", processes: int, progress: Callable[[
 
 
 def scan_stored(
-    store: ParquetStore,
+    store: Store,
     rules: RuleSet,
     now: datetime,
     zone: tzinfo,
@@ -120,36 +122,48 @@ def scan_stored(
     asking: Asking = AS_IT_IS,
     remember: bool = True,
 ) -> ScanResult:
-    """Run the rules over stored events: those of some UTC days, or of a period. Raises StoreError.
+    """Run the rules over stored events: those of some UTC days, or of a period. Raises StoreError, ClusterError.
 
     `remember`: keep in the store what makes the next scan of the same rules faster; else nothing is written at all.
     A finding is of a UTC day, so that its count is whole where its day is: `period` should begin and end with days.
     Correlations look at the days around, too; absence is judged `now` where `asking` does not say.
     """
-    run = _Run(rules, known, near, asking, now)
+    run = _Run(rules, known, near, asking, now, only_heard(rules))
+    narrow = run.narrow() if store.narrows else None
     done = events = 0
     tallies: dict[str, Tally] = {}
     sizes: Counter[str] = Counter()
     with store.reading():
-        chosen = store.chosen(period, days=days)
-        total = sum(one.size for one in chosen)
-        for info in chosen:
-            batch = store.batch(info)
-            run.batch(batch, period)
-            done, events = done + info.size, events + info.rows
-            tally = tallies.setdefault(info.source, Tally())
-            sizes[info.source] += info.size
-            tally.records += info.records
-            tally.events += info.rows
-            tally.span(batch)
-            progress(Progress(done, total, events, info.source))
-        around = Around(store, rules, asking, now, period, days)
+        parts = store.parts(period, days=days)
+        total = sum(one.weight for one in parts)
+        for part in parts:
+            seen = 0
+            for batch in part.read(narrow):
+                run.batch(batch, period)
+                seen = min(seen + batch.rows, part.rows)
+                progress(Progress(done + part.weight * seen // part.rows, total, events + seen, part.source))
+            done, events = done + part.weight, events + part.rows
+            sizes[part.source] += part.size
+            _count(part, tallies.setdefault(part.source, Tally()))
+        around = Around(store, rules, asking, now, period, days, narrow)
         around.look(run.gatherer, run.prepared)
     if remember:
         store.remember()
+    run.problems.extend(store.doubts())
     for source, tally in tallies.items():
         run.accounts.append(account(source, STORED, tally, sizes[source], sizes[source]))
     return run.result(now, str(zone), around)
+
+
+def _count(part: Part, tally: Tally) -> None:
+    """Count what a part holds, whether or not all of it was read."""
+    if part.table != "text":  # of which F42 says more
+        tally.notes["F24"] += part.undated
+    tally.records += part.records
+    tally.events += part.rows
+    known = (tally.first, tally.last, part.first, part.last)
+    times = [one for one in known if one is not None and one != NO_TIME]
+    tally.first, tally.last = min(times, default=NO_TIME), max(times, default=NO_TIME)
 
 
 def scan_events(
@@ -171,8 +185,18 @@ def scan_events(
 class _Run:
     """One scan: batches in, one after the other, and in the end its result."""
 
-    def __init__(self, rules: RuleSet, known: Enrichment, near: bool, asking: Asking, now: datetime) -> None:
+    def __init__(
+        self,
+        rules: RuleSet,
+        known: Enrichment,
+        near: bool,
+        asking: Asking,
+        now: datetime,
+        heard: frozenset[str] = frozenset(),
+    ) -> None:
+        """`heard`: rules that correlations are told of in another way; see `only_heard`."""
         self.started = monotonic()
+        self.heard = heard
         self.rules, self.known, self.asking = rules, known, asking
         self.gatherer = gatherer(rules, asking, now)
         self.quiet = silenced(rules.correlations)
@@ -188,7 +212,8 @@ class _Run:
         """Match one batch; events outside the period do not count."""
         self.gatherer.see(self.prepared(batch))
         for match in self.matcher.matches(batch):
-            self.gatherer.add(match, batch)
+            if match.rule.ref.id not in self.heard:
+                self.gatherer.add(match, batch)
             rows = _within(period, batch, match.rows)
             if len(rows) and match.rule.ref.id not in self.quiet:
                 self.findings.add(Match(match.rule, rows), batch)
@@ -229,6 +254,16 @@ class _Run:
         """The native columns that are looked at in the events of a field table."""
         known = table(name)
         return self.matcher.wanted(known) | self.gatherer.wanted(known)
+
+    def narrow(self) -> Narrow | None:
+        """What holds all events that have to be seen, beside one of every shape; None: all of them."""
+        if self.near is not None:
+            return None
+        asked = {name for names in self.matcher.plan.fields.values() for name in names}
+        places = {column for name in asked for one in tables() for column in one.where_is(name)}
+        if not places.isdisjoint(self.known.columns):  # only an event's values tell whether it has such a field
+            return None
+        return superset_of_rules(self.rules, silence=False)
 
     def journal(self, job: Job, now: datetime, progress: Callable[[Progress], None], so_far: Progress) -> int:
         """Match what the journal of this machine holds; how many events that was."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from kyber.cli.doctor import EXTRAS, REQUIRED, State, examine
 from tests.cli.run import kyber
+from tests.elastic.scripted import EVERYTHING, Scripted
 
 ROOT = Path(__file__).parent.parent.parent
 NOW = datetime(2026, 11, 10, tzinfo=UTC)
@@ -34,6 +35,19 @@ def test_doctor_tells_what_is_missing_and_how_to_mend_it(county: Path) -> None:
     result = kyber("doctor", county)
     assert result.exit_code == 1
     assert "$NO_SUCH" in result.output
+
+
+def test_doctor_says_whether_the_cluster_answers_and_understands(county: Path) -> None:
+    with Scripted(keys={"ApiKey a": EVERYTHING}) as server:
+        settings = (county / "kyber.yaml").read_text(encoding="utf-8")
+        for credentials, expected in (("", "no-elasticsearch"), (", api_key_file: key", "elasticsearch")):
+            (county / "key").write_text("a\n", encoding="utf-8")
+            (county / "key").chmod(0o600)
+            found = f"{settings}elasticsearch: {{url: '{server.url}'{credentials}}}\n"
+            (county / "kyber.yaml").write_text(found, encoding="utf-8")
+            lines = {line.what: line for line in examine(county, NOW, {}) if "elasticsearch" in line.what}
+            assert lines.keys() == {expected}
+            assert ("401" if expected.startswith("no") else "9.5.0") in str(lines[expected].facts)
 
 
 def test_doctor_works_without_a_workspace_and_with_a_broken_one(tmp_path: Path) -> None:

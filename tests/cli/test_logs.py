@@ -188,7 +188,7 @@ def test_who_collects_second_is_told_who_collects_and_ends_with_3(here: Path) ->
         for command in ("collect", "retain"):
             result = kyber("logs", command)
             assert (result.exit_code, result.stdout) == (3, "")
-            assert "eero on srv-1 (process 7, `kyber scan`) is collecting already" in result.stderr
+            assert "eero on srv-1 (process 7, `kyber scan`) is at work here already" in result.stderr
         assert status()["app"]["kept"] == 5  # who only looks waits for nobody
         assert kyber("logs", "rejected").exit_code == 0
         assert kyber("logs", "retain", "--dry-run").exit_code == 0

@@ -304,14 +304,14 @@ def test_segments_that_are_merged_and_removed_meanwhile_are_read_to_the_end(
 
 def answers(store: WritableStore) -> int:
     """How many answers are kept."""
-    ((count,),) = store.index._run("select count(*) from answers")
+    ((count,),) = store.index.run("select count(*) from answers")
     return int(count)
 
 
 def forge(store: WritableStore) -> None:
     """Have it remembered that nothing was found anywhere."""
     with store.index.transaction():
-        store.index._run("update answers set answer = ?", (b"[]",))
+        store.index.run("update answers set answer = ?", (b"[]",))
 
 
 def test_answers_about_keywords_are_remembered_until_the_rules_ask_for_others(

@@ -42,6 +42,7 @@ from tests.prove.both import File, batches_of, both, document, sigmahq, windows
 from tests.prove.collecting import kill, storm
 from tests.prove.crowdsec import services
 from tests.prove.page import Proof, table
+from tests.prove.shipping import shipping
 
 RULES, REGRESSION, SAMPLES = "sigma-rules.tar.gz", "sigma-regression.tar.gz", "evtx-samples.tar.gz"
 EVENTS, LINUX = "windows-events.jsonl.zst", "linux"
@@ -439,4 +440,5 @@ PROOFS: Mapping[str, Callable[[], Proof]] = {
     "attacks": attacks,
     "kill": kill,
     "storm": storm,
+    "shipping": shipping,
 }

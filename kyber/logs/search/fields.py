@@ -44,7 +44,7 @@ class Fields:
 
     def names(self, field: str) -> tuple[str, ...]:
         """The columns in which a field is looked for, in order; the first that an event has is its value."""
-        known = tuple(_known(self.batch.table, field))
+        known = tuple(where_is(self.batch.table, field))
         spelled = (name for one in known for name in self.native.get(one.lower(), ()))
         return tuple(dict.fromkeys((*known, *spelled)))
 
@@ -90,12 +90,12 @@ def native(table: Table, field: str) -> frozenset[str]:
     """The native columns of a product in which a field may be found, as far as its table tells."""
     if field in TIME:
         return frozenset(clock.column for clock in table.time)
-    known = tuple(_known(table, field))
+    known = tuple(where_is(table, field))
     drawn = (one for name in known for one in table.columns.get(name, ()))
     return frozenset(known) | {name for one in drawn for name in (one.column, *(column for column, _ in one.when))}
 
 
-def _known(table: Table, field: str) -> Iterator[str]:
+def where_is(table: Table, field: str) -> Iterator[str]:
     """Where the product's table looks for the field: as it is written, then as it is spelled otherwise."""
     yield from table.where_is(field)
     folded = field.lower()

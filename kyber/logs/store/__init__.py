@@ -1,12 +1,21 @@
-"""Where events are kept: batches and cursors in, batches of a period out. The embedded store is Parquet."""
+"""Where events are kept: what scans and searches ask of a store, whichever it is.
 
-from collections.abc import Iterator, Sequence
+A store gives what it holds in parts, each of one source, UTC day and field table, and the events of a part in batches.
+The embedded store is Parquet; the other is Elasticsearch.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from kyber.logs.batch import EventBatch
+from kyber.problem import Problem
 
-__all__ = ["ALL", "Period", "Store"]
+if TYPE_CHECKING:
+    from kyber.logs.store.narrow import Narrow
+
+__all__ = ["ALL", "Fresh", "Key", "Part", "Period", "Store"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +33,103 @@ class Period:
 ALL: Final = Period()
 """All times, and events without one."""
 
+Key = int | str
+"""What names the content of a part: another content, another key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Stored events that are read together: of one source, UTC day (or `undated`) and field table.
+
+    `rows` counts events, `records` the raw records in them and `undated` the events without a time; `first` and `last`
+    are the times of the others in microseconds, None where there is none. `size` is in bytes as stored, 0 where the
+    store does not know. `read` gives the events in batches. Where it is given a narrow, those that the narrow does not
+    hold may be left out; but of the events of every shape (fields, and what tells their kind) at least one is given.
+    """
+
+    key: Key
+    source: str
+    day: str
+    table: str
+    rows: int
+    records: int
+    undated: int
+    first: int | None
+    last: int | None
+    size: int
+    read: "Callable[[Narrow | None], Iterator[EventBatch]]"
+
+    @property
+    def weight(self) -> int:
+        """How much there is to read of it, beside other parts."""
+        return self.size or self.rows
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """The days of which something arrived since they were scanned last. `scanned` remembers that they were now."""
+
+    days: tuple[str, ...]
+    scanned: Callable[[], None]
+
 
 class Store(Protocol):
-    """What gives stored events, wherever they are. It may give more than was asked for, never fewer."""
+    """What gives stored events, wherever they are. It may give more than was asked for, never fewer.
+
+    Every method raises StoreError or, where the store is elsewhere, ClusterError.
+    """
+
+    @property
+    def narrows(self) -> bool:
+        """Whether it is worth the while to say which events are needed: others are then left out."""
+        ...
+
+    def reading(self) -> AbstractContextManager[None]:
+        """While this lasts, parts stay as they are; it may be entered again within."""
+        ...
+
+    def parts(
+        self, period: Period = ALL, *, sources: Sequence[str] | None = None, days: Sequence[str] | None = None
+    ) -> Sequence[Part]:
+        """The parts that may hold events of a period, by day and source."""
+        ...
 
     def events(
-        self, period: Period = ALL, *, sources: Sequence[str] | None = None, days: Sequence[str] | None = None
-    ) -> Iterator[EventBatch]: ...
+        self,
+        period: Period = ALL,
+        *,
+        sources: Sequence[str] | None = None,
+        days: Sequence[str] | None = None,
+        narrow: "Narrow | None" = None,
+    ) -> Iterator[EventBatch]:
+        """The events of a period, by day and source; `narrow` as in `Part.read`. Events without a time are given
+        where the period has no bounds."""
+        ...
+
+    def event(self, identity: str, period: Period = ALL) -> tuple[EventBatch, int] | None:
+        """The event of an id (32 hexadecimal digits) as a batch and a row, where it is there and may be of a period."""
+        ...
+
+    def arrivals(self, source: str, start: int, end: int, step: int) -> frozenset[int]:
+        """When something of a source arrived, from a time on and not after another: in steps since the epoch."""
+        ...
+
+    def heard(self, questions: Collection[bytes]) -> Mapping[bytes, Mapping[Key, bytes]]:
+        """What is remembered of some questions, by the key of the part; questions not among these are forgotten."""
+        ...
+
+    def note(self, part: Part, question: bytes, answer: bytes) -> None:
+        """An answer that `remember` will keep."""
+        ...
+
+    def remember(self) -> None:
+        """Keep what was found out and makes the next scan faster; where that cannot be, never mind."""
+        ...
+
+    def fresh(self) -> Fresh:
+        """What is to be scanned: the days with something new."""
+        ...
+
+    def doubts(self) -> Sequence[Problem]:
+        """What was odd about what was read since it was opened."""
+        ...

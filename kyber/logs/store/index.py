@@ -11,11 +11,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
+from threading import Lock
 from typing import Any, Final
 
 from kyber.errors import UsageError
 
-VERSION: Final = 1
+VERSION: Final = 2
 EVENTS, REJECTED = "events", "rejected"
 HEARD: Final = b"heard:"
 """What questions begin with that are asked of many segments at once, whether or not they are read."""
@@ -23,6 +24,8 @@ UNDATED: Final = "undated"
 """The day of events without a time, or with one that cannot be."""
 WAIT_SECONDS: Final = 30
 """How long to wait for another process that is writing to the database."""
+_OPENING: Final = 10
+"""How often a new database is tried that others are opening, too."""
 
 _SCHEMA: Final = """
 create table segments (
@@ -58,6 +61,29 @@ create table answers (
 );
 create table state (name text primary key, value integer not null);
 """
+_SENDING: Final = """
+create table destinations (
+    id integer primary key, name text not null unique, address text not null, since integer not null
+);
+create table sent (
+    segment integer not null references segments on delete cascade,
+    destination integer not null references destinations,
+    settled integer not null, primary key (segment, destination)
+);
+create table shipments (
+    id integer primary key, destination integer not null references destinations, source text not null,
+    at integer not null, events integer not null, records integer not null, created integer not null,
+    known integer not null, refused integer not null, size integer not null
+);
+create index shipments_of on shipments (destination, source);
+create table refused (
+    destination integer not null references destinations, id text not null, source text not null, day text not null,
+    at integer not null, status integer not null, reason text not null, held integer not null, action blob not null,
+    body blob not null, primary key (destination, id)
+);
+"""
+_SCHEMAS: Final = (_SCHEMA, _SENDING)
+"""What each version added to the one before."""
 
 
 _PLACE: Final = re.compile(r"events/((?!\.)[^/\0]{1,255})/(\d{4}-\d\d-\d\d|undated)/\d{1,9}\.parquet")
@@ -201,6 +227,19 @@ def _stored(value: object) -> object:
     return value
 
 
+_making: Final = Lock()
+
+
+def make_private(file: Path) -> None:
+    """Make an empty database that its owner alone may read, where there is none and one can be made.
+
+    One that is there is not opened: closing it again would end every lock that this process has on it, also those of
+    SQLite's connections, and what these write after that may be lost. Source: sqlite.org, howtocorrupt.html, 2.2.
+    """
+    with _making, suppress(OSError):
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+
+
 class Index:
     """The database of one store. Raises StoreError where it cannot be opened or is of another version."""
 
@@ -209,25 +248,40 @@ class Index:
         try:
             if file.is_symlink():
                 raise StoreError(f"{file} is a symbolic link: remove it")
-            with suppress(OSError):  # what it says of logs is for its owner
-                os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
+            make_private(file)
             self._db = sqlite3.connect(file, isolation_level=None, timeout=WAIT_SECONDS)
         except sqlite3.Error as error:
             raise self._cannot_be_used(error) from None
         try:
-            for pragma in ("journal_mode = wal", "synchronous = full", "foreign_keys = on"):
-                self._run(f"pragma {pragma}")
+            self._log_ahead()
+            for pragma in ("synchronous = full", "foreign_keys = on"):
+                self.run(f"pragma {pragma}")
             with self.transaction():
-                ((version,),) = self._run("pragma user_version")
-                if not version:
-                    for statement in _SCHEMA.split(";"):
-                        self._run(statement)
-                    self._run(f"pragma user_version = {VERSION}")
+                ((version,),) = self.run("pragma user_version")
+                if 0 <= version < VERSION:
+                    for schema in _SCHEMAS[version:]:
+                        for statement in schema.split(";"):
+                            self.run(statement)
+                    self.run(f"pragma user_version = {VERSION}")
                 elif version != VERSION:
                     raise StoreError(f"{file} was written by another version of kyber ({version}, not {VERSION})")
         except BaseException:
             self._db.close()
             raise
+
+    def _log_ahead(self) -> None:
+        """Write to a log first. While others open a new database, SQLite says at once that it is locked, however long
+        it is to wait; so who meets that waits by beginning to write."""
+        for left in reversed(range(_OPENING)):
+            try:
+                self.run("pragma journal_mode = wal")
+            except StoreError:
+                if not left:
+                    raise
+                self.run("begin immediate")
+                self.run("commit")
+            else:
+                return
 
     def close(self) -> None:
         self._db.close()
@@ -235,30 +289,30 @@ class Index:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All or nothing, and on the disk when the block ends. Raises StoreError where it cannot be written."""
-        self._run("begin immediate")
+        self.run("begin immediate")
         try:
             yield
-            self._run("commit")
+            self.run("commit")
         except BaseException:
             if self._db.in_transaction:
                 with suppress(sqlite3.Error):
                     self._db.execute("rollback")
             raise
 
-    def _run(self, query: str, values: Iterable[object] = ()) -> list[Any]:
+    def run(self, query: str, values: Iterable[object] = ()) -> list[Any]:
         """What a query gives. Raises StoreError."""
         try:
             return self._db.execute(query, [_stored(value) for value in values]).fetchall()
         except sqlite3.Error as error:
             raise self._cannot_be_used(error) from None
 
-    def _run_many(self, query: str, values: Iterable[Sequence[object]]) -> None:
+    def run_many(self, query: str, values: Iterable[Sequence[object]]) -> None:
         try:
             self._db.executemany(query, values)
         except sqlite3.Error as error:
             raise self._cannot_be_used(error) from None
 
-    def _insert(self, query: str, values: Iterable[object]) -> int:
+    def insert(self, query: str, values: Iterable[object]) -> int:
         """The id of what was inserted. Raises StoreError."""
         try:
             return self._db.execute(query, [_stored(value) for value in values]).lastrowid or 0
@@ -275,19 +329,21 @@ class Index:
 
     # --- segments ---
 
-    def add(self, segment: SegmentInfo, spans: Iterable[Span]) -> None:
+    def add(self, segment: SegmentInfo, spans: Iterable[Span]) -> int:
+        """Take in a segment; its id."""
         names = _SEGMENT[1:]
-        made = self._insert(
+        made = self.insert(
             f"insert into segments ({', '.join(names)}) values ({', '.join('?' * len(names))})",  # noqa: S608 - own names
             [getattr(segment, name) for name in names],
         )
-        self._run_many(
+        self.run_many(
             "insert into spans values (?, ?, ?, ?)",
             [(made, one.fingerprint, one.low, one.high) for one in spans],
         )
+        return made
 
     def drop(self, ids: Iterable[int]) -> None:
-        self._run_many("delete from segments where id = ?", [(one,) for one in ids])
+        self.run_many("delete from segments where id = ?", [(one,) for one in ids])
 
     def segments(
         self,
@@ -313,20 +369,20 @@ class Index:
                 where.append(f"{name} in ({', '.join('?' * len(listed))})")
                 values.extend(listed)
         query = f"select {', '.join(_SEGMENT)} from segments where {' and '.join(where)} order by day, source, id"  # noqa: S608 - own names
-        return [self._segment(row) for row in self._run(query, values)]
+        return [self.segment(row) for row in self.run(query, values)]
 
     def overlapping(self, kind: str, source: str, fingerprint: bytes, low: int, high: int) -> list[SegmentInfo]:
         """The segments of a source that may hold records of an input between two offsets."""
         query = f"""select {", ".join(f"segments.{name}" for name in _SEGMENT)} from spans
             join segments on segments.id = spans.segment
             where spans.fingerprint = ? and spans.low <= ? and spans.high >= ? and source = ? and kind = ?"""  # noqa: S608
-        return [self._segment(row) for row in self._run(query, (fingerprint, high, low, source, kind))]
+        return [self.segment(row) for row in self.run(query, (fingerprint, high, low, source, kind))]
 
     def spans(self, ids: Iterable[int]) -> list[Span]:
         """What some segments hold of each input, put together."""
         found: dict[bytes, Span] = {}
         for identity in ids:
-            for fingerprint, low, high in self._run(
+            for fingerprint, low, high in self.run(
                 "select fingerprint, low, high from spans where segment = ?", (identity,)
             ):
                 known = found.get(fingerprint, Span(fingerprint, low, high))
@@ -335,10 +391,10 @@ class Index:
 
     def paths(self) -> set[str]:
         """Every segment's file."""
-        return {path for (path,) in self._run("select path from segments")}
+        return {path for (path,) in self.run("select path from segments")}
 
     @staticmethod
-    def _segment(row: tuple[object, ...]) -> SegmentInfo:
+    def segment(row: tuple[object, ...]) -> SegmentInfo:
         found = dict(zip(_SEGMENT, row, strict=True))
         place = _PLACE.fullmatch(str(found["path"]))
         numbers = all(isinstance(found[name], int) for name in _NUMBERS)
@@ -346,12 +402,32 @@ class Index:
             raise StoreError(f"the index names a segment {found['path']!r} that it cannot have: it was tampered with")
         return SegmentInfo(**found)  # type: ignore[arg-type]
 
+    # --- what was sent on ---
+
+    def settled(self) -> dict[int, frozenset[int] | None]:
+        """Of the segments that were begun to be sent, the destinations that have all of them; None where one of those
+        that were begun has only some."""
+        found: dict[int, frozenset[int] | None] = {}
+        for segment, destination, whole in self.run(
+            "select segment, destination, settled >= rows from sent join segments on segments.id = segment"
+        ):
+            before = found.get(segment, frozenset())
+            found[segment] = before | {destination} if whole and before is not None else None
+        return found
+
+    def settle(self, segment: int, destinations: Iterable[int]) -> None:
+        """Some destinations have all of a segment."""
+        self.run_many(
+            "insert into sent select id, ?, rows from segments where id = ?",
+            [(destination, segment) for destination in destinations],
+        )
+
     # --- cursors and the ledger ---
 
     def cursors(self, source: str) -> list[Cursor]:
         """The cursors of a source, the latest seen first."""
         query = f"select {', '.join(_CURSOR)} from cursors where source = ? order by seen desc, id desc"  # noqa: S608
-        found = [Cursor(**dict(zip(_CURSOR, row, strict=True))) for row in self._run(query, (source,))]
+        found = [Cursor(**dict(zip(_CURSOR, row, strict=True))) for row in self.run(query, (source,))]
         return [
             replace(one, path=os.fsdecode(one.path), member=os.fsdecode(one.member), done=bool(one.done))
             for one in found
@@ -361,14 +437,14 @@ class Index:
         """Bytes of a source's files that were there at the last look and have not been read; compressed ones do not
         tell."""
         query = "select sum(size - offset) from cursors where source = ? and not done and size > offset and mark = ''"
-        ((size,),) = self._run(query, (source,))
+        ((size,),) = self.run(query, (source,))
         return int(size or 0)
 
     def keep(self, cursor: Cursor) -> Cursor:
         """Write a cursor, a new one (id 0) under an id of its own; as it is then."""
         names = _CURSOR[0 if cursor.id else 1 :]
         values = [getattr(cursor, name) for name in names]
-        made = self._insert(
+        made = self.insert(
             f"insert or replace into cursors ({', '.join(names)}) values ({', '.join('?' * len(names))})",  # noqa: S608
             values,
         )
@@ -376,15 +452,15 @@ class Index:
 
     def touch(self, ids: Iterable[int], now: int) -> None:
         """Note that the files of some cursors were seen."""
-        self._run_many("update cursors set seen = ? where id = ?", [(now, one) for one in ids])
+        self.run_many("update cursors set seen = ? where id = ?", [(now, one) for one in ids])
 
     def forget(self, before: int) -> None:
         """Let go of cursors whose files were last seen before a time."""
-        self._run("delete from cursors where seen < ?", (before,))
+        self.run("delete from cursors where seen < ?", (before,))
 
     def note(self, read: Read) -> None:
         """Write a line of the ledger."""
-        self._run(
+        self.run(
             f"insert into reads ({', '.join(_READ)}) values ({', '.join('?' * len(_READ))})",  # noqa: S608 - own names
             astuple(read),
         )
@@ -392,7 +468,7 @@ class Index:
     def reads(self, source: str | None = None) -> Iterator[Read]:
         """The lines of the ledger, in order."""
         query = f"select {', '.join(_READ)} from reads where ? is null or source = ? order by id"  # noqa: S608
-        for row in self._run(query, (source, source)):
+        for row in self.run(query, (source, source)):
             found = Read(**dict(zip(_READ, row, strict=True)))
             yield replace(found, file=os.fsdecode(found.file))
 
@@ -400,11 +476,11 @@ class Index:
         """The ledger added up, by source."""
         sums = ", ".join(f"sum({name})" for name in _SUMS)
         found: dict[str, Totals] = {}
-        for source, last, *values in self._run(
+        for source, last, *values in self.run(
             f"select source, max(at), {sums} from reads group by source"  # noqa: S608 - own names
         ):
             found[source] = Totals(source=source, last_read=last, **dict(zip(_SUMS, values, strict=True)))
-        for source, kept, size, count, first, last in self._run(
+        for source, kept, size, count, first, last in self.run(
             "select source, sum(rows), sum(size), count(*), min(iif(day = ?, null, first)), "
             "max(iif(day = ?, null, last)) from segments where kind = ? group by source",
             (UNDATED, UNDATED, EVENTS),
@@ -417,26 +493,26 @@ class Index:
 
     def state(self, name: str) -> int:
         """A number that the store remembers; 0 at first."""
-        found = self._run("select value from state where name = ?", (name,))
+        found = self.run("select value from state where name = ?", (name,))
         return int(found[0][0]) if found else 0
 
     def set_state(self, name: str, value: int) -> None:
-        self._run("insert or replace into state values (?, ?)", (name, value))
+        self.run("insert or replace into state values (?, ?)", (name, value))
 
     def days(self, after: int) -> list[str]:
         """The days of which events were stored after a commit."""
         query = "select distinct day from segments where kind = ? and high > ? order by day"
-        return [day for (day,) in self._run(query, (EVENTS, after))]
+        return [day for (day,) in self.run(query, (EVENTS, after))]
 
     def answer(self, segment: int, question: bytes) -> bytes | None:
         """What was found in a segment the last time that a question was asked, where that is known."""
         query = "select answer from answers where segment = ? and question = ?"
-        found = self._run(query, (segment, question))
+        found = self.run(query, (segment, question))
         return found[0][0] if found else None
 
     def keep_answers(self, found: Mapping[tuple[int, bytes], bytes]) -> None:
         """Remember these answers, and forget all others about their segments but those of `keep_heard`."""
-        self._run_many(
+        self.run_many(
             "delete from answers where segment = ? and substr(question, 1, ?) != ?",
             [(one, len(HEARD), HEARD) for one in {key[0] for key in found}],
         )
@@ -444,12 +520,12 @@ class Index:
 
     def heard(self, question: bytes) -> dict[int, bytes]:
         """What is remembered of a question that began with HEARD, by segment."""
-        return dict(self._run("select segment, answer from answers where question = ?", (question,)))
+        return dict(self.run("select segment, answer from answers where question = ?", (question,)))
 
     def keep_heard(self, found: Mapping[tuple[int, bytes], bytes], questions: Collection[bytes]) -> None:
         """Remember these answers to some questions that begin with HEARD, and forget those to all other such ones."""
         others = ", ".join("?" * len(questions))
-        self._run(
+        self.run(
             f"delete from answers where substr(question, 1, ?) = ? and question not in ({others})",  # noqa: S608
             (len(HEARD), HEARD, *questions),
         )
@@ -458,10 +534,10 @@ class Index:
     def arrivals(self, source: str, start: int, end: int, step: int) -> frozenset[int]:
         """When something of a source was stored, from a time on and not after another: in steps since the epoch."""
         query = "select distinct at / ? from reads where source = ? and stored > 0 and at >= ? and at <= ?"
-        return frozenset(number for (number,) in self._run(query, (step, source, start, end)))
+        return frozenset(number for (number,) in self.run(query, (step, source, start, end)))
 
     def _insert_answers(self, found: Mapping[tuple[int, bytes], bytes]) -> None:
-        self._run_many(
+        self.run_many(
             "insert or replace into answers select ?, ?, ? where exists (select 1 from segments where id = ?)",
             [(segment, question, answer, segment) for (segment, question), answer in found.items()],
         )

@@ -25,7 +25,7 @@ class LockedError(NothingReadError):
     """Somebody else holds the lock; `holder` is what they said of themselves."""
 
     def __init__(self, holder: str) -> None:
-        super().__init__(f"{holder} is collecting already: wait until it is done, or stop it")
+        super().__init__(f"{holder} is at work here already: wait until it is done, or stop it")
         self.holder = holder
 
 

@@ -8,21 +8,21 @@ next opened for writing.
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import file_digest
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import orjson
 import pyarrow as pa
 
 from kyber.logs.batch import EventBatch, Origin, Parsed, Places, Raws, Reject, event_id
-from kyber.logs.store import ALL, Period
+from kyber.logs.store import ALL, Fresh, Key, Part, Period
 from kyber.logs.store import segment as segments
 from kyber.logs.store.index import (
     EVENTS,
@@ -38,7 +38,11 @@ from kyber.logs.store.index import (
 )
 from kyber.logs.store.lock import alone, held, shared
 from kyber.logs.store.segment import Nature, Segment
-from kyber.logs.values import NO_TIME
+from kyber.logs.values import NO_TIME, as_datetime
+from kyber.problem import Problem
+
+if TYPE_CHECKING:
+    from kyber.logs.store.narrow import Narrow
 
 DAY: Final = 86_400_000_000
 MAX_DAYS: Final = 1_500
@@ -51,6 +55,8 @@ SMALL: Final = segments.ROWS // 2
 """Events below which a segment is small."""
 MERGED: Final = 2**25
 """Bytes of the columns of one segment after merging, uncompressed: what bounds the memory that merging takes."""
+SCANNED, COMMIT = "scanned", "commit"
+"""What the index remembers: the last commit that was scanned, and the last one."""
 _FOLDER, _INDEX, _LOCK, _READING = "events", "index.sqlite", "collect.lock", "reading.lock"
 _PART: Final = ".part"
 _NAME: Final = re.compile(r"\d{1,9}\.(?:parquet|part|parquet\.part)")
@@ -92,7 +98,9 @@ class Deleted:
 
 
 class ParquetStore:
-    """The store of one workspace, for reading. `writing` opens one that can be written."""
+    """The store of one workspace, for reading. `writing` opens one that can be written. Its parts are its segments."""
+
+    narrows: Final = False
 
     def __init__(self, folder: Path) -> None:
         """Raises StoreError, also where events lie there without the index that knows them."""
@@ -104,8 +112,8 @@ class ParquetStore:
             )
         self.index = Index(folder / _INDEX)
         self.answers: dict[tuple[int, bytes], bytes] = {}
-        self.heard: dict[tuple[int, bytes], bytes] = {}
-        self.asked: frozenset[bytes] = frozenset()
+        self._noted: dict[tuple[int, bytes], bytes] = {}
+        self._asked: frozenset[bytes] = frozenset()
         """What was heard in segments that nobody had asked before, and all questions of that kind; see `hearing`."""
 
     @staticmethod
@@ -116,8 +124,43 @@ class ParquetStore:
     def close(self) -> None:
         self.index.close()
 
-    def events(
+    def parts(
         self, period: Period = ALL, *, sources: Sequence[str] | None = None, days: Sequence[str] | None = None
+    ) -> list[Part]:
+        """The segments that may hold events of a period, as `Store` has them."""
+        return [self._part(info) for info in self.chosen(period, sources=sources, days=days)]
+
+    def _part(self, info: SegmentInfo) -> Part:
+        try:
+            nature = Nature.load(info.nature)
+        except (ValueError, KeyError, TypeError):
+            raise StoreError(
+                f"the index does not say what {self.folder / info.path} is: it was tampered with"
+            ) from None
+        return Part(
+            key=info.id,
+            source=info.source,
+            day=info.day,
+            table=nature.table,
+            rows=info.rows,
+            records=info.records,
+            undated=info.undated,
+            first=info.first,
+            last=info.last,
+            size=info.size,
+            read=partial(self._read, info),
+        )
+
+    def _read(self, info: SegmentInfo, _: "Narrow | None" = None) -> Iterator[EventBatch]:
+        yield self.batch(info)
+
+    def events(
+        self,
+        period: Period = ALL,
+        *,
+        sources: Sequence[str] | None = None,
+        days: Sequence[str] | None = None,
+        narrow: "Narrow | None" = None,
     ) -> Iterator[EventBatch]:
         """Batches of the events of a period, by day and source; also such as lie outside it. Events without a time
         are given where the period has no bounds."""
@@ -167,9 +210,41 @@ class ParquetStore:
         cannot be, never mind."""
         with suppress(StoreError), self.index.transaction():
             self.index.keep_answers(self.answers)
-            if self.heard:
-                self.index.keep_heard(self.heard, self.asked)
-        self.answers, self.heard = {}, {}
+            if self._noted:
+                self.index.keep_heard(self._noted, self._asked)
+        self.answers, self._noted = {}, {}
+
+    def heard(self, questions: Collection[bytes]) -> dict[bytes, dict[Key, bytes]]:
+        """What is remembered of some questions, by the id of the segment; others are forgotten."""
+        self._asked = frozenset(questions)
+        found: dict[bytes, dict[Key, bytes]] = {}
+        for one in questions:
+            found[one] = dict(self.index.heard(one).items())
+        for (segment, question), answer in self._noted.items():
+            if question in found:
+                found[question][segment] = answer
+        return found
+
+    def note(self, part: Part, question: bytes, answer: bytes) -> None:
+        """An answer that `remember` will keep."""
+        self._noted[int(part.key), question] = answer
+
+    def arrivals(self, source: str, start: int, end: int, step: int) -> frozenset[int]:
+        """When something of a source was stored, from a time on and not after another: in steps since the epoch."""
+        return self.index.arrivals(source, start, end, step)
+
+    def fresh(self) -> Fresh:
+        """The days of which something was stored since they were scanned."""
+        upto = self.index.state(COMMIT)
+        return Fresh(tuple(self.index.days(self.index.state(SCANNED))), partial(self._scanned, upto))
+
+    def _scanned(self, upto: int) -> None:
+        with self.index.transaction():
+            self.index.set_state(SCANNED, upto)
+
+    def doubts(self) -> Sequence[Problem]:
+        """Nothing: what is odd about a segment is an error."""
+        return ()
 
     def _opened(self, info: SegmentInfo) -> Segment:
         file = self.folder / info.path
@@ -429,22 +504,26 @@ class WritableStore(ParquetStore):
 
         Undated events go by the day on which they were collected, so that retention finds the old ones.
         """
-        groups: dict[tuple[str, str, str, bytes], list[SegmentInfo]] = {}
+        groups: dict[tuple[str, str, str, bytes, frozenset[int]], list[SegmentInfo]] = {}
+        settled = self.index.settled()
         for info in self.index.segments():
-            if info.rows < SMALL:
+            sent = settled.get(info.id, frozenset())
+            if info.rows < SMALL and sent is not None:
                 collected = _day(info.collected) if info.day == UNDATED else ""
-                groups.setdefault((info.source, info.day, collected, info.nature), []).append(info)
+                groups.setdefault((info.source, info.day, collected, info.nature, sent), []).append(info)
         fewer = 0
-        for small in groups.values():
+        for (*_, sent), small in groups.items():
             weighed = [(info, self._opened(info).weight) for info in small] if len(small) >= FEW else []
             for together in _together(weighed):
-                self._merge(together)
-                fewer += len(together) - 1
+                if self._merge(together, sent):
+                    fewer += len(together) - 1
         if fewer:
             self.sweep()
         return fewer
 
-    def _merge(self, infos: Sequence[SegmentInfo]) -> None:
+    def _merge(self, infos: Sequence[SegmentInfo], sent: frozenset[int]) -> bool:
+        """Put one segment in the place of several, all of which some destinations have; not where sending has begun
+        meanwhile."""
         opened = [self._opened(info) for info in infos]
         made = segments.merged(opened)
         first = infos[0]
@@ -453,9 +532,13 @@ class WritableStore(ParquetStore):
         with _writing(self.folder):
             info = self._placed(made, opened[0].nature, EVENTS, first.day, low, high, collected)
         with self.index.transaction():
-            self.index.add(info, self.index.spans(one.id for one in infos))
-            self.index.drop(one.id for one in infos)
+            settled = self.index.settled()
+            as_it_was = all(settled.get(one.id, frozenset()) == sent for one in infos)
+            if as_it_was:
+                self.index.settle(self.index.add(info, self.index.spans(one.id for one in infos)), sent)
+                self.index.drop(one.id for one in infos)
         segments.give_back()
+        return as_it_was
 
     def delete(self, before: Mapping[str, date], now: int) -> list[Deleted]:
         """Delete what lies, per source, before a day. What was deleted is first written to `deleted.jsonl`.
@@ -466,17 +549,25 @@ class WritableStore(ParquetStore):
         gone = [_deleted(info) for info in infos]
         if not infos:
             return gone
-        written = self.folder / "deleted.jsonl"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
-        with _writing(self.folder), os.fdopen(os.open(written, flags, 0o600), "ab") as record:
-            for one in gone:
-                record.write(orjson.dumps({"deleted": _moment(now), **one.plain()}) + b"\n")
-            record.flush()
-            os.fsync(record.fileno())
+        record_deleted(self.folder, gone, now)
         with self.index.transaction():
             self.index.drop(info.id for info in infos)
         self.sweep()
         return gone
+
+
+def record_deleted(folder: Path, gone: Iterable[Deleted], now: int, where: str | None = None) -> None:
+    """Write to `deleted.jsonl` what is about to be deleted, here or in the place `where`; on the disk when it returns.
+
+    Raises StoreError.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+    there = {} if where is None else {"destination": where}
+    with _writing(folder), os.fdopen(os.open(folder / "deleted.jsonl", flags, 0o600), "ab") as record:
+        for one in gone:
+            record.write(orjson.dumps({"deleted": _moment(now), **there, **one.plain()}) + b"\n")
+        record.flush()
+        os.fsync(record.fileno())
 
 
 class _Stored:
@@ -569,8 +660,10 @@ def _day(time: int) -> str:
     return datetime.fromtimestamp(time // 1_000_000, UTC).date().isoformat()
 
 
-def _moment(time: int) -> str:
-    return datetime.fromtimestamp(time / 1_000_000, UTC).isoformat(timespec="seconds")
+def _moment(time: int) -> str | None:
+    """None for a time outside the calendar."""
+    known = as_datetime(time)
+    return None if known is None else known.isoformat(timespec="seconds")
 
 
 def _deleted(info: SegmentInfo) -> Deleted:

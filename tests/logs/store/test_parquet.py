@@ -517,7 +517,7 @@ def test_a_new_segment_takes_no_name_of_one_that_is_there(store: WritableStore) 
 
 def test_who_writes_second_is_told_who_writes(tmp_path: Path) -> None:
     with writing(tmp_path, "eero on srv-1 (process 7)"):
-        with pytest.raises(LockedError, match=r"^eero on srv-1 \(process 7\) is collecting already") as caught:
+        with pytest.raises(LockedError, match=r"^eero on srv-1 \(process 7\) is at work here already") as caught:
             writing(tmp_path, "anna").__enter__()
         assert isinstance(caught.value, NothingReadError)
         assert caught.value.holder == "eero on srv-1 (process 7)"
@@ -643,7 +643,7 @@ def test_an_index_of_another_version_is_left_alone(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "index.sqlite")) as index:
         index.execute("pragma user_version = 99")
     before = {file: file.read_bytes() for file in tmp_path.rglob("*.parquet")}
-    with pytest.raises(StoreError, match=r"index\.sqlite was written by another version of kyber \(99, not 1\)"):
+    with pytest.raises(StoreError, match=r"index\.sqlite was written by another version of kyber \(99, not 2\)"):
         writing(tmp_path, "me").__enter__()
     with pytest.raises(StoreError, match="another version"):
         ParquetStore(tmp_path)

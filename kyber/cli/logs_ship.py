@@ -1,0 +1,350 @@
+"""`kyber logs ship` and `kyber logs retry`: stored events to Elasticsearch, each of them once."""
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from random import SystemRandom
+from threading import Event
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from kyber.cli.cluster import AllowPlaintext, Insecure, Namespace, Url, cluster_of, namespace_of
+from kyber.cli.console import ExitCode, InputFormat, Where, plain, root_of, say, tell_problems
+from kyber.cli.delivered import FILES
+from kyber.cli.reading import holder, known_format, no_collector, path_jobs, shown_progress, source_jobs
+from kyber.errors import NothingReadError, UsageError
+
+if TYPE_CHECKING:
+    from kyber.logs.parse import Job, Progress
+    from kyber.logs.ship import Alongside, Shipped, Shipper, Timing
+    from kyber.problem import Place, Problem
+    from kyber.text import Words
+    from kyber.workspace import Workspace
+
+SPOOL: Final = 2 * 2**30
+"""Bytes of events that may wait on the disk for a cluster that is away; then reading waits, too."""
+PATIENCE: Final = 60.0
+"""Seconds without progress after which a cluster that is away is given up."""
+INTERVAL: Final = 2.0
+"""Seconds between two looks at the sources with --follow."""
+CHUNK: Final = 4 * 2**20
+"""Bytes of a file that are read at once."""
+LOCK: Final = "ship.lock"
+"""The file in the workspace's state by which a second shipper is kept out."""
+
+Sources = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--source", metavar="ID", help="Only what this log source wrote; may be repeated.", show_default=False
+    ),
+]
+
+
+def ship(
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="PATH...",
+            help="Files, folders, archives or globs; they belong to the source `files`. Without one: what is new in "
+            "the sources of the workspace, and what is stored and was not sent yet.",
+            show_default=False,
+        ),
+    ] = None,
+    url: Url = None,
+    namespace: Namespace = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go on until stopped: send what is written to the sources as it comes.")
+    ] = False,
+    patience: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            metavar="SECONDS",
+            help=f"How long to wait for a cluster that is away; else {PATIENCE:.0f}, and with --follow for ever.",
+            show_default=False,
+        ),
+    ] = None,
+    spool: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="MIB",
+            help=f"How much may wait on the disk for a cluster that is away; else {SPOOL // 2**20} MiB.",
+            show_default=False,
+        ),
+    ] = None,
+    input_format: InputFormat = None,
+    timezone: Annotated[
+        str | None,
+        typer.Option(metavar="ZONE", help="Time zone of times that carry none; else the source's, the workspace's."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="What was done as one JSON object.")] = False,
+    insecure: Insecure = False,
+    allow_plaintext: AllowPlaintext = False,
+    workspace: Where = None,
+) -> None:
+    """Send events to Elasticsearch: each once, and none is lost, whatever stops in between.
+
+    New records are first stored in the workspace, as `kyber logs collect` does, and sent from there; `kyber logs
+    status` shows what was delivered, refused and is pending. What the cluster refuses for good is kept: `kyber logs
+    rejected`. Ends with 4 where something could not be delivered, with 3 where somebody else is collecting.
+    """
+    from kyber.text import words_for
+    from kyber.workspace import at
+
+    here = at(root_of(workspace or Path()))
+    words = words_for(here.settings.language)
+    if follow and paths:
+        raise UsageError("--follow watches the sources of the workspace; a PATH is read once")
+    if input_format is not None:
+        known_format(input_format)
+    stop = Event()
+    timing = _timing(stop, None if follow and patience is None else PATIENCE if patience is None else patience)
+    asked = _Asked(paths, input_format, timezone, follow, (spool or SPOOL // 2**20) * 2**20)
+    with (
+        cluster_of(here, url, insecure=insecure, allow_plaintext=allow_plaintext) as cluster,
+        _stopped_by_signals(stop, follow),
+    ):
+        from kyber.logs.ship import Shipper
+
+        name = namespace_of(here, namespace)
+        folder = here.state / FILES if paths else here.state
+        shipper = Shipper(folder, cluster, name, timing, _teller(words))
+        try:
+            asked.run(here, shipper, stop, words)
+        except KeyboardInterrupt:
+            _told(shipper, words, json)
+            raise typer.Exit(ExitCode.STOPPED) from None
+        _told(shipper, words, json)
+    if shipper.done.refused or shipper.damaged:
+        raise typer.Exit(ExitCode.UNDELIVERED)
+
+
+class _Asked:
+    """What is to be read, and how."""
+
+    def __init__(
+        self, paths: list[str] | None, input_format: str | None, timezone: str | None, follow: bool, spool: int
+    ) -> None:
+        self.paths, self.input_format, self.timezone = paths, input_format, timezone
+        self.follow, self.spool = follow, spool
+
+    def jobs(self, here: "Workspace", now: datetime) -> "tuple[list[Job], list[Problem]]":
+        """What to read now."""
+        from dataclasses import replace
+
+        if not self.paths:
+            return source_jobs(here, now, self.timezone, self.input_format)
+        jobs, problems = path_jobs(here, self.paths, self.timezone, self.input_format, None, now)
+        return [replace(one, source=FILES) for one in jobs], problems
+
+    def run(self, here: "Workspace", shipper: "Shipper", stop: Event, words: "Words") -> None:
+        """Collect and send, at the same time, and tell once of what cannot be read. Raises AwayError, ClusterError,
+        LockedError, StoreError."""
+        from kyber.logs.ship import Alongside, StoppedError
+        from kyber.logs.store.lock import LockedError
+
+        told: set[tuple[Place, str]] = set()
+        with (
+            _alone(shipper.folder, "kyber logs ship"),
+            shown_progress() as progress,
+            Alongside(shipper) as alongside,
+        ):
+            try:
+                while True:
+                    try:
+                        problems = self._collected(here, alongside, progress, stop)
+                    except LockedError:  # by a scan that collects: what it stores is sent, too
+                        if not self.follow:
+                            raise
+                    else:
+                        tell_problems([one for one in problems if (one.place, one.code) not in told], words)
+                        told |= {(one.place, one.code) for one in problems}
+                    alongside.stored()
+                    if not self.follow or stop.wait(INTERVAL):
+                        break
+                    alongside.check()
+                if not stop.is_set():
+                    with no_collector():
+                        alongside.finish()
+                    shipper.refresh()
+            except StoppedError:
+                pass
+            except BaseException:
+                stop.set()  # so that nobody waits any longer
+                raise
+
+    def _collected(
+        self,
+        here: "Workspace",
+        alongside: "Alongside",
+        progress: "Callable[[Progress], None]",
+        stop: Event,
+    ) -> "list[Problem]":
+        """Store what is new, no faster than there is room for what waits to be sent; what could not be read. Raises
+        StoppedError."""
+        from kyber.logs.collect import collect
+        from kyber.logs.ship import StoppedError
+        from kyber.logs.store.parquet import writing
+        from kyber.problem import Severity
+        from kyber.text import words_for
+
+        now = datetime.now(UTC)
+        jobs, problems = self.jobs(here, now)
+        if self.paths and not any(one.inputs for one in jobs):
+            tell_problems(problems, words_for(here.settings.language))
+            raise NothingReadError("nothing to read: no file was found")
+
+        with writing(alongside.shipper.folder, holder("kyber logs ship", now)) as store, no_collector():
+
+            def read(so_far: "Progress") -> None:
+                progress(so_far)
+                alongside.stored()
+                while not stop.is_set() and alongside.shipper.waiting(store) > self.spool:
+                    alongside.check()
+                    alongside.shipper.timing.pause(FULL)
+                if stop.is_set():
+                    raise StoppedError
+
+            made = collect(jobs, store, now, read, chunk=CHUNK, finished=bool(self.paths))
+        return [one for one in (*problems, *made.problems) if one.severity is not Severity.NOTE]
+
+
+FULL: Final = 0.2
+"""Seconds between two looks at whether there is room again."""
+
+
+def retry(
+    source: Sources = None,
+    files: Annotated[bool, typer.Option("--files", help="What was refused of shipped PATHs.")] = False,
+    url: Url = None,
+    namespace: Namespace = None,
+    json: Annotated[bool, typer.Option("--json", help="What was done as one JSON object.")] = False,
+    insecure: Insecure = False,
+    allow_plaintext: AllowPlaintext = False,
+    workspace: Where = None,
+) -> None:
+    """Send again what Elasticsearch refused, after what was wrong there has been mended.
+
+    What it refuses again stays where `kyber logs rejected` shows it. Ends with 4 where something was.
+    """
+    from contextlib import closing
+
+    from kyber.logs.ship import Shipper
+    from kyber.logs.store.parquet import ParquetStore
+    from kyber.text import words_for
+    from kyber.workspace import at
+
+    here = at(root_of(workspace or Path()))
+    words = words_for(here.settings.language)
+    folder = here.state / FILES if files else here.state
+    if ParquetStore.exists(folder):
+        with closing(ParquetStore(folder)) as store:
+            known = sorted(store.totals())
+        if unknown := sorted(set(source or ()) - set(known)):
+            raise UsageError(
+                f"nothing is stored of a log source '{unknown[0]}'; there are {', '.join(known) or 'none'}"
+            )
+    stop = Event()
+    with (
+        cluster_of(here, url, insecure=insecure, allow_plaintext=allow_plaintext) as cluster,
+        _stopped_by_signals(stop, False),
+    ):
+        name = namespace_of(here, namespace)
+        shipper = Shipper(folder, cluster, name, _timing(stop, PATIENCE), _teller(words))
+        if ParquetStore.exists(folder):
+            with _alone(folder, "kyber logs retry"):
+                shipper.retry(source)
+        _told(shipper, words, json)
+    if shipper.done.refused:
+        raise typer.Exit(ExitCode.UNDELIVERED)
+
+
+@contextmanager
+def _alone(folder: Path, command: str) -> Iterator[None]:
+    """While this lasts, nobody else ships from the store in a folder. Raises LockedError, StoreError."""
+    from kyber.logs.store.index import StoreError
+    from kyber.logs.store.lock import held
+
+    with ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            stack.enter_context(held(folder / LOCK, holder(command, datetime.now(UTC))))
+        except OSError as error:
+            raise StoreError(f"{folder} cannot be written: {error.strerror}") from None
+        yield
+
+
+def _timing(stop: Event, patience: float | None) -> "Timing":
+    from kyber.logs.ship import Timing
+
+    return Timing(
+        now=lambda: time.time_ns() // 1_000,
+        clock=time.monotonic,
+        pause=stop.wait,
+        chance=SystemRandom().random,
+        patience=patience,
+    )
+
+
+@contextmanager
+def _stopped_by_signals(stop: Event, follow: bool) -> Iterator[None]:
+    """Who stops a shipper that follows ends it in order, and not as an error."""
+
+    def asked(*_: object) -> None:
+        stop.set()
+
+    if not follow:
+        yield
+        return
+    before = {one: signal.signal(one, asked) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
+def _teller(words: "Words") -> "Callable[[Shipped], None]":
+    """Says why nothing goes on, once for each reason."""
+    last = ""
+
+    def tell(shipped: "Shipped") -> None:
+        nonlocal last
+        if shipped.waiting and shipped.waiting != last:
+            last = shipped.waiting
+            say(words("ship.waiting", why=plain(shipped.waiting)), error=True)
+        elif not shipped.waiting and last:
+            last = ""
+            say(words("ship.goes-on"), error=True)
+
+    return tell
+
+
+def _told(shipper: "Shipper", words: "Words", json: bool) -> None:
+    from contextlib import closing
+
+    from kyber.logs.store.ledger import Ledger
+    from kyber.logs.store.parquet import ParquetStore
+    from kyber.render.safe import json_line
+
+    done, pending = shipper.done, 0
+    if ParquetStore.exists(shipper.folder):
+        with closing(ParquetStore(shipper.folder)) as store:
+            ledger = Ledger(store.index, shipper.destination)
+            pending = sum(one.pending for one in ledger.totals().values())
+    if json:
+        counts = {name: getattr(done, name) for name in ("created", "known", "refused", "again", "size")}
+        say(json_line({**counts, "pending": pending}))
+    else:
+        said = [words.many("ship.delivered", done.created)]
+        said += [words.many("ship.known", done.known)] if done.known else []
+        said += [words.many("ship.refused", done.refused)] if done.refused else []
+        said += [words.many("ship.pending", pending)] if pending else []
+        say(" ".join(said))
+    for error in shipper.damaged.values():
+        say(plain(error), error=True)

@@ -1,0 +1,712 @@
+"""A cluster of Elasticsearch: requests in, answers out; what can go wrong as three kinds of errors.
+
+The only module that knows the client, which is loaded when a cluster is first talked to. Nothing is tried again here:
+who asks knows what may be asked twice. Answers come from outside: what is not as it should be is an error, and what a
+server says as its reason is cut to a length and made one harmless line.
+"""
+
+import json
+import logging
+import socket
+import ssl
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cache, cached_property
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self, cast
+from urllib.parse import urlsplit
+
+import orjson
+
+from kyber.errors import UndeliveredError, UsageError
+from kyber.logs.store.templates import Kind
+from kyber.render.safe import plain
+from kyber.secret import Secret
+from kyber.settings import LOOPBACK
+
+if TYPE_CHECKING:
+    from elasticsearch import ApiError, Elasticsearch
+
+REQUEST_SECONDS: Final = 90.0
+"""How long an answer is waited for; longer than Elasticsearch itself waits for a shard."""
+POINT_IN_TIME: Final = "5m"
+"""How long a point in time is kept between one page and the next."""
+LONGEST_REASON: Final = 300
+"""Characters of what a server gives as its reason."""
+IDS: Final = 1_000
+"""Ids that are asked for at once."""
+WINDOW: Final = 10_000
+"""Hits of one answer: `index.max_result_window` as Elasticsearch has it by default."""
+
+Hit = dict[str, Any]
+
+
+class ClusterError(UndeliveredError):
+    """Waiting does not mend it: credentials, rights, TLS, an unknown host, a request that is refused."""
+
+
+class AwayError(ClusterError):
+    """Waiting may mend it: nobody listens, no answer in time, one cut off, or a cluster that has too much to do."""
+
+
+class TooLargeError(ClusterError):
+    """The request is larger than the cluster takes (413)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """How a cluster is reached: by addresses, or by the id of a deployment in Elastic Cloud.
+
+    Without `ca_file`, the authorities that the system knows are trusted. `client_key` may stand in `client_cert`.
+    """
+
+    urls: tuple[str, ...] = ()
+    cloud_id: str | None = None
+    api_key: Secret | None = None
+    username: str | None = None
+    password: Secret | None = None
+    ca_file: Path | None = None
+    client_cert: Path | None = None
+    client_key: Path | None = None
+    verify: bool = True
+    allow_plaintext: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of one action of a bulk request: an HTTP status, the index that it went to, and why not."""
+
+    status: int
+    index: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What a cluster can do, as it said itself. `version` is None where it does not tell; `uuid` names the cluster.
+
+    `lifecycle`: retention of data streams; `ilm`: index lifecycle management; `data_streams`: their administration
+    (bulk requests create them without it); `delete_by_query`; `esql`.
+    """
+
+    version: str | None
+    uuid: str
+    lifecycle: bool
+    ilm: bool
+    data_streams: bool
+    delete_by_query: bool
+    esql: bool
+
+
+class Cluster:
+    """A connection to a cluster, for any number of threads; as a context manager it is closed at the end.
+
+    Raises UsageError where the access cannot be used as it is, or the client is not installed. Every method raises
+    ClusterError, and AwayError where trying again later may help. `name` is the address, without credentials.
+    """
+
+    def __init__(self, access: Access) -> None:
+        self.name = ", ".join(_address(url) for url in access.urls) or _cloud_name(access.cloud_id)
+        self._client = _client(access)
+        self._readable: set[str] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._client.close()
+
+    # --- documents
+
+    def bulk(self, lines: Sequence[bytes], *, into_streams: bool = False) -> list[Verdict]:
+        """Do the actions of an NDJSON request, whose lines are ready made, and give a verdict for each, in order.
+
+        With `into_streams`, an action on what is neither a data stream nor would become one is refused, so that
+        events never land in an ordinary index that a bulk request would create. Raises TooLargeError where the
+        cluster does not take so much at once.
+        """
+        answer = self._ask(
+            lambda: self._client.bulk(
+                operations=cast(Any, b"\n".join(lines) + b"\n"),
+                filter_path="took,errors,items.*.status,items.*._index,items.*.error.type,items.*.error.reason",
+                require_data_stream=into_streams or None,
+            )
+        )
+        items, sent = answer.get("items") or [], _actions(lines)
+        if not isinstance(items, list) or len(items) != sent:
+            raise AwayError(f"{self.name} answered for {len(items)} of {sent} actions")
+        try:
+            return [_verdict(item) for item in items]
+        except (TypeError, ValueError, AttributeError, KeyError):
+            raise AwayError(f"{self.name} answered a bulk request with something else") from None
+
+    def delete(self, places: Sequence[tuple[str, str]]) -> list[Verdict]:
+        """Delete documents, each by its index (of a data stream: the backing index) and its id. 404: there is none."""
+        actions = [orjson.dumps({"delete": {"_index": index, "_id": identity}}) for index, identity in places]
+        return self.bulk(actions) if actions else []
+
+    # --- searching
+
+    def search(self, body: Mapping[str, Any], *, index: str | None) -> dict[str, Any]:
+        """The answer to a search, whole: what some shards could not answer is an error. None: the body names a point
+        in time. An index that is missing has no documents; one that may not be read is an error."""
+        self._may_read(index)
+        try:
+            found = self._ask(
+                lambda: (
+                    self._client.search(body=dict(body))
+                    if index is None
+                    else self._client.search(index=index, body=dict(body), allow_partial_search_results=False)
+                )
+            )
+        except _MissingError:
+            if index is None:
+                raise
+            return {"hits": {"total": {"value": 0, "relation": "eq"}, "hits": []}}
+        failed = (found.get("_shards") or {}).get("failed")
+        if failed or found.get("timed_out") or not isinstance(found.get("hits"), dict):
+            raise AwayError(f"{self.name} answered a search in part only")
+        return found
+
+    @contextmanager
+    def pit(self, index: str) -> Iterator[str | None]:
+        """The id of a point in time of an index, data stream or pattern; None where there is nothing of that name."""
+        self._may_read(index)
+        try:
+            opened = self._ask(lambda: self._client.open_point_in_time(index=index, keep_alive=POINT_IN_TIME))
+        except _MissingError:
+            yield None
+            return
+        identity = str(opened["id"])
+        try:
+            yield identity
+        finally:
+            with suppress(ClusterError):  # it ends by itself
+                self._ask(lambda: self._client.close_point_in_time(id=identity))
+
+    def pages(
+        self, index: str, query: Mapping[str, Any] | None, *, source: Any, sort: Sequence[Any], size: int
+    ) -> Iterator[list[Hit]]:
+        """All hits of one point in time, some at a time. `source` is what `_source` says; `sort` the order, in which
+        hits that are alike keep a fixed one."""
+        with self.pit(index) as identity:
+            after: list[Any] | None = None
+            while identity is not None:
+                body: dict[str, Any] = {
+                    "pit": {"id": identity, "keep_alive": POINT_IN_TIME},
+                    "size": size,
+                    "sort": [*sort, {"_shard_doc": "asc"}],
+                    "_source": source,
+                    "track_total_hits": False,
+                }
+                if query is not None:
+                    body["query"] = query
+                if after is not None:
+                    body["search_after"] = after
+                found = self.search(body, index=None)
+                hits = found["hits"].get("hits", [])
+                if hits:
+                    yield hits
+                if len(hits) < size:
+                    return
+                identity, after = found.get("pit_id", identity), hits[-1]["sort"]
+
+    def present(self, index: str, ids: Sequence[str]) -> set[str]:
+        """Which ids there are in an index, in every backing index of a data stream."""
+        if not ids:
+            return set()
+        self.refresh(index)
+        found: set[str] = set()
+        left = iter(ids)
+        while wanted := list(islice(left, IDS)):
+            full = True
+            while full and wanted:  # an id that stands in many backing indices has as many hits
+                body = {"query": {"ids": {"values": wanted}}, "_source": False, "size": WINDOW}
+                hits = self.search(body, index=index)["hits"].get("hits", [])
+                found.update(hit["_id"] for hit in hits)
+                full, wanted = len(hits) >= WINDOW, [one for one in wanted if one not in found]
+        return found
+
+    def count(self, index: str, query: Mapping[str, Any] | None = None) -> int:
+        """How many documents match; 0 where the index is missing."""
+        self._may_read(index)
+        try:
+            answer = self._ask(lambda: self._client.count(index=index, query=query or {"match_all": {}}))
+        except _MissingError:
+            return 0
+        if (answer.get("_shards") or {}).get("failed"):
+            raise AwayError(f"{self.name} counted in part only")
+        return int(answer["count"])
+
+    def refresh(self, index: str) -> None:
+        """Let what was written be found. An index that is missing needs none."""
+        with suppress(_MissingError):
+            self._ask(lambda: self._client.indices.refresh(index=index))
+
+    def _may_read(self, index: str | None) -> None:
+        """Raises ClusterError where not all that a pattern can mean may be read: a cluster leaves out what may not, and
+        says nothing, and that must not look as if there was nothing. Without security, everything may be read."""
+        if index is None or "*" not in index or index in self._readable:
+            return
+        asked = [{"names": index.split(","), "privileges": ["read"]}]
+        try:
+            found = self._ask(lambda: self._client.security.has_privileges(index=asked))
+        except AwayError:
+            raise
+        except ClusterError:
+            found = {}
+        if found.get("has_all_requested") is False:
+            raise _ForbiddenError(
+                f"{self.name} does not let these credentials read all of {index}: see docs/elasticsearch.md"
+            )
+        self._readable.add(index)
+
+    # --- what the cluster is and can do
+
+    def features(self) -> Features:
+        """What the cluster can do. It is asked once."""
+        return self._features
+
+    def uuid(self) -> str:
+        """What names the cluster that answers now. It is asked each time."""
+        return self._identity()[1]
+
+    @cached_property
+    def _features(self) -> Features:
+        client = self._client
+        nothing: dict[str, Any] = {"match_none": {}}
+        version, uuid = self._identity()
+        return Features(
+            version=version,
+            uuid=uuid,
+            lifecycle=self._has(lambda: client.indices.get_data_lifecycle(name="logs-kyber.*")),
+            ilm=self._has(lambda: client.ilm.get_status()),
+            data_streams=self._has(lambda: client.indices.get_data_stream(name="logs-kyber.*")),
+            delete_by_query=self._has(lambda: client.delete_by_query(index="logs-kyber.-*", query=nothing)),
+            esql=self._has(lambda: client.esql.query(query="ROW kyber = 1")),
+        )
+
+    def _identity(self) -> tuple[str | None, str]:
+        """The version, and the id of the cluster."""
+        client = self._client
+        try:
+            said = self._ask(client.info)
+            version, uuid = (said.get("version") or {}).get("number"), said.get("cluster_uuid")
+        except _AbsentError:  # the minimal distribution has no root
+            nodes = self._ask(lambda: client.nodes.info(metric="http", filter_path="nodes.*.version")).get("nodes")
+            version = min((one.get("version") for one in (nodes or {}).values()), default=None)
+            state = self._ask(
+                lambda: client.cluster.state(metric="metadata", filter_path="cluster_uuid,metadata.cluster_uuid")
+            )
+            uuid = (state.get("metadata") or {}).get("cluster_uuid") or state.get("cluster_uuid")
+        if not isinstance(uuid, str) or not uuid or uuid == "_na_":
+            raise AwayError(f"{self.name} has not formed a cluster yet")
+        return None if version is None else plain(str(version))[:LONGEST_REASON], plain(uuid)[:LONGEST_REASON]
+
+    def _has(self, call: Callable[[], Any]) -> bool:
+        """Whether the cluster knows a request. One that it forbids, it knows."""
+        try:
+            self._ask(call)
+        except _AbsentError:
+            return False
+        except (_ForbiddenError, _MissingError):
+            return True
+        return True
+
+    # --- templates, lifecycles, data streams
+
+    def get(self, part: Kind, name: str) -> dict[str, dict[str, Any]]:
+        """The templates or policies of a name, in which `*` stands for any characters: name -> definition."""
+        client = self._client
+        try:
+            match part:
+                case "component":
+                    found = self._ask(lambda: client.cluster.get_component_template(name=name))
+                    return {one["name"]: one["component_template"] for one in found["component_templates"]}
+                case "template":
+                    found = self._ask(lambda: client.indices.get_index_template(name=name))
+                    return {one["name"]: one["index_template"] for one in found["index_templates"]}
+                case "policy":
+                    return {
+                        key: one["policy"]
+                        for key, one in self._ask(lambda: client.ilm.get_lifecycle(name=name)).items()
+                    }
+        except _MissingError:
+            return {}
+        except (KeyError, TypeError):
+            raise ClusterError(f"{self.name} described its templates in a way that kyber does not know") from None
+
+    def put(self, part: Kind, name: str, body: Mapping[str, Any]) -> None:
+        """Lay down a template or policy, in place of one of the same name."""
+        client = self._client
+        match part:
+            case "component":
+                self._ask(lambda: client.cluster.put_component_template(name=name, body=dict(body)))
+            case "template":
+                self._ask(lambda: client.indices.put_index_template(name=name, body=dict(body)))
+            case "policy":
+                self._ask(lambda: client.ilm.put_lifecycle(name=name, body={"policy": dict(body)}))
+
+    def remove(self, part: Kind, name: str) -> None:
+        """Remove a template or policy; one that is missing is removed."""
+        client = self._client
+        try:
+            match part:
+                case "component":
+                    self._ask(lambda: client.cluster.delete_component_template(name=name))
+                case "template":
+                    self._ask(lambda: client.indices.delete_index_template(name=name))
+                case "policy":
+                    self._ask(lambda: client.ilm.delete_lifecycle(name=name))
+        except _MissingError:
+            pass
+
+    def streams(self, pattern: str) -> dict[str, list[str]]:
+        """Data streams whose names match, each with its backing indices from the oldest to the one written to."""
+        try:
+            found = self._ask(lambda: self._client.indices.resolve_index(name=pattern, expand_wildcards="all"))
+            return {one["name"]: list(one["backing_indices"]) for one in found.get("data_streams") or []}
+        except _MissingError:
+            return {}
+        except (KeyError, TypeError):
+            raise ClusterError(f"{self.name} described its data streams in a way that kyber does not know") from None
+
+    def indices(self, pattern: str) -> dict[str, dict[str, Any]]:
+        """Indices, and backing indices of data streams, whose names match: name -> `mappings` and `settings`."""
+        try:
+            found = self._ask(
+                lambda: self._client.indices.get(
+                    index=pattern, ignore_unavailable=True, allow_no_indices=True, expand_wildcards="all"
+                )
+            )
+        except _MissingError:
+            return {}
+        return {name: one for name, one in found.items() if isinstance(one, dict)}
+
+    def rollover(self, stream: str) -> str:
+        """Begin a new backing index of a data stream, and give its name."""
+        return str(self._ask(lambda: self._client.indices.rollover(alias=stream)).get("new_index", ""))
+
+    def lifecycle(self, pattern: str) -> dict[str, dict[str, Any]]:
+        """The lifecycles of data streams whose names match, as the cluster tells them; without one: an empty one."""
+        try:
+            found = self._ask(lambda: self._client.indices.get_data_lifecycle(name=pattern))
+            return {one["name"]: one.get("lifecycle") or {} for one in found.get("data_streams") or []}
+        except _MissingError:
+            return {}
+        except (KeyError, TypeError):
+            raise ClusterError(f"{self.name} described its lifecycles in a way that kyber does not know") from None
+
+    def put_lifecycle(self, stream: str, retention: str | None) -> None:
+        """Let a data stream keep its data for so long (`30d`); None: without an end."""
+        self._ask(lambda: self._client.indices.put_data_lifecycle(name=stream, data_retention=retention, enabled=True))
+
+    def put_settings(self, index: str, settings: Mapping[str, Any]) -> None:
+        """Change settings of an index, or of all backing indices of a data stream."""
+        self._ask(lambda: self._client.indices.put_settings(index=index, settings=dict(settings)))
+
+    # --- asking
+
+    def _ask(self, call: Callable[[], Any]) -> dict[str, Any]:
+        """The body of an answer, an object. Raises the errors of this module, and no other."""
+        from elasticsearch import ApiError, SerializationError, TransportError, UnsupportedProductError
+
+        try:
+            found = call().body
+        except UnsupportedProductError:
+            raise ClusterError(f"{self.name} answers, but not as Elasticsearch does: is the address right?") from None
+        except ApiError as error:
+            raise self._refused(error) from None
+        except SerializationError:
+            raise AwayError(f"{self.name} gave an answer that is cut off or no JSON") from None
+        except TransportError as error:
+            raise self._lost(error) from None
+        except (ValueError, RecursionError) as error:
+            raise ClusterError(f"{self.name}: {_line(error)}") from None
+        if not isinstance(found, dict):
+            raise AwayError(f"{self.name} gave an answer that is cut off or no JSON")
+        return found
+
+    def _refused(self, error: "ApiError") -> ClusterError:
+        """The error for an answer that says no."""
+        status, reason = error.meta.status, _said(error.body)
+        said = f": {reason}" if reason else ""
+        match status:
+            case 401:
+                return ClusterError(
+                    f"{self.name} does not take the credentials (401): "
+                    "mend the API key, or user name and password, that `elasticsearch:` in kyber.yaml names"
+                )
+            case 403:
+                return _ForbiddenError(
+                    f"{self.name} forbids it (403): the credentials need more rights, see docs/elasticsearch.md{said}"
+                )
+            case 404:
+                return _MissingError(f"{self.name} has no such thing (404){said}")
+            case 413:
+                return TooLargeError(f"{self.name} takes no request of this size (413)")
+            case 408 | 429:
+                return AwayError(f"{self.name} has too much to do ({status})")
+            case 405 | 410:
+                return _AbsentError(f"{self.name} does not know this request ({status}){said}")
+            case 400 if "no handler found" in said or "serverless" in said:
+                return _AbsentError(f"{self.name} does not know this request ({status}){said}")
+        if status >= 500:
+            return AwayError(f"{self.name} cannot answer now ({status}){said}")
+        return ClusterError(f"{self.name} refuses the request ({status}){said}")
+
+    def _lost(self, error: Exception) -> ClusterError:
+        """The error for an answer that did not come."""
+        from elasticsearch import ConnectionTimeout
+
+        if isinstance(error, ConnectionTimeout):
+            return AwayError(f"{self.name} does not answer within {REQUEST_SECONDS:g} s")
+        for cause in _causes(error):
+            match cause:
+                case ssl.SSLCertVerificationError():
+                    return ClusterError(
+                        f"the certificate of {self.name} is not trusted ({cause.verify_message}): "
+                        "name the authority that signed it: elasticsearch.ca_file in kyber.yaml"
+                    )
+                case ssl.SSLEOFError() | ssl.SSLZeroReturnError() | ssl.SSLSyscallError():
+                    return AwayError(f"{self.name} closed the connection")
+                case ssl.SSLError():
+                    return ClusterError(f"no TLS connection to {self.name}: {_line(cause.reason or cause)}")
+                case socket.gaierror() if cause.errno == socket.EAI_AGAIN:
+                    return AwayError(f"the name of {self.name} cannot be looked up now")
+                case socket.gaierror():
+                    return ClusterError(f"the host of {self.name} is not known: is the address right?")
+                case ConnectionRefusedError():
+                    return AwayError(f"nobody listens at {self.name}")
+                case OSError() if cause.strerror:
+                    return AwayError(f"the connection to {self.name} failed: {_line(cause.strerror)}")
+        return AwayError(f"the connection to {self.name} broke off")
+
+
+class _AbsentError(ClusterError):
+    """The cluster does not know this request."""
+
+
+class _MissingError(ClusterError):
+    """There is nothing of this name."""
+
+
+class _ForbiddenError(ClusterError):
+    """The credentials are not enough for this request."""
+
+
+def _actions(lines: Sequence[bytes]) -> int:
+    """How many actions there are in an NDJSON request; only deletions have no second line."""
+    deletions = sum(1 for line in lines if line.startswith(b'{"delete"'))
+    return deletions + (len(lines) - deletions) // 2
+
+
+def _verdict(item: Mapping[str, Any]) -> Verdict:
+    (one,) = item.values()
+    error = one.get("error")
+    return Verdict(int(one["status"]), str(one.get("_index", "")), "" if error is None else _said({"error": error}))
+
+
+def _said(body: object) -> str:
+    """What a server gives as its reason, as one harmless line of bounded length."""
+    error = body.get("error") if isinstance(body, dict) else body
+    if isinstance(error, dict):
+        parts = [error.get("type"), error.get("reason")]
+        error = ": ".join(str(one) for one in parts if one)
+    return "" if error is None else _line(error)
+
+
+def _line(text: object) -> str:
+    return plain(" ".join(str(text)[: 4 * LONGEST_REASON].split()))[:LONGEST_REASON]
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error and what led to it, from the outside in."""
+    seen: set[int] = set()
+    left: list[object] = [error]
+    while left:
+        one = left.pop(0)
+        if not isinstance(one, BaseException) or id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        left += [*getattr(one, "errors", ()), getattr(one, "reason", None), one.__cause__, one.__context__, *one.args]
+
+
+# --- the client ------------------------------------------------------------------------------------------------------
+
+
+def _client(access: Access) -> "Elasticsearch":
+    try:
+        from elasticsearch import Elasticsearch
+    except ImportError:
+        raise UsageError(
+            "Elasticsearch needs a package that is not installed: pip install 'kyber[elasticsearch]'"
+        ) from None
+    if bool(access.urls) == (access.cloud_id is not None):
+        raise UsageError("name the cluster either by its address (url) or by its cloud_id, under `elasticsearch:`")
+    hosts = [_checked(url, access) for url in access.urls]
+    remote = any(urlsplit(host).hostname not in LOOPBACK for host in hosts) or not hosts
+    secure = not hosts or any(urlsplit(host).scheme == "https" for host in hosts)
+    logging.getLogger("elastic_transport").setLevel(logging.CRITICAL)  # what it would say, the errors say
+    options: dict[str, Any] = {"ssl_context": _tls(access), "verify_certs": access.verify} if secure else {}
+    if secure and not access.verify:
+        options["ssl_show_warn"] = False
+    try:
+        return Elasticsearch(
+            hosts=hosts or None,
+            cloud_id=access.cloud_id,
+            http_compress=remote,
+            node_class=_node_class(),
+            serializers={"application/json": _serializer(), "application/x-ndjson": _lines()},
+            request_timeout=REQUEST_SECONDS,
+            max_retries=0,
+            retry_on_timeout=False,
+            **_credentials(access),
+            **options,
+        )
+    except (ValueError, TypeError) as error:
+        raise UsageError(f"the address of the cluster cannot be used: {_line(error)}") from None
+
+
+def _credentials(access: Access) -> dict[str, Any]:
+    if access.api_key is not None and access.username is not None:
+        raise UsageError("name either an API key or a user name, under `elasticsearch:`")
+    if access.api_key is not None:
+        key = access.api_key.value.strip()
+        if not key.isascii() or not key.isprintable():
+            raise UsageError("the API key of Elasticsearch holds characters that no API key has")
+        return {"api_key": tuple(key.split(":", 1)) if ":" in key else key}
+    if access.username is not None:
+        if access.password is None:
+            raise UsageError(f"there is no password for the user {access.username} of Elasticsearch")
+        return {"basic_auth": (access.username, access.password.value)}
+    return {}
+
+
+def _checked(url: str, access: Access) -> str:
+    """An address with its port. Raises UsageError where it is none, holds a secret, or would send in clear text."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port, parts = None, None, urlsplit("")
+    if parts.scheme not in ("http", "https") or not host:
+        raise UsageError(f"{_address(url)} is no address of Elasticsearch: write https://HOST:9200")
+    if parts.username or parts.password:
+        raise UsageError(f"{_address(url)}: no credentials in the address; `elasticsearch:` says where they are")
+    if parts.scheme == "http" and host not in LOOPBACK and not access.allow_plaintext:
+        raise UsageError(
+            f"nothing is sent to {_address(url)} in clear text: use https, or --allow-plaintext where the network "
+            "between is trusted"
+        )
+    shown = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{shown}:{port or (443 if parts.scheme == 'https' else 80)}{parts.path.rstrip('/')}"
+
+
+def _address(url: str) -> str:
+    """An address as it is shown: without credentials, whatever else is wrong with it."""
+    head, sign, rest = url.partition("://")
+    host = (rest if sign else head).rpartition("@")[2]
+    return plain(f"{head}{sign}{host}" if sign else host)[:LONGEST_REASON]
+
+
+def _cloud_name(cloud_id: str | None) -> str:
+    return plain((cloud_id or "").partition(":")[0])[:LONGEST_REASON] or "Elastic Cloud"
+
+
+def _tls(access: Access) -> ssl.SSLContext:
+    """What connections are verified against. Raises UsageError where a file cannot be read or is none."""
+    try:
+        context = ssl.create_default_context(cafile=str(access.ca_file) if access.ca_file else None)
+    except OSError as error:  # ssl.SSLError is one
+        raise UsageError(f"the certificate of the authority {access.ca_file} cannot be used: {_why(error)}") from None
+    if access.client_cert is not None:
+        key = str(access.client_key) if access.client_key else None
+        try:
+            context.load_cert_chain(str(access.client_cert), key, password=_no_password)
+        except (OSError, ValueError) as error:
+            raise UsageError(f"the client certificate {access.client_cert} cannot be used: {_why(error)}") from None
+    elif access.client_key is not None:
+        raise UsageError("there is a key of a client (client_key_file), but no certificate (client_cert)")
+    if not access.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _no_password() -> str:
+    raise ValueError("its key is encrypted")
+
+
+def _why(error: Exception) -> str:
+    return _line(getattr(error, "strerror", None) or getattr(error, "reason", None) or error)
+
+
+@cache
+def _node_class() -> Any:
+    from elastic_transport import HttpHeaders, Urllib3HttpNode
+
+    class Node(Urllib3HttpNode):
+        """A node as the client has it, but: warnings of the server raise none here, bodies are never logged, answers
+        that say no in HTML are answers, and no authorities are trusted but those of the context."""
+
+        def __init__(self, config: Any) -> None:
+            super().__init__(config)
+            if config.scheme == "https":
+                cast(Any, self.pool).ca_certs = None
+
+        def perform_request(self, *args: Any, **options: Any) -> Any:
+            answer = super().perform_request(*args, **options)
+            meta, data = answer
+            headers = HttpHeaders({key: value for key, value in meta.headers.items() if key.lower() != "warning"})
+            meta.headers = headers
+            if meta.status >= 300 and "json" not in (headers.get("content-type") or ""):
+                data = b""
+            return type(answer)(meta, data)
+
+        def _log_request(self, *_: Any, **__: Any) -> None:
+            pass
+
+    return Node
+
+
+@cache
+def _serializer() -> Any:
+    from elasticsearch import JsonSerializer
+
+    class Json(JsonSerializer):
+        """Read by orjson, and by the standard library what orjson does not take, such as half a character."""
+
+        def json_loads(self, data: str | bytes) -> Any:
+            try:
+                return orjson.loads(data)
+            except ValueError:
+                try:
+                    return json.loads(data)
+                except RecursionError:
+                    raise ValueError("nested too deep") from None
+
+        def json_dumps(self, data: Any) -> bytes:
+            return json.dumps(data, ensure_ascii=True, separators=(",", ":")).encode()
+
+    return Json()
+
+
+@cache
+def _lines() -> Any:
+    from elastic_transport import NdjsonSerializer
+
+    class Lines(NdjsonSerializer):
+        """The body of a bulk request is ready made, and is not copied."""
+
+        def dumps(self, data: Any) -> bytes:
+            return data if isinstance(data, bytes) else super().dumps(data)
+
+    return Lines()

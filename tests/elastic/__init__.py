@@ -1,0 +1,1 @@
+"""Servers to test with: a real Elasticsearch (`server`), and one that follows a script (`scripted`)."""
