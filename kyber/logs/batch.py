@@ -546,7 +546,7 @@ def _flattened(events: Sequence[dict[str, Any]], named: Naming, wanted: frozense
 
 
 def flat(events: Sequence[dict[str, Any]]) -> Fields:
-    """The columns of events that are flat already: by the names of their columns, arrays as lists. All are told apart."""
+    """The columns of events that are flat: by the names of their columns, arrays as lists. All are told apart."""
     names = frozenset(name for one in events for name in one)
     return _flattened(events, str, names)
 

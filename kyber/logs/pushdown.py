@@ -53,8 +53,8 @@ VAGUE: Final = 150
 """What may be spent to know more of a field than that it is there: clauses, and what `narrow.MAX_EFFORT` counts."""
 BRIEF: Final = (150, 0)
 """The same for each rule, where there are many rules."""
-COMMON: Final = frozenset(("message",))
-"""Columns that most events have."""
+COMMON: Final = frozenset(("message", "process.name", "winlog.provider_name", "winlog.channel", "winlog.event_id"))
+"""Columns that most events of some kind have, so that it says nothing that one is there."""
 
 _DERIVED: Final = frozenset((*COLUMNS, SOURCE))
 """Columns that kyber works out when it reads: no document has them."""

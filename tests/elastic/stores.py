@@ -1,13 +1,13 @@
 """Two stores with the same events: jobs in, the embedded store and the one in a cluster that it was shipped to out."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any, Final
 
-from kyber.logs.batch import LogSource
+from kyber.logs.batch import EventBatch, LogSource
 from kyber.logs.collect import collect
 from kyber.logs.inputs import inputs
 from kyber.logs.parse import Job
@@ -73,9 +73,14 @@ def both(folder: Path, url: str, namespace: str, jobs: Sequence[Job]) -> Iterato
 
 
 def events(found: Store, **chosen: Any) -> list[Event]:
+    """The events that a store gives; see `told`."""
+    return told(found.events(**chosen))
+
+
+def told(batches: Iterable[EventBatch]) -> list[Event]:
     """All that there is of each event, in an order of its own."""
     made: list[Event] = []
-    for batch in found.events(**chosen):
+    for batch in batches:
         columns = {name: column for name in batch.names if (column := batch.fields.column(name)) is not None}
         held = batch.read.held or [1] * batch.rows
         for row, time_ in enumerate(batch.times.tolist()):

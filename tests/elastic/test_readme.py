@@ -1,6 +1,7 @@
 """The README's section on Elasticsearch, held against the program and a real server."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +16,7 @@ ADDRESS = "http://127.0.0.1:9200"
 
 
 def test_what_the_readme_shows_of_elasticsearch_is_what_the_commands_answer(
-    place,  # noqa: F811 - a fixture
+    place: Path,
     elasticsearch: Server,
     namespace: str,
 ) -> None:

@@ -102,8 +102,8 @@ class Store(Protocol):
         days: Sequence[str] | None = None,
         narrow: "Narrow | None" = None,
     ) -> Iterator[EventBatch]:
-        """The events of a period, by day and source; `narrow` as in `Part.read`. Events without a time are given
-        where the period has no bounds."""
+        """The events of a period, by day and source or by time; `narrow` as in `Part.read`. Events without a time are
+        given where the period has no bounds."""
         ...
 
     def event(self, identity: str, period: Period = ALL) -> tuple[EventBatch, int] | None:

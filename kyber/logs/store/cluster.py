@@ -133,7 +133,7 @@ class Cluster:
         """
         answer = self._ask(
             lambda: self._client.bulk(
-                operations=cast(Any, b"\n".join(lines) + b"\n"),
+                operations=cast(Any, b"\n".join((*lines, b""))),
                 filter_path="took,errors,items.*.status,items.*._index,items.*.error.type,items.*.error.reason",
                 require_data_stream=into_streams or None,
             )

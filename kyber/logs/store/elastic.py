@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final
 
 import orjson
@@ -24,7 +24,7 @@ from kyber.logs.store.cluster import POINT_IN_TIME, Cluster, ClusterError, Hit
 from kyber.logs.store.document import decode
 from kyber.logs.store.index import UNDATED, StoreError
 from kyber.logs.store.memory import Memory, Place
-from kyber.logs.store.narrow import Narrow, query
+from kyber.logs.store.narrow import Narrow, cost, query
 from kyber.logs.store.templates import every_stream, stream
 from kyber.problem import Place as Where
 from kyber.problem import Problem, Severity
@@ -43,6 +43,8 @@ ROWS: Final = 2**14
 """Events of one batch, at most about."""
 BATCH_BYTES: Final = 2**25
 """Bytes of the documents of one batch, about."""
+EFFORT: Final = 1.0
+"""How many documents are read in the time in which a unit of a query's effort is made."""
 EXACT: Final = 2**53
 """What is larger does not come out of an aggregation exactly."""
 SLACK: Final = 2_000
@@ -68,12 +70,11 @@ _NOBODY: Final = ("", "", "")
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A part as it was counted. `arrived`: when the last of it did, in milliseconds; `spread`: it lies in more than one
-    backing index, so that documents may be there twice."""
+    """A part as it was counted. `arrived`: when the last of it did, in milliseconds; `order`: in which it is read."""
 
     part: Part
     arrived: int
-    spread: bool
+    order: Sequence[Any]
 
     @property
     def place(self) -> Place:
@@ -133,10 +134,14 @@ class ElasticStore:
         days: Sequence[str] | None = None,
         narrow: Narrow | None = None,
     ) -> Iterator[EventBatch]:
-        """The events of a period, by day and source."""
+        """The events of a period; with a narrow in the order of their times, else by day and source."""
         with self.reading():
+            if narrow is not None:
+                within = [query(None, period, sources, days), *_days_of(period)]
+                yield from self._narrowed(_NOBODY, within, _wanted(narrow), _BY_TIME)
+                return
             for one in self._parts(period, sources, days):
-                yield from self._read(one.place, one.spread, narrow, period)
+                yield from self._batches(one.place, _all(self._within(one.place, period)), one.order)
 
     def event(self, identity: str, period: Period = ALL) -> tuple[EventBatch, int] | None:
         """The event of an id, where it is there."""
@@ -202,7 +207,7 @@ class ElasticStore:
         rows, dated = int(bucket["doc_count"]), int(bucket["dated"]["value"])
         first, last = (None if (value := bucket[name]["value"]) is None else int(value) for name in ("first", "last"))
         arrived = int(bucket["arrived"]["value"] or 0)
-        spread = len(bucket["indices"]["buckets"]) > 1
+        order = _BY_TIME if len(bucket["indices"]["buckets"]) > 1 else _AS_THEY_LIE
         place = (source, day, table)
         part = Part(
             key=orjson.dumps([*place, rows, first, last, arrived]).decode(),
@@ -215,27 +220,44 @@ class ElasticStore:
             first=first,
             last=last,
             size=0,
-            read=partial(self._read, place, spread),
+            read=partial(self._read, place, rows, order),
         )
-        return _Found(part, arrived, spread)
+        return _Found(part, arrived, order)
 
     # --- events ---
 
-    def _read(self, place: Place, spread: bool, narrow: Narrow | None, period: Period = ALL) -> Iterator[EventBatch]:
-        """The events of a part, or those that a narrow holds and one of each other shape."""
-        order = _BY_TIME if spread else _AS_THEY_LIE
-        mine: list[Mapping[str, Any]] = [
-            {"term": {field: value}} for field, value in zip(_KEYS.values(), place, strict=True)
-        ]
-        mine += [{"wildcard": {"_index": f"*{stream(place[0], self.namespace)}*"}}, query(None, period)]
+    def _read(self, place: Place, rows: int, order: Sequence[Any], narrow: Narrow | None) -> Iterator[EventBatch]:
+        """The events of a part; those that a narrow holds and one of every other shape, where that is less work."""
         with self.reading():
-            if narrow is None:
-                yield from self._batches(place, _all(mine), order)
-                return
-            wanted = query(narrow)
-            yield from self._batches(place, _all([*mine, wanted]), order)
-            others = {"bool": {"filter": mine, "must_not": [wanted]}}
-            yield from self._batches(place, others, _BY_SHAPE, collapse={"field": "kyber.shape"})
+            within = self._within(place)
+            if narrow is not None and self._pays(narrow, rows, within):
+                yield from self._narrowed(place, within, _wanted(narrow), order)
+            else:
+                yield from self._batches(place, _all(within), order)
+
+    def _within(self, place: Place, period: Period = ALL) -> list[Mapping[str, Any]]:
+        """What asks for the events of a part, in a period."""
+        index = {"wildcard": {"_index": f"*{stream(place[0], self.namespace)}*"}}  # other shards need not look
+        terms = ({"term": {field: value}} for field, value in zip(_KEYS.values(), place, strict=True))
+        return [index, *terms, query(None, period)]
+
+    def _pays(self, narrow: Narrow, rows: int, within: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether it is less work to ask for what a narrow holds than to read everything."""
+        effort = EFFORT * _effort(narrow)
+        if 3 * effort >= rows:
+            return False
+        with self._answered():
+            asked = {"size": 0, "track_total_hits": True, "query": _all([*within, _wanted(narrow)])}
+            held = int(self._search(asked)["hits"]["total"]["value"])
+        return effort * (3 + held / PAGE) + held < rows
+
+    def _narrowed(
+        self, place: Place, within: Sequence[Mapping[str, Any]], wanted: Mapping[str, Any], order: Sequence[Any]
+    ) -> Iterator[EventBatch]:
+        """Of the events that are asked for those that are wanted, and one of every shape of the others."""
+        yield from self._batches(place, _all([*within, wanted]), order)
+        others = {"bool": {"filter": list(within), "must_not": [wanted]}}
+        yield from self._batches(place, others, _BY_SHAPE, collapse={"field": "kyber.shape"})
 
     def _batches(
         self, place: Place, asked: Mapping[str, Any], sort: Sequence[Any], **more: Any
@@ -351,6 +373,17 @@ class ElasticStore:
         if copies := self.copies.total():
             found.append(Problem(where, "F51", {"count": copies}, Severity.NOTE))
         return found
+
+
+@lru_cache(4)
+def _wanted(narrow: Narrow) -> Mapping[str, Any]:
+    """The query of a narrow, which is large where many rules ask."""
+    return query(narrow)
+
+
+@lru_cache(4)
+def _effort(narrow: Narrow) -> int:
+    return cost(narrow).effort
 
 
 def _all(asked: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ MAX_COSTLY: Final = 64
 """Patterns in a query that begin with a wildcard: each of them looks at every term there is."""
 MAX_CHARACTERS: Final = 2**20
 """Characters of all patterns in a query."""
-MAX_EFFORT: Final = 6_000
+MAX_EFFORT: Final = 10_000
 """Characters of patterns that follow a `*`, and PREPARED for each pattern: what takes time before a search begins. On a
 small machine it is about a second, each time that a page is asked for."""
 PREPARED: Final = 5
@@ -177,20 +177,24 @@ def fitting(choices: Sequence[Sequence[Narrow | None]]) -> Narrow | None:
     """What holds where some part does, within the bounds of a query.
 
     Each part is given in several ways, from the narrowest to the widest. Where they are too much together, the one that
-    takes most is taken in its next way; where there is none left, everything is held.
+    this saves most of is taken in its next way; where there is none left, everything is held.
     """
     taken = [0] * len(choices)
-    costs = [cost(ways[0]) for ways in choices]
+    costs, following = [cost(ways[0]) for ways in choices], [_next(ways, 0) for ways in choices]
     while sum(costs, Cost()).share > 1:
         left = [place for place, ways in enumerate(choices) if taken[place] + 1 < len(ways)]
         # As long as there is another way, no part is taken in one that holds everything.
         told = [place for place in left if choices[place][taken[place] + 1] is not None]
         if not told:
             return None
-        place = max(told, key=lambda one: costs[one].share)
+        place = max(told, key=lambda one: costs[one].share - following[one].share)
         taken[place] += 1
-        costs[place] = cost(choices[place][taken[place]])
+        costs[place], following[place] = following[place], _next(choices[place], taken[place])
     return either(ways[at] for ways, at in zip(choices, taken, strict=True))
+
+
+def _next(ways: Sequence[Narrow | None], taken: int) -> Cost:
+    return cost(ways[taken + 1]) if taken + 1 < len(ways) else Cost()
 
 
 # --- as a query ------------------------------------------------------------------------------------------------------

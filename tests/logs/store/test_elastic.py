@@ -17,11 +17,11 @@ from kyber.logs.store.cluster import Cluster, ClusterError
 from kyber.logs.store.elastic import ElasticStore
 from kyber.logs.store.index import StoreError
 from kyber.logs.store.memory import Memory
-from kyber.logs.store.narrow import Term
+from kyber.logs.store.narrow import Nature, Term
 from kyber.logs.store.parquet import ParquetStore
 from kyber.logs.store.templates import every_stream, stream
 from tests.elastic.server import Server
-from tests.elastic.stores import both, connected, events, job, ready, ship, store
+from tests.elastic.stores import both, connected, events, job, ready, ship, store, told
 
 DAY: Final = 86_400_000_000
 FIRST: Final = 1_772_409_600_000_000
@@ -163,18 +163,35 @@ def test_one_event_is_found_by_its_id(stores: tuple[ParquetStore, ElasticStore])
     assert there.event("0" * 32) is None
 
 
-def test_a_narrowed_part_gives_what_is_held_and_one_event_of_every_other_shape(
-    stores: tuple[ParquetStore, ElasticStore],
+NARROW: Final = Term(("text",), ("a needle",))
+
+
+def test_where_it_is_narrowed_what_is_held_is_given_and_one_event_of_every_other_shape(
+    stores: tuple[ParquetStore, ElasticStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own, there = stores
-    narrow = Term(("text",), ("a needle",))
+    monkeypatch.setattr(module, "EFFORT", 0)
     wanted = [one for one in events(own) if ("text", "'a needle'") in one[-1]]
-    found = events(there, narrow=narrow)
     assert len(wanted) == 1
-    assert set(wanted) < set(found) < set(events(own))
-    assert len(found) == len(set(found))
     names = {tuple(name for name, _ in one[-1]) for one in events(own)}
-    assert {tuple(name for name, _ in one[-1]) for one in found} == names
+    found = events(there, narrow=NARROW)
+    with there.reading():
+        by_part = told(batch for part in there.parts() for batch in part.read(NARROW))
+    for some in (found, by_part):
+        assert set(wanted) < set(some) < set(events(own))
+        assert len(some) == len(set(some))
+        assert {tuple(name for name, _ in one[-1]) for one in some} == names
+
+
+def test_a_part_is_read_whole_where_that_is_less_work_than_to_ask_for_some_of_it(
+    stores: tuple[ParquetStore, ElasticStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, there = stores
+    everything = Nature("table", ("json", "linux"))
+    for effort, narrow in ((1_000_000, NARROW), (0, everything)):
+        monkeypatch.setattr(module, "EFFORT", effort)
+        with there.reading():
+            assert told(batch for part in there.parts() for batch in part.read(narrow)) == events(own)
 
 
 def test_when_something_arrived_is_known_to_the_hour(stores: tuple[ParquetStore, ElasticStore]) -> None:
