@@ -15,7 +15,7 @@ import typer
 from kyber.cli.cluster import AllowPlaintext, Insecure, Namespace, Url, cluster_of, namespace_of
 from kyber.cli.console import ExitCode, InputFormat, Where, plain, root_of, say, tell_problems
 from kyber.cli.delivered import FILES
-from kyber.cli.reading import holder, known_format, no_collector, path_jobs, shown_progress, source_jobs
+from kyber.cli.reading import holder, known_format, path_jobs, shown_progress, source_jobs
 from kyber.errors import NothingReadError, UsageError
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ INTERVAL: Final = 2.0
 """Seconds between two looks at the sources with --follow."""
 CHUNK: Final = 4 * 2**20
 """Bytes of a file that are read at once."""
+MOST: Final = 2**14
+"""Lines that are stored at once: short ones take more memory than their bytes."""
 LOCK: Final = "ship.lock"
 """The file in the workspace's state by which a second shipper is kept out."""
 
@@ -169,8 +171,7 @@ class _Asked:
                         break
                     alongside.check()
                 if not stop.is_set():
-                    with no_collector():
-                        alongside.finish()
+                    alongside.finish()
                     shipper.refresh()
             except StoppedError:
                 pass
@@ -199,7 +200,7 @@ class _Asked:
             tell_problems(problems, words_for(here.settings.language))
             raise NothingReadError("nothing to read: no file was found")
 
-        with writing(alongside.shipper.folder, holder("kyber logs ship", now)) as store, no_collector():
+        with writing(alongside.shipper.folder, holder("kyber logs ship", now)) as store:
 
             def read(so_far: "Progress") -> None:
                 progress(so_far)
@@ -210,7 +211,7 @@ class _Asked:
                 if stop.is_set():
                     raise StoppedError
 
-            made = collect(jobs, store, now, read, chunk=CHUNK, finished=bool(self.paths))
+            made = collect(jobs, store, now, read, chunk=CHUNK, most=MOST, finished=bool(self.paths))
         return [one for one in (*problems, *made.problems) if one.severity is not Severity.NOTE]
 
 

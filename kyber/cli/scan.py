@@ -164,9 +164,10 @@ def scan(
     namespace: Namespace = None,
     allow_plaintext: AllowPlaintext = False,
     insecure: Insecure = False,
-    alerts: Annotated[
-        bool, typer.Option("--alerts/--no-alerts", help="Write findings to Elasticsearch, where events are from there.")
-    ] = True,
+    no_alerts: Annotated[
+        bool,
+        typer.Option("--no-alerts", help="Do not write findings to Elasticsearch, where the events are from there."),
+    ] = False,
     compare: Annotated[
         bool,
         typer.Option(
@@ -214,7 +215,7 @@ def scan(
         as_of,
         workers or os.cpu_count() or 1,
         Stores(store, url, namespace, allow_plaintext, insecure),
-        alerts,
+        not no_alerts,
         compare,
     )
     asked.check(here)

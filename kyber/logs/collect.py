@@ -37,7 +37,7 @@ from kyber.logs.parse import (
     logsource_of,
 )
 from kyber.logs.recognise import TAIL, Known, holds, is_ahead, member_of, time_of
-from kyber.logs.records import CHUNK, FRAMINGS, delimited, lines
+from kyber.logs.records import CHUNK, FRAMINGS, MAX_RECORDS, delimited, lines
 from kyber.logs.schema import table
 from kyber.logs.store.index import Cursor, Read
 from kyber.logs.store.parquet import Appended, WritableStore
@@ -79,12 +79,14 @@ def collect(
     progress: Callable[[Progress], None] = lambda _: None,
     *,
     chunk: int | None = None,
+    most: int = MAX_RECORDS,
     finished: bool = False,
 ) -> Collected:
     """Store what is new in the inputs of the jobs. `now` (aware) is the time of collecting; `chunk`: bytes of a file
-    that are read at once; else CHUNK. `finished`: nobody writes to the files any more. Raises StoreError."""
+    that are read at once; else CHUNK; `most`: lines that are stored at once. `finished`: nobody writes to the files any
+    more. Raises StoreError."""
     moment = round(now.timestamp() * 1_000_000)
-    made = _Collecting(store, now, moment, progress, chunk or CHUNK, finished)
+    made = _Collecting(store, now, moment, progress, chunk or CHUNK, most, finished)
     made.total = sum(one.size for job in jobs for one in job.inputs)
     for job in jobs:
         made.source(job)
@@ -112,6 +114,7 @@ class _Collecting:
     moment: int
     progress: Callable[[Progress], None]
     chunk: int
+    most: int
     finished: bool
     accounts: list[InputAccount] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
@@ -395,7 +398,7 @@ class _File:
         parser = self.form.parser(_context(self.stream, self.job))
         start, number = self.cursor.offset, self.cursor.records + 1
         chunks = (
-            resumed(self.stream, self.run.chunk, number, start)
+            resumed(self.stream, self.run.chunk, number, start, self.run.most)
             if resumed is not None
             else FRAMINGS[self.form.framing](self.stream)
         )

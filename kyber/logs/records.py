@@ -41,15 +41,18 @@ class Readable(Protocol):
         ...
 
 
-def lines(stream: Readable, size: int = PIECE, number: int = 1, offset: int = 0) -> Iterator[Chunk]:
+def lines(
+    stream: Readable, size: int = PIECE, number: int = 1, offset: int = 0, most: int = MAX_RECORDS
+) -> Iterator[Chunk]:
     """Chunks of whole lines, without their line feeds. The last line needs none. Long lines are cut and marked.
 
-    The first line is record `number`, and begins at `offset` of the input: where the stream stands.
+    The first line is record `number`, and begins at `offset` of the input: where the stream stands. A chunk is of
+    `size` bytes and `most` lines at most, about.
     """
     head, length = b"", 0  # a line that has begun: its start, and how long it is by now
     for data, last in _full(stream, size):
         reader = io.BytesIO(data)
-        while (some := list(islice(reader, MAX_RECORDS))) or (last and length):
+        while (some := list(islice(reader, most))) or (last and length):
             unended = not (some and some[-1].endswith(b"\n"))
             if unended and not last:
                 rest = some.pop()
@@ -148,14 +151,16 @@ def _chunk(records: list[bytes], head: bytes, length: int, number: int, offset: 
     return Chunk(records, offsets, number, frozenset(cut), end, unended)
 
 
-def delimited(stream: Stream, size: int = CHUNK, number: int = 1, offset: int = 0) -> Iterator[Chunk]:
+def delimited(
+    stream: Stream, size: int = CHUNK, number: int = 1, offset: int = 0, most: int = MAX_RECORDS
+) -> Iterator[Chunk]:
     """Chunks of whole records of delimited text, whose quoted cells may hold line feeds.
 
     A quote that is not closed within the limit, or not at all, is taken for a character: its lines are records each.
     """
     rows, at = _Rows(goes_on(sniff(stream.sample)[0])), number
     try:
-        for lines_of in lines(stream, size, at, offset):
+        for lines_of in lines(stream, size, at, offset, most):
             chunk = rows.feed(lines_of, number)
             if chunk.records:
                 yield chunk

@@ -117,9 +117,8 @@ class _Parts:
 
     def _amounts(self, inputs: int, stored: int, records: int) -> str:
         words = self._words
-        return (
-            f"{words.many('findings.inputs', inputs)}, {size(stored, words)}, {words.many('findings.records', records)}"
-        )
+        said = [words.many("findings.inputs", inputs), *([size(stored, words)] if stored else [])]
+        return ", ".join((*said, words.many("findings.records", records)))
 
     def _rules(self, counts: Summary) -> Mapping[str, int]:
         return {"ran": self._result.rules, "fired": counts.fired, "silent": counts.silent}

@@ -1,9 +1,12 @@
 """The shipper against a cluster in memory that fails in every way: each event gets there once, the ledger adds up."""
 
 import shutil
+import subprocess
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -23,10 +26,11 @@ from kyber.logs.inputs import inputs
 from kyber.logs.parse import Job
 from kyber.logs.ship import Alongside, Shipper, StoppedError, Timing
 from kyber.logs.store.cluster import AwayError, Cluster, ClusterError, Features, TooLargeError, Verdict
-from kyber.logs.store.index import StoreError
+from kyber.logs.store.index import Index, StoreError
 from kyber.logs.store.ledger import Delivery, Ledger
 from kyber.logs.store.parquet import ParquetStore, writing
 
+ROOT = Path(__file__).parents[2]
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NAMESPACE = "test"
 FEATURES = Features(
@@ -419,6 +423,25 @@ def test_times_in_the_ledger_may_jump(store: Path) -> None:
     with copied(store) as folder, small(1):
         shipper_of(folder, cloud, now=lambda: next(clocks)).drain()
         assert adds_up(folder, cloud).pending == 0
+
+
+def test_what_is_written_stays_though_the_database_is_opened_elsewhere_in_the_process_and_in_another(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "index.sqlite"
+    look = f"from kyber.logs.store.index import Index; from pathlib import Path; i = Index(Path({str(file)!r})); "
+    with closing(Index(file)) as index, closing(Index(file)):
+        subprocess.run([sys.executable, "-c", f"{look} i.close()"], cwd=ROOT, check=True)
+        with index.transaction():
+            index.set_state("found", 7)
+        subprocess.run([sys.executable, "-c", f"{look} assert i.state('found') == 7; i.close()"], cwd=ROOT, check=True)
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_new_database_may_be_opened_by_many_at_once(tmp_path: Path) -> None:
+    for number in range(20):
+        with ThreadPoolExecutor(4) as many:
+            list(many.map(lambda file: Index(file).close(), [tmp_path / f"{number}.sqlite"] * 4))
 
 
 def test_a_cluster_in_memory_is_asked_no_more_than_a_real_one_can_answer() -> None:

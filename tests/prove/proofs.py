@@ -43,6 +43,7 @@ from tests.prove.collecting import kill, storm
 from tests.prove.crowdsec import services
 from tests.prove.page import Proof, table
 from tests.prove.shipping import shipping
+from tests.prove.stores import stores
 
 RULES, REGRESSION, SAMPLES = "sigma-rules.tar.gz", "sigma-regression.tar.gz", "evtx-samples.tar.gz"
 EVENTS, LINUX = "windows-events.jsonl.zst", "linux"
@@ -441,4 +442,5 @@ PROOFS: Mapping[str, Callable[[], Proof]] = {
     "kill": kill,
     "storm": storm,
     "shipping": shipping,
+    "stores": stores,
 }

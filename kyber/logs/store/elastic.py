@@ -43,8 +43,10 @@ ROWS: Final = 2**14
 """Events of one batch, at most about."""
 BATCH_BYTES: Final = 2**25
 """Bytes of the documents of one batch, about."""
-EFFORT: Final = 1.0
-"""How many documents are read in the time in which a unit of a query's effort is made."""
+REQUEST: Final = 50
+"""How many documents are read in the time that a request takes, whatever it asks."""
+EFFORT: Final = 1
+"""How many documents are read in the time that a unit of a query's effort takes."""
 EXACT: Final = 2**53
 """What is larger does not come out of an aggregation exactly."""
 SLACK: Final = 2_000
@@ -243,13 +245,13 @@ class ElasticStore:
 
     def _pays(self, narrow: Narrow, rows: int, within: Sequence[Mapping[str, Any]]) -> bool:
         """Whether it is less work to ask for what a narrow holds than to read everything."""
-        effort = EFFORT * _effort(narrow)
-        if 3 * effort >= rows:
+        each = REQUEST + EFFORT * _effort(narrow)
+        if 3 * each >= rows:
             return False
         with self._answered():
             asked = {"size": 0, "track_total_hits": True, "query": _all([*within, _wanted(narrow)])}
             held = int(self._search(asked)["hits"]["total"]["value"])
-        return effort * (3 + held / PAGE) + held < rows
+        return each * (3 + held / PAGE) + held < rows
 
     def _narrowed(
         self, place: Place, within: Sequence[Mapping[str, Any]], wanted: Mapping[str, Any], order: Sequence[Any]

@@ -150,15 +150,19 @@ class Cost:
         )
 
     @property
-    def share(self) -> float:
-        """The largest part of a bound that it takes; above 1 it is too much."""
-        return max(
+    def shares(self) -> tuple[float, ...]:
+        """The parts of each bound that it takes."""
+        return (
             self.clauses / MAX_CLAUSES,
             self.costly / MAX_COSTLY,
             self.characters / MAX_CHARACTERS,
             self.effort / MAX_EFFORT,
-            self.depth / MAX_DEPTH,
         )
+
+    @property
+    def fits(self) -> bool:
+        """Whether a query may be so much."""
+        return max(self.shares) <= 1 and self.depth <= MAX_DEPTH
 
 
 def cost(narrow: Narrow | None) -> Cost:
@@ -181,13 +185,13 @@ def fitting(choices: Sequence[Sequence[Narrow | None]]) -> Narrow | None:
     """
     taken = [0] * len(choices)
     costs, following = [cost(ways[0]) for ways in choices], [_next(ways, 0) for ways in choices]
-    while sum(costs, Cost()).share > 1:
+    while not sum(costs, Cost()).fits:
         left = [place for place, ways in enumerate(choices) if taken[place] + 1 < len(ways)]
         # As long as there is another way, no part is taken in one that holds everything.
         told = [place for place in left if choices[place][taken[place] + 1] is not None]
         if not told:
             return None
-        place = max(told, key=lambda one: costs[one].share - following[one].share)
+        place = max(told, key=lambda one: sum(costs[one].shares) - sum(following[one].shares))
         taken[place] += 1
         costs[place], following[place] = following[place], _next(choices[place], taken[place])
     return either(ways[at] for ways, at in zip(choices, taken, strict=True))
@@ -218,7 +222,7 @@ def query(
     if period.bounded:
         bounds = {"gte": period.start, "lt": period.end}
         filters.append({"range": {"kyber.time": {key: at for key, at in bounds.items() if at is not None}}})
-    if narrow is not None and cost(narrow).share <= 1:
+    if narrow is not None and cost(narrow).fits:
         made = _query(narrow)
         filters += made["bool"]["filter"] if isinstance(narrow, All) else [made]  # type: ignore[index]
     return {"bool": {"filter": filters}} if filters else {"match_all": {}}

@@ -170,7 +170,7 @@ def test_where_it_is_narrowed_what_is_held_is_given_and_one_event_of_every_other
     stores: tuple[ParquetStore, ElasticStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     own, there = stores
-    monkeypatch.setattr(module, "EFFORT", 0)
+    monkeypatch.setattr(module, "REQUEST", 0)
     wanted = [one for one in events(own) if ("text", "'a needle'") in one[-1]]
     assert len(wanted) == 1
     names = {tuple(name for name, _ in one[-1]) for one in events(own)}
@@ -188,8 +188,8 @@ def test_a_part_is_read_whole_where_that_is_less_work_than_to_ask_for_some_of_it
 ) -> None:
     own, there = stores
     everything = Nature("table", ("json", "linux"))
-    for effort, narrow in ((1_000_000, NARROW), (0, everything)):
-        monkeypatch.setattr(module, "EFFORT", effort)
+    for request, narrow in ((1_000_000, NARROW), (0, everything)):
+        monkeypatch.setattr(module, "REQUEST", request)
         with there.reading():
             assert told(batch for part in there.parts() for batch in part.read(narrow)) == events(own)
 

@@ -521,7 +521,11 @@ def test_who_writes_second_is_told_who_writes(tmp_path: Path) -> None:
             writing(tmp_path, "anna").__enter__()
         assert isinstance(caught.value, NothingReadError)
         assert caught.value.holder == "eero on srv-1 (process 7)"
-    with writing(tmp_path, "x"), pytest.raises(LockedError, match=r"^x is collecting"), writing(tmp_path, "anna"):
+    with (
+        writing(tmp_path, "x"),
+        pytest.raises(LockedError, match=r"^x is at work here already"),
+        writing(tmp_path, "anna"),
+    ):
         pass
     with writing(tmp_path, "anna") as store:
         grown(store, 1)
