@@ -3,7 +3,7 @@
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from random import SystemRandom
@@ -33,7 +33,7 @@ INTERVAL: Final = 2.0
 """Seconds between two looks at the sources with --follow."""
 CHUNK: Final = 4 * 2**20
 """Bytes of a file that are read at once."""
-MOST: Final = 2**14
+MOST: Final = 2**13
 """Lines that are stored at once: short ones take more memory than their bytes."""
 LOCK: Final = "ship.lock"
 """The file in the workspace's state by which a second shipper is kept out."""
@@ -149,6 +149,7 @@ class _Asked:
         LockedError, StoreError."""
         from kyber.logs.ship import Alongside, StoppedError
         from kyber.logs.store.lock import LockedError
+        from kyber.logs.store.parquet import writing
 
         told: set[tuple[Place, str]] = set()
         with (
@@ -173,6 +174,9 @@ class _Asked:
                 if not stop.is_set():
                     alongside.finish()
                     shipper.refresh()
+                    command = holder("kyber logs ship", datetime.now(UTC))
+                    with suppress(LockedError), writing(shipper.folder, command) as store:
+                        store.compact()
             except StoppedError:
                 pass
             except BaseException:
@@ -211,7 +215,10 @@ class _Asked:
                 if stop.is_set():
                     raise StoppedError
 
-            made = collect(jobs, store, now, read, chunk=CHUNK, most=MOST, finished=bool(self.paths))
+            finished = bool(self.paths)
+            made = collect(jobs, store, now, read, chunk=CHUNK, most=MOST, finished=finished, compact=False)
+            if not alongside.shipper.waiting(store):  # what is small is sent in little memory
+                store.compact()
         return [one for one in (*problems, *made.problems) if one.severity is not Severity.NOTE]
 
 

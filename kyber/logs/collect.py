@@ -81,17 +81,19 @@ def collect(
     chunk: int | None = None,
     most: int = MAX_RECORDS,
     finished: bool = False,
+    compact: bool = True,
 ) -> Collected:
     """Store what is new in the inputs of the jobs. `now` (aware) is the time of collecting; `chunk`: bytes of a file
     that are read at once; else CHUNK; `most`: lines that are stored at once. `finished`: nobody writes to the files any
-    more. Raises StoreError."""
+    more. `compact`: also merge small segments. Raises StoreError."""
     moment = round(now.timestamp() * 1_000_000)
     made = _Collecting(store, now, moment, progress, chunk or CHUNK, most, finished)
     made.total = sum(one.size for job in jobs for one in job.inputs)
     for job in jobs:
         made.source(job)
     store.forget(moment - round(FORGET.total_seconds() * 1_000_000))
-    store.compact()
+    if compact:
+        store.compact()
     return Collected(
         inputs=tuple(made.accounts),
         problems=tuple(made.problems),

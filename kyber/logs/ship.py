@@ -244,9 +244,9 @@ class Shipper:
         )
 
     def _tell(self, **changes: int | str) -> None:
-        with self._lock:
+        with self._lock:  # also while it is told, so that what came later is told later
             self.done = replace(self.done, **{"waiting": "", **changes})  # type: ignore[arg-type]
-        self.told(self.done)
+            self.told(self.done)
 
     def _delivered(self, parcel: Sequence[Document], source: str, uncertain: bool) -> _Outcome:
         """Send documents until each has a verdict. `uncertain`: some may be there already, in whichever index.
@@ -415,6 +415,7 @@ class Alongside:
         self.shipper = shipper
         self.failure: BaseException | None = None
         self._more, self._last = Event(), Event()
+        self._ended = Event()  # waited for instead of the thread: who is interrupted in join() takes it to be over
         self._thread = Thread(target=self._run, name="kyber-ship")
 
     def __enter__(self) -> "Alongside":
@@ -425,6 +426,7 @@ class Alongside:
         self.shipper.stop()
         self._last.set()
         self._more.set()
+        self._ended.wait()
         self._thread.join()
 
     def stored(self) -> None:
@@ -435,7 +437,7 @@ class Alongside:
         """Wait until all that is stored is settled. Raises what `Shipper.drain` raises."""
         self._last.set()
         self._more.set()
-        self._thread.join()
+        self._ended.wait()
         self.check()
 
     def check(self) -> None:
@@ -454,3 +456,5 @@ class Alongside:
                 self._more.wait()
         except BaseException as error:
             self.failure = error
+        finally:
+            self._ended.set()

@@ -109,6 +109,8 @@ class Cloud:
                     raise AwayError("the answer was lost")
                 case "done, then killed":
                     raise DeadError
+                case "doubtful":
+                    self.roll()
             return verdicts
 
     def _create(self, about: dict[str, str], move: str, number: int) -> Verdict:
