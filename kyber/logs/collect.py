@@ -202,6 +202,8 @@ class _Collecting:
         try:
             state = stream.state
             listed = known.is_there(state)
+            if not listed:
+                known.look()
             if not stream.sample:
                 self.unchanged += 1
                 return listed

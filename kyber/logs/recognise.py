@@ -40,22 +40,26 @@ class Known:
     def __init__(self, cursors: Sequence[Cursor], listed: Iterable[Path], named: Iterable[Path] = ()) -> None:
         self._cursors = {one.id: one for one in reversed(cursors)}  # the latest seen last
         self._places = {path: Path(os.path.realpath(path)) for path in listed}
-        there = set(self._places.values())
-        known = {*there, *(Path(os.path.realpath(path)) for path in named), *(Path(one.path) for one in cursors)}
+        self._listed = frozenset(self._places.values())
+        known = {*self._listed, *(Path(os.path.realpath(path)) for path in named), *(Path(one.path) for one in cursors)}
         self._names: dict[Path, set[str]] = {}
         for path in known:
             self._names.setdefault(path.parent, set()).add(path.name)
-        self.rotated = _beside(there, self._names)
+        self.look()
+        self._index()
+
+    def look(self) -> None:
+        """See where the files are. To be repeated when one is met that was not there: the log is rotated meanwhile."""
+        self.rotated = _beside(self._listed, self._names)
         """What log rotation may have made of the source's files, besides what is listed; the oldest first."""
         self._present: dict[tuple[int, int], Path] = {}
-        for path in (*there, *(one.path for one in self.rotated if one.path is not None)):
+        for path in (*self._listed, *(one.path for one in self.rotated if one.path is not None)):
             try:
                 state = path.stat()
             except OSError:
                 continue
             self._present[state.st_dev, state.st_ino] = path
         self._renamed: dict[Cursor, bool] = {}
-        self._index()
 
     def _index(self) -> None:
         self._latest: dict[Identity, int] = {}

@@ -168,7 +168,6 @@ class Rotated:
             self.log.rename(self.log.with_name(f"{self.log.name}.1"))
 
 
-@pytest.mark.xfail(reason="open: on a loaded machine lines were there twice, read under another name", strict=False)
 def test_lines_of_a_log_that_is_rotated_while_a_shipper_follows_and_is_killed_are_there_once(
     elasticsearch: Server, tmp_path: Path, namespace: str
 ) -> None:

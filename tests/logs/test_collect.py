@@ -476,6 +476,30 @@ def test_a_file_that_vanishes_after_it_was_listed_is_found_where_it_went(place: 
     assert place.lines() == ["one", "other", "two"]
 
 
+def test_a_log_that_is_rotated_and_compressed_after_the_files_were_listed_is_known_again(place: Place) -> None:
+    """Under the name of another file, which was there when they were listed, while its own other name was, too."""
+    place.write("app.log.2.gz", gzip.compress(b"before\n"))
+    place.write("app.log", "one\ntwo\n")
+    place.collect("app.log*")
+    place.path("app.log").rename(place.path("app.log.1"))
+    place.write("app.log.1", "three\n")
+    place.now += timedelta(minutes=1)
+    place.touch("app.log.2.gz")
+
+    def opened(given: Input) -> Stream:
+        stream = Stream(given)
+        if place.path("app.log.1").exists():
+            place.path("app.log.2.gz").rename(place.path("app.log.3.gz"))
+            place.write("app.log.2.gz", gzip.compress(place.path("app.log.1").read_bytes()), to="wb")
+            place.path("app.log.1").unlink()
+        return stream
+
+    with patch.object(collecting, "Stream", opened):
+        assert place.collect("app.log*").stored == 1
+    place.collect("app.log*")
+    assert place.lines() == ["before", "one", "three", "two"]
+
+
 def test_what_a_run_that_died_did_not_get_to_is_still_new_to_the_next(place: Place) -> None:
     """Also where both files were rotated meanwhile, and the one was never seen."""
     place.write("a.log", "a 1\n")
