@@ -35,6 +35,8 @@ FIRST_WAIT: Final = 0.5
 """Seconds, at most, before something is sent again for the first time; each further time twice as many."""
 LONGEST_WAIT: Final = 30.0
 """Seconds, at most, between two attempts."""
+NOTICED: Final = 0.5
+"""Seconds, at most, until an interruption is noticed by who waits for a shipper in another thread."""
 
 _STOPS: Final = frozenset((401, 403, 404))
 """What an item is answered with where not the event is at fault but rights, or a setup that was never made."""
@@ -426,7 +428,7 @@ class Alongside:
         self.shipper.stop()
         self._last.set()
         self._more.set()
-        self._ended.wait()
+        self._wait_for_end()
         self._thread.join()
 
     def stored(self) -> None:
@@ -437,8 +439,13 @@ class Alongside:
         """Wait until all that is stored is settled. Raises what `Shipper.drain` raises."""
         self._last.set()
         self._more.set()
-        self._ended.wait()
+        self._wait_for_end()
         self.check()
+
+    def _wait_for_end(self) -> None:
+        """In pieces: a signal that comes just before a wait begins is only noticed when the wait is over."""
+        while not self._ended.wait(NOTICED):
+            pass
 
     def check(self) -> None:
         """Raises what ended the shipper, if something did."""
