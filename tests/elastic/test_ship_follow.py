@@ -8,14 +8,14 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from random import Random
 
 import pytest
 
 from kyber.logs.ship import Alongside, Shipper, Timing
-from kyber.logs.store.cluster import Access, Cluster
+from kyber.logs.store.cluster import Access, AwayError, Cluster
 from kyber.logs.store.document import decode
 from kyber.logs.store.index import EVENTS
 from kyber.logs.store.ledger import Ledger
@@ -179,8 +179,13 @@ def test_lines_of_a_log_that_is_rotated_while_a_shipper_follows_and_is_killed_ar
             cluster.refresh(every_stream(namespace))
             return lines_in(cluster, namespace)
 
+        def are_there(count: int) -> bool:
+            with suppress(AwayError):  # of a data stream that is only just being made
+                return there().total() >= count
+            return False
+
         def wait_for_lines(count: int) -> None:
-            wait_for(f"{count} lines are there", lambda: there().total() >= count, LATER)
+            wait_for(f"{count} lines are there", lambda: are_there(count), LATER)
 
         for killed in (True, False):
             with following(county) as child:
