@@ -5,12 +5,8 @@ decide about them does not lie here but in git, in `triage/`. Times are UTC; in 
 """
 
 import json
-import os
 import re
-import sqlite3
-import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from fnmatch import translate
@@ -20,17 +16,14 @@ from typing import Any, Final
 
 import orjson
 
+from kyber.database import Database
 from kyber.errors import UsageError
 from kyber.finding import Evidence, Family, Finding, RuleRef, Sample
 from kyber.level import Level
 
 FILE: Final = "findings.sqlite"
-SCHEMA: Final = 1
-"""The version of the tables; a file of a later one is left alone."""
 SHORTEST_PREFIX: Final = 4
 """Characters of an id that name a finding, where no other begins with them."""
-WAIT_SECONDS: Final = 30.0
-"""How long to wait while another process writes."""
 CANDIDATES_SHOWN: Final = 8
 LOOKED_BACK: Final = timedelta(days=28)
 """How far back a scan looks for the beginning of a silence."""
@@ -49,7 +42,6 @@ CREATE TABLE finding (
 """
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
-_NO_LINK: Final[int] = getattr(os, "O_NOFOLLOW", 0)
 
 
 class KeptError(UsageError):
@@ -79,10 +71,10 @@ class Saved:
 class Kept:
     """The findings of one workspace; `with kept.open(...) as store:` closes the file in the end."""
 
-    __slots__ = ("_database", "_file")
+    __slots__ = ("_database",)
 
-    def __init__(self, database: sqlite3.Connection, file: Path) -> None:
-        self._database, self._file = database, file
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def __enter__(self) -> "Kept":
         return self
@@ -103,13 +95,13 @@ class Kept:
         new: list[str] = []
         grown: list[str] = []
         unchanged: list[str] = []
-        with self._change():
+        with self._database.transaction():
             for one in findings:
-                row = self._database.execute("SELECT count FROM finding WHERE id = ?", (one.id,)).fetchone()
-                rose = row is not None and one.count > row[0]
-                (new if row is None else grown if rose else unchanged).append(one.id)
+                before = self._database.run("SELECT count FROM finding WHERE id = ?", (one.id,))
+                rose = bool(before) and one.count > before[0][0]
+                (grown if rose else unchanged if before else new).append(one.id)
                 values = (one.id, int(one.level), one.count, _micros(one.last), seen, seen)
-                self._database.execute(
+                self._database.run(
                     "INSERT INTO finding VALUES (?, ?, ?, ?, ?, ?, NULL, ?) ON CONFLICT (id) DO UPDATE SET "
                     "level = excluded.level, count = excluded.count, last = excluded.last, "
                     "last_seen = max(last_seen, excluded.last_seen), finding = excluded.finding, "
@@ -121,7 +113,7 @@ class Kept:
     def of(self, ids: Iterable[str]) -> tuple[KeptFinding, ...]:
         """The findings of these ids, as far as they are kept, in this order. Raises KeptError."""
         asked = "SELECT finding, first_seen, last_seen, grown FROM finding WHERE id = ?"
-        return tuple(_kept(row) for id_ in ids for row in self._rows(asked, (id_,)))
+        return tuple(_kept(row) for id_ in ids for row in self._database.run(asked, (id_,)))
 
     def all(
         self,
@@ -145,7 +137,7 @@ class Kept:
             "WHERE level >= ? AND coalesce(last, last_seen) >= ?"
         )
         earliest = -(2**63) if since is None else _micros(since)
-        found = [_kept(row) for row in self._rows(asked, (int(level), earliest))]
+        found = [_kept(row) for row in self._database.run(asked, (int(level), earliest))]
         patterns = {"rule": rule, "host": host, "user": user, "source": source}
         asks = {name: re.compile(translate(text), re.IGNORECASE) for name, text in patterns.items() if text}
         met = [
@@ -159,7 +151,7 @@ class Kept:
     def silences(self) -> tuple[Finding, ...]:
         """The findings that tell of a silence. Raises KeptError."""
         asked = "SELECT finding, first_seen, last_seen, grown FROM finding WHERE count = 0"
-        every = (_kept(row).finding for row in self._rows(asked, ()))
+        every = (_kept(row).finding for row in self._database.run(asked, ()))
         return tuple(one for one in every if _is_silence(one))
 
     def get(self, prefix: str) -> KeptFinding:
@@ -171,7 +163,7 @@ class Kept:
             "SELECT finding, first_seen, last_seen, grown FROM finding "
             "WHERE id >= :prefix AND substr(id, 1, length(:prefix)) = :prefix ORDER BY id LIMIT :most"
         )
-        found = [_kept(row) for row in self._rows(asked, {"prefix": prefix, "most": CANDIDATES_SHOWN + 1})]
+        found = [_kept(row) for row in self._database.run(asked, {"prefix": prefix, "most": CANDIDATES_SHOWN + 1})]
         if not found:
             raise KeptError(f"no finding has an id that begins with {prefix}; `kyber findings list` shows them")
         if len(found) > 1:
@@ -183,7 +175,7 @@ class Kept:
     def expired(self, before: datetime) -> tuple[KeptFinding, ...]:
         """The findings whose last event, or without times the last scan that found them, was before (aware)."""
         asked = "SELECT finding, first_seen, last_seen, grown FROM finding WHERE coalesce(last, last_seen) < ?"
-        return tuple(sorted((_kept(row) for row in self._rows(asked, (_micros(before),))), key=_order))
+        return tuple(sorted((_kept(row) for row in self._database.run(asked, (_micros(before),))), key=_order))
 
     def delete_before(self, before: datetime, *, dry_run: bool = False) -> tuple[str, ...]:
         """Delete what has expired, so that it cannot be brought back from the file, and name it by id.
@@ -192,50 +184,18 @@ class Kept:
         """
         ids = tuple(one.finding.id for one in self.expired(before))
         if ids and not dry_run:
-            with self._change():
-                self._database.executemany("DELETE FROM finding WHERE id = ?", [(one,) for one in ids])
-            with _errors(self._file):
-                self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            with self._database.transaction():
+                self._database.run_many("DELETE FROM finding WHERE id = ?", [(one,) for one in ids])
+            self._database.run("PRAGMA wal_checkpoint(TRUNCATE)")
         return ids
-
-    def _rows(self, asked: str, values: Sequence[object] | Mapping[str, object]) -> list[tuple[Any, ...]]:
-        with _errors(self._file):
-            return self._database.execute(asked, values).fetchall()
-
-    @contextmanager
-    def _change(self) -> Iterator[None]:
-        """What is changed within is on the disk in the end, whole, or not at all."""
-        with _errors(self._file):
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._database.execute("ROLLBACK")
-                raise
-            self._database.execute("COMMIT")
 
 
 def open(state: Path) -> Kept:  # noqa: A001 - `kept.open(folder)` says what it does
     """The findings kept in a workspace's folder `.kyber`; folder and file are made if need be. Raises KeptError."""
-    file = state / FILE
-    try:
-        state.mkdir(exist_ok=True)
-        handle = os.open(file, os.O_RDWR | os.O_CREAT | _NO_LINK, 0o600)
-        try:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise OSError(0, "it is not a regular file")
-        finally:
-            os.close(handle)
-    except OSError as error:
-        raise KeptError(f"{file} cannot be opened: {error.strerror}") from None
-    with _errors(file):
-        database = sqlite3.connect(file, timeout=WAIT_SECONDS, isolation_level=None)
-        try:
-            _prepare(database, file)
-        except BaseException:
-            database.close()
-            raise
-    return Kept(database, file)
+    remedy = (
+        "move it away: the next scan finds what is in the logs again, and what was decided stands in the folder triage"
+    )
+    return Kept(Database(state / FILE, (_TABLES,), KeptError, remedy, ("secure_delete = on",)))
 
 
 def continued(findings: Iterable[Finding], silences: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -262,37 +222,6 @@ def continued(findings: Iterable[Finding], silences: Iterable[Finding]) -> tuple
 
 def _is_silence(one: Finding) -> bool:
     return one.count == 0 and any(each.part == "silence" for each in one.evidence)
-
-
-def _prepare(database: sqlite3.Connection, file: Path) -> None:
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
-        database.execute(f"PRAGMA {pragma}")
-    if _version(database) == 0:
-        database.execute("BEGIN IMMEDIATE")
-        if _version(database) == 0:  # nobody made the table meanwhile
-            database.execute(_TABLES)
-            database.execute(f"PRAGMA user_version = {SCHEMA}")
-        database.execute("COMMIT")
-    if (version := _version(database)) != SCHEMA:
-        raise KeptError(f"{file} was written by another version of kyber (schema {version}, not {SCHEMA})")
-
-
-def _version(database: sqlite3.Connection) -> int:
-    return int(database.execute("PRAGMA user_version").fetchone()[0])
-
-
-@contextmanager
-def _errors(file: Path) -> Iterator[None]:
-    """SQLite's errors as KeptError, with what to do."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        raise KeptError(f"{file} cannot be used: {error}") from None
-    except sqlite3.DatabaseError as error:
-        raise KeptError(
-            f"{file} is damaged: {error}\nMove it away: the next scan finds what is in the logs again, "
-            "and what was decided stands in the folder triage."
-        ) from None
 
 
 def _meets(finding: Finding, name: str, ask: re.Pattern[str]) -> bool:

@@ -189,14 +189,14 @@ def test_only_its_owner_can_read_the_file(tmp_path: Path) -> None:
 def test_a_link_in_its_place_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").write_bytes(b"")
     (tmp_path / kept.FILE).symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(KeptError, match="cannot be opened"):
+    with pytest.raises(KeptError, match="is a symbolic link"):
         kept.open(tmp_path)
     assert (tmp_path / "elsewhere").read_bytes() == b""
 
 
 def test_a_damaged_file_is_left_alone_and_said(tmp_path: Path) -> None:
     (tmp_path / kept.FILE).write_bytes(b"not a database" * 100)
-    with pytest.raises(KeptError, match="Move it away"):
+    with pytest.raises(KeptError, match="move it away"):
         kept.open(tmp_path)
     assert (tmp_path / kept.FILE).read_bytes().startswith(b"not a database")
 

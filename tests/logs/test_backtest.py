@@ -164,11 +164,11 @@ def test_nothing_is_left_in_the_store(tmp_path: Path) -> None:
     events = made([{**AT, "at": hour} for hour in range(60)])
     asking = Asking(NOW, (Awaited("made"),))
     with stored(tmp_path, events) as store:
-        before = [*store.index._db.iterdump()]
+        before = [*store.index._connection.iterdump()]
         backtest_stored(store, SILENT, ["fail", "silent"], NOW, UTC, asking=asking)
-        assert [*store.index._db.iterdump()] == before
+        assert [*store.index._connection.iterdump()] == before
         scan_stored(store, SILENT, NOW, UTC, asking=asking)
-        assert [*store.index._db.iterdump()] != before  # a scan remembers what was heard
+        assert [*store.index._connection.iterdump()] != before  # a scan remembers what was heard
 
 
 def test_only_what_was_asked_for_and_what_it_builds_on_is_run() -> None:

@@ -6,26 +6,19 @@ process that is killed repeats work and loses none.
 
 import os
 import re
-import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
-from threading import Lock
-from typing import Any, Final
+from typing import Final
 
+from kyber.database import Database
 from kyber.errors import UsageError
 
-VERSION: Final = 2
 EVENTS, REJECTED = "events", "rejected"
 HEARD: Final = b"heard:"
 """What questions begin with that are asked of many segments at once, whether or not they are read."""
 UNDATED: Final = "undated"
 """The day of events without a time, or with one that cannot be."""
-WAIT_SECONDS: Final = 30
-"""How long to wait for another process that is writing to the database."""
-_OPENING: Final = 10
-"""How often a new database is tried that others are opening, too."""
 
 _SCHEMA: Final = """
 create table segments (
@@ -217,115 +210,12 @@ _READ: Final = tuple(field.name for field in fields(Read))
 _SUMS: Final = ("records", "events", "stored", "held", "blank", "rejected", "duplicate", "cut", "repaired")
 
 
-def _stored(value: object) -> object:
-    """A value as SQLite takes it: the name of a file need not be text."""
-    if isinstance(value, str) and not value.isascii():
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            return os.fsencode(value)
-    return value
-
-
-_making: Final = Lock()
-
-
-def make_private(file: Path) -> None:
-    """Make an empty database that its owner alone may read, where there is none and one can be made.
-
-    One that is there is not opened: closing it again would end every lock that this process has on it, also those of
-    SQLite's connections, and what these write after that may be lost. Source: sqlite.org, howtocorrupt.html, 2.2.
-    """
-    with _making, suppress(OSError):
-        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-
-
-class Index:
+class Index(Database):
     """The database of one store. Raises StoreError where it cannot be opened or is of another version."""
 
     def __init__(self, file: Path) -> None:
-        self.file = file
-        try:
-            if file.is_symlink():
-                raise StoreError(f"{file} is a symbolic link: remove it")
-            make_private(file)
-            self._db = sqlite3.connect(file, isolation_level=None, timeout=WAIT_SECONDS)
-        except sqlite3.Error as error:
-            raise self._cannot_be_used(error) from None
-        try:
-            self._log_ahead()
-            for pragma in ("synchronous = full", "foreign_keys = on"):
-                self.run(f"pragma {pragma}")
-            with self.transaction():
-                ((version,),) = self.run("pragma user_version")
-                if 0 <= version < VERSION:
-                    for schema in _SCHEMAS[version:]:
-                        for statement in schema.split(";"):
-                            self.run(statement)
-                    self.run(f"pragma user_version = {VERSION}")
-                elif version != VERSION:
-                    raise StoreError(f"{file} was written by another version of kyber ({version}, not {VERSION})")
-        except BaseException:
-            self._db.close()
-            raise
-
-    def _log_ahead(self) -> None:
-        """Write to a log first. While others open a new database, SQLite says at once that it is locked, however long
-        it is to wait; so who meets that waits by beginning to write."""
-        for left in reversed(range(_OPENING)):
-            try:
-                self.run("pragma journal_mode = wal")
-            except StoreError:
-                if not left:
-                    raise
-                self.run("begin immediate")
-                self.run("commit")
-            else:
-                return
-
-    def close(self) -> None:
-        self._db.close()
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All or nothing, and on the disk when the block ends. Raises StoreError where it cannot be written."""
-        self.run("begin immediate")
-        try:
-            yield
-            self.run("commit")
-        except BaseException:
-            if self._db.in_transaction:
-                with suppress(sqlite3.Error):
-                    self._db.execute("rollback")
-            raise
-
-    def run(self, query: str, values: Iterable[object] = ()) -> list[Any]:
-        """What a query gives. Raises StoreError."""
-        try:
-            return self._db.execute(query, [_stored(value) for value in values]).fetchall()
-        except sqlite3.Error as error:
-            raise self._cannot_be_used(error) from None
-
-    def run_many(self, query: str, values: Iterable[Sequence[object]]) -> None:
-        try:
-            self._db.executemany(query, values)
-        except sqlite3.Error as error:
-            raise self._cannot_be_used(error) from None
-
-    def insert(self, query: str, values: Iterable[object]) -> int:
-        """The id of what was inserted. Raises StoreError."""
-        try:
-            return self._db.execute(query, [_stored(value) for value in values]).lastrowid or 0
-        except sqlite3.Error as error:
-            raise self._cannot_be_used(error) from None
-
-    def _cannot_be_used(self, error: sqlite3.Error) -> StoreError:
-        if isinstance(error, sqlite3.OperationalError) or not isinstance(error, sqlite3.DatabaseError):
-            return StoreError(f"{self.file} cannot be used: {error}")
-        return StoreError(
-            f"{self.file} is damaged ({error}): bring {self.file.parent} back from a backup, or move it away and "
-            "collect anew"
-        )
+        remedy = f"bring {file.parent} back from a backup, or move it away and collect anew"
+        super().__init__(file, _SCHEMAS, StoreError, remedy, ("foreign_keys = on",))
 
     # --- segments ---
 
