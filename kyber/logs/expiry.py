@@ -12,7 +12,7 @@ from datetime import UTC, date
 from hashlib import sha256
 from typing import Any, Final
 
-from kyber.logs.store.cluster import POINT_IN_TIME, AwayError, Cluster, ClusterError, Hit
+from kyber.logs.store.cluster import AwayError, Cluster, ClusterError, Hit, View, answered
 from kyber.logs.store.index import EVENTS, UNDATED
 from kyber.logs.store.parquet import Deleted
 from kyber.logs.store.templates import alerts, stream
@@ -87,33 +87,29 @@ def _buckets(
     cluster: Cluster, index: str, query: Mapping[str, Any], counted: Mapping[str, Any]
 ) -> list[Mapping[str, Any]]:
     found = cluster.search({"size": 0, "query": query, "aggs": {"days": counted}}, index=index)
-    try:
+    with answered(cluster):
         return [dict(one) for one in found.get("aggregations", {}).get("days", {}).get("buckets", ())]
-    except (AttributeError, TypeError, ValueError):
-        raise _strange(cluster) from None
 
 
 def _gone(cluster: Cluster, days: Iterable[_Day], record: Record, dry_run: bool) -> list[Deleted]:
     gone = []
     for one in days:
-        with cluster.pit(one.index) as opened:
-            if opened is None:
-                continue
-            view = _View(cluster, one, opened)
-            found = view.told()
+        with cluster.view(one.index) as view:
+            expired = _Expired(view, one)
+            found = expired.told()
             if found is not None:
                 gone.append(found)
                 if not dry_run:
                     record(found)
-                    view.delete()
+                    expired.delete()
     return gone
 
 
-class _View:
+class _Expired:
     """The documents of one source and day, as they are at one point in time."""
 
-    def __init__(self, cluster: Cluster, of: _Day, opened: str) -> None:
-        self.cluster, self.of, self.opened = cluster, of, opened
+    def __init__(self, view: View, of: _Day) -> None:
+        self.view, self.cluster, self.of = view, view.cluster, of
 
     def told(self) -> Deleted | None:
         """What will be deleted; None where there is nothing."""
@@ -157,28 +153,6 @@ class _View:
                     )
 
     def _pages(self) -> Iterator[list[Hit]]:
-        body: dict[str, Any] = {
-            "size": AT_ONCE,
-            "query": self.of.query,
-            "sort": [{self.of.order: {"order": "asc", "unmapped_type": "keyword"}}, {"_shard_doc": "asc"}],
-            "_source": ["kyber.time", "@timestamp"],
-            "track_total_hits": False,
-        }
-        while True:
-            found = self.cluster.search({**body, "pit": {"id": self.opened, "keep_alive": POINT_IN_TIME}}, index=None)
-            try:
-                hits = [dict(hit) for hit in found["hits"].get("hits", ())]
-                body["search_after"] = hits[-1]["sort"] if hits else None
-                if any(hit.get("_id") is None or hit.get("_index") is None for hit in hits):
-                    raise KeyError("_id")
-            except (KeyError, TypeError, ValueError, AttributeError):
-                raise _strange(self.cluster) from None
-            self.opened = str(found.get("pit_id") or self.opened)
-            if hits:
-                yield hits
-            if len(hits) < AT_ONCE:
-                return
-
-
-def _strange(cluster: Cluster) -> ClusterError:
-    return ClusterError(f"{cluster.name} answered a search in a way that kyber does not know")
+        sort = ({self.of.order: {"order": "asc", "unmapped_type": "keyword"}}, {"_shard_doc": "asc"})
+        asked = {"query": self.of.query, "_source": ["kyber.time", "@timestamp"]}
+        return self.view.pages(asked, sort, AT_ONCE)

@@ -198,7 +198,9 @@ class Known:
         """Where the file that a cursor was made for is now; None where it is gone, be its inode given to another."""
         latest = self._latest.get((cursor.device, cursor.inode, cursor.member)) == cursor.id
         place = self._present.get((cursor.device, cursor.inode)) if latest else None
-        if place is None or cursor.member or str(place) == cursor.path:
+        if place is None or cursor.member:
+            return place
+        if str(place) == cursor.path and not self._is_rotated(place):  # it may have been cut since
             return place
         if cursor not in self._renamed:
             self._renamed[cursor] = self._may_be_at(place, cursor) and self._holds(place, cursor)

@@ -12,16 +12,16 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 from kyber.logs import ship
-from kyber.logs.store.cluster import Access, AwayError, Cluster
+from kyber.logs.store.cluster import Access, AwayError, Cluster, Hit
 from kyber.logs.store.ledger import Delivery, Ledger
 from kyber.logs.store.parquet import ParquetStore
 from kyber.logs.store.templates import every_stream, stream
@@ -130,14 +130,29 @@ class County:
 
 def ids_in(cluster: Cluster, namespace: str) -> Iterator[str]:
     """The id of every document in the data streams of a namespace, read over one point in time."""
-    for hits in cluster.pages(every_stream(namespace), None, source=False, sort=(), size=10_000):
+    for hits in all_pages(cluster, every_stream(namespace), source=False, size=10_000):
         for hit in hits:
             yield hit["_id"]
 
 
+def all_pages(
+    cluster: Cluster,
+    index: str,
+    query: Mapping[str, Any] | None = None,
+    *,
+    source: Any,
+    sort: Sequence[Any] = (),
+    size: int,
+) -> Iterator[list[Hit]]:
+    """All hits of one point in time, some at a time."""
+    body = {"_source": source} if query is None else {"_source": source, "query": query}
+    with cluster.view(index) as view:
+        yield from view.pages(body, (*sort, {"_shard_doc": "asc"}), size)
+
+
 def lines_in(cluster: Cluster, namespace: str) -> Counter[str]:
     """The raw records in the data streams of a namespace, and how often each is there."""
-    pages = cluster.pages(every_stream(namespace), None, source=["event.original"], sort=(), size=10_000)
+    pages = all_pages(cluster, every_stream(namespace), source=["event.original"], size=10_000)
     return Counter(hit["_source"]["event.original"] for hits in pages for hit in hits)
 
 

@@ -16,6 +16,7 @@ from kyber.logs.store import cluster as module
 from kyber.logs.store.cluster import Access, AwayError, Cluster, ClusterError, TooLargeError
 from kyber.secret import Secret
 from tests.elastic.scripted import EVERYTHING, Cut, Hang, Refuse, Reset, Scripted, Status, Step, Text
+from tests.elastic.shipping import all_pages
 
 STREAM = "logs-kyber.web-test"
 SECRET = "a5ecretKey=="
@@ -163,9 +164,9 @@ def test_a_point_in_time_is_closed_when_a_page_fails(healthy: Scripted) -> None:
     with Cluster(access(healthy)) as cluster:
         cluster.bulk(LINES)
         with pytest.raises(AwayError):
-            list(cluster.pages(STREAM, {"match_all": {}}, source=True, sort=[], size=2))
+            list(all_pages(cluster, STREAM, {"match_all": {}}, source=True, size=2))
         assert healthy.pits == {}
-        pages = list(cluster.pages(STREAM, {"match_all": {}}, source=True, sort=[], size=2))
+        pages = list(all_pages(cluster, STREAM, {"match_all": {}}, source=True, size=2))
     assert [[hit["_id"] for hit in page] for page in pages] == [["a", "b"], ["c"]]
 
 

@@ -19,6 +19,7 @@ from kyber.logs.store.setup import carry_out, plan
 from kyber.logs.store.templates import KEYWORD, every_stream, stream
 from kyber.problem import Place
 from tests.elastic.server import Server
+from tests.elastic.shipping import all_pages
 from tests.logs.store.test_document import NOW, ODD_NAMES, ODD_VALUES, batch_of, some_batches, stored
 from tests.logs.store.test_segment import MIXED, names_of, said
 
@@ -52,7 +53,7 @@ def put(cluster: Cluster, namespace: str, documents: list[Document]) -> None:
 def there(cluster: Cluster, namespace: str, documents: list[Document]) -> dict[str, Mapping[str, Any]]:
     """What the server gives back of documents, by id, as the store in Elasticsearch asks for it."""
     query = {"ids": {"values": [one.id for one in documents]}}
-    pages = cluster.pages(every_stream(namespace), query, source=SOURCE, sort=[{"kyber.id": "asc"}], size=100)
+    pages = all_pages(cluster, every_stream(namespace), query, source=SOURCE, sort=[{"kyber.id": "asc"}], size=100)
     return {hit["_id"]: hit["_source"] for hits in pages for hit in hits}
 
 

@@ -33,6 +33,7 @@ from kyber.logs.store.parquet import ParquetStore
 from kyber.logs.store.templates import every_stream
 from tests.data import outside
 from tests.elastic.server import Server
+from tests.elastic.shipping import all_pages
 from tests.elastic.stores import both, connected, job, ready, ship, store
 from tests.logs.sigma.correlating import ruleset_of
 from tests.logs.sigma.test_correlations import CASES, Case, at, events_of, rules_of
@@ -229,7 +230,7 @@ def _same(own: Store, there: Store, rules: RuleSet, asking: Asking, case: str) -
 
 
 def _empty(cluster: Cluster, namespace: str) -> None:
-    pages = cluster.pages(every_stream(namespace), None, source=False, sort=[], size=1_000)
+    pages = all_pages(cluster, every_stream(namespace), source=False, size=1_000)
     for places in [[(hit["_index"], hit["_id"]) for hit in page] for page in pages]:
         assert {one.status for one in cluster.delete(places)} == {200}
     cluster.refresh(every_stream(namespace))

@@ -18,6 +18,7 @@ from kyber.logs.store.cluster import Access, AwayError, Cluster, ClusterError
 from kyber.secret import Secret
 from tests.cli.run import kyber
 from tests.elastic.server import Installed, Security, Server, shared
+from tests.elastic.shipping import all_pages
 
 STREAMS: Final = "logs-kyber.*"
 ROLES: Final[dict[str, Any]] = {
@@ -103,7 +104,7 @@ def test_setup_ship_and_scan_each_do_with_the_rights_of_their_own(
     with Cluster(access(secured, "scan")) as cluster:
         (stream,) = cluster.streams(f"{STREAMS}-{namespace}")
         assert cluster.count(stream) == LINES
-        assert sum(len(page) for page in cluster.pages(stream, None, source=False, sort=[], size=7)) == LINES
+        assert sum(len(page) for page in all_pages(cluster, stream, source=False, size=7)) == LINES
 
 
 @pytest.mark.parametrize(
@@ -169,7 +170,7 @@ def test_rights_that_are_missing_are_never_an_empty_answer(secured: Server, name
             lambda: ships.search({"query": {"match_all": {}}}, index=index),
             lambda: ships.count(index),
             lambda: ships.present(index, ["1"]),
-            lambda: list(ships.pages(index, None, source=False, sort=[], size=1)),
+            lambda: list(all_pages(ships, index, source=False, size=1)),
             lambda: scan.refresh(stream),
         ):
             with pytest.raises(ClusterError, match="need more rights") as raised:

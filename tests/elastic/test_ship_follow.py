@@ -25,7 +25,7 @@ from kyber.logs.store.templates import every_stream
 from kyber.problem import Place
 from tests.elastic.scripted import Reset, Scripted, Status
 from tests.elastic.server import Server
-from tests.elastic.shipping import SOURCE, County, lines_in, wait_for
+from tests.elastic.shipping import SOURCE, County, all_pages, lines_in, wait_for
 from tests.logs.storm import Storm
 
 LATER = 90.0
@@ -119,6 +119,18 @@ def stored(county: County) -> int:
     return len(county.stored()) if ParquetStore.exists(county.state) else 0
 
 
+def stored_twice(county: County) -> dict[bytes, list[tuple[str, str, int]]]:
+    """The records that the embedded store has more than once: the file, its fingerprint, and the offset of each."""
+    places: dict[bytes, list[tuple[str, str, int]]] = {}
+    with closing(ParquetStore(county.state)) as store:
+        for batch in store.events():
+            for row in range(batch.rows):
+                origin = batch.origin(row)
+                place = (origin.file, origin.fingerprint.hex(), int(batch.offsets[row]))
+                places.setdefault(batch.raw[row], []).append(place)
+    return {record: found for record, found in places.items() if len(found) > 1}
+
+
 def test_a_shipper_that_follows_ends_when_it_has_no_rights(tmp_path: Path) -> None:
     with Scripted(keys={}) as server:
         county = County(tmp_path / "county", server.url, "test").lay_out()
@@ -202,6 +214,7 @@ def test_lines_of_a_log_that_is_rotated_while_a_shipper_follows_and_is_killed_ar
                     log.write()
                     wait_for_lines(log.written.total())
                     ended(child, signal.SIGTERM)
+        assert not stored_twice(county)
         assert there() == log.written
     assert log.rotations == 8
     said = county.totals()[SOURCE]
@@ -236,7 +249,7 @@ def test_in_a_storm_of_rotations_and_crashes_what_is_stored_is_shipped_once(
             storm.run(100)
             storm.alongside.finish()
         cluster.refresh(every_stream(namespace))
-        pages = cluster.pages(every_stream(namespace), None, source=True, sort=(), size=1_000)
+        pages = all_pages(cluster, every_stream(namespace), source=True, size=1_000)
         sources = [hit["_source"] for hits in pages for hit in hits]
     found = decode(sources)
     assert found.strangers == 0

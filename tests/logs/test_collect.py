@@ -500,6 +500,18 @@ def test_a_log_that_is_rotated_and_compressed_after_the_files_were_listed_is_kno
     assert place.lines() == ["before", "one", "three", "two"]
 
 
+def test_a_compressed_log_is_known_again_though_another_has_the_name_and_the_inode_that_it_had(place: Place) -> None:
+    place.write("app.log", "one\ntwo\n")
+    place.path("app.log").rename(place.path("app.log.1"))
+    place.write("app.log", "newer\n")
+    place.collect("app.log*")
+    place.write("app.log.2.gz", gzip.compress(place.path("app.log.1").read_bytes()))
+    place.now += timedelta(minutes=1)
+    place.write("app.log.1", "newer still\n", to="wb")  # the inode stays, as where it is given to the next file
+    place.collect("app.log*")
+    assert place.lines() == ["newer", "newer still", "one", "two"]
+
+
 def test_what_a_run_that_died_did_not_get_to_is_still_new_to_the_next(place: Place) -> None:
     """Also where both files were rotated meanwhile, and the one was never seen."""
     place.write("a.log", "a 1\n")

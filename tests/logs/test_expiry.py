@@ -13,7 +13,7 @@ import pytest
 from kyber.logs import expiry
 from kyber.logs.batch import Origin
 from kyber.logs.expiry import ALERTS, expire, expire_alerts
-from kyber.logs.store.cluster import Access, AwayError, Cluster, ClusterError, Verdict
+from kyber.logs.store.cluster import Access, AwayError, Cluster, ClusterError, Verdict, View
 from kyber.logs.store.document import Document, Sending, documents
 from kyber.logs.store.index import EVENTS, UNDATED
 from kyber.logs.store.parquet import Deleted
@@ -22,6 +22,7 @@ from kyber.logs.store.templates import alerts, every_stream, stream
 from kyber.logs.values import NO_TIME
 from kyber.problem import Place
 from tests.elastic.server import Server
+from tests.elastic.shipping import all_pages
 from tests.logs.store.test_document import batch_of
 
 NOON: Final = datetime(2026, 3, 5, 12, tzinfo=UTC)
@@ -56,7 +57,7 @@ def put(cluster: Cluster, namespace: str, *found: Document) -> None:
 def ids(cluster: Cluster, index: str) -> list[str]:
     """All ids there, in order; after what was written can be found."""
     cluster.refresh(index)
-    pages = cluster.pages(index, None, source=False, sort=[], size=1_000)
+    pages = all_pages(cluster, index, source=False, size=1_000)
     return sorted(str(hit["_id"]) for hits in pages for hit in hits)
 
 
@@ -245,8 +246,8 @@ class Odd:
         return self.answers.pop(0)
 
     @contextmanager
-    def pit(self, index: str) -> Iterator[str | None]:
-        yield "a point in time"
+    def view(self, index: str) -> Iterator[View]:
+        yield View(self, "a point in time")  # type: ignore[arg-type]
 
     def delete(self, places: Sequence[tuple[str, str]]) -> list[Verdict]:
         return [Verdict(self.status, "behind-1", "too much to do") for _ in places]

@@ -175,47 +175,20 @@ class Cluster:
         return found
 
     @contextmanager
-    def pit(self, index: str) -> Iterator[str | None]:
-        """The id of a point in time of an index, data stream or pattern; None where there is nothing of that name."""
+    def view(self, index: str) -> "Iterator[View]":
+        """An index, data stream or pattern as it is now, for as long as this lasts; empty where there is none."""
         self._may_read(index)
         try:
             opened = self._ask(lambda: self._client.open_point_in_time(index=index, keep_alive=POINT_IN_TIME))
         except _MissingError:
-            yield None
+            yield View(self, None)
             return
-        identity = str(opened["id"])
+        made = View(self, str(opened["id"]))
         try:
-            yield identity
+            yield made
         finally:
             with suppress(ClusterError):  # it ends by itself
-                self._ask(lambda: self._client.close_point_in_time(id=identity))
-
-    def pages(
-        self, index: str, query: Mapping[str, Any] | None, *, source: Any, sort: Sequence[Any], size: int
-    ) -> Iterator[list[Hit]]:
-        """All hits of one point in time, some at a time. `source` is what `_source` says; `sort` the order, in which
-        hits that are alike keep a fixed one."""
-        with self.pit(index) as identity:
-            after: list[Any] | None = None
-            while identity is not None:
-                body: dict[str, Any] = {
-                    "pit": {"id": identity, "keep_alive": POINT_IN_TIME},
-                    "size": size,
-                    "sort": [*sort, {"_shard_doc": "asc"}],
-                    "_source": source,
-                    "track_total_hits": False,
-                }
-                if query is not None:
-                    body["query"] = query
-                if after is not None:
-                    body["search_after"] = after
-                found = self.search(body, index=None)
-                hits = found["hits"].get("hits", [])
-                if hits:
-                    yield hits
-                if len(hits) < size:
-                    return
-                identity, after = found.get("pit_id", identity), hits[-1]["sort"]
+                self._ask(lambda: self._client.close_point_in_time(id=made.identity))
 
     def present(self, index: str, ids: Sequence[str]) -> set[str]:
         """Which ids there are in an index, in every backing index of a data stream."""
@@ -487,6 +460,54 @@ class Cluster:
                 case OSError() if cause.strerror:
                     return AwayError(f"the connection to {self.name} failed: {_line(cause.strerror)}")
         return AwayError(f"the connection to {self.name} broke off")
+
+
+class View:
+    """What there is at one point in time. `identity` is None where there is no index."""
+
+    def __init__(self, cluster: Cluster, identity: str | None) -> None:
+        self.cluster, self.identity = cluster, identity
+
+    def search(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """The answer to a search. Raises ClusterError."""
+        if self.identity is None:
+            return {"hits": {"hits": []}}
+        asked = {**body, "pit": {"id": self.identity, "keep_alive": POINT_IN_TIME}}
+        found = self.cluster.search(asked, index=None)
+        self.identity = str(found.get("pit_id") or self.identity)
+        return found
+
+    def pages(
+        self,
+        body: Mapping[str, Any],
+        sort: Sequence[Any],
+        size: int,
+        following: Callable[[Sequence[Hit], int], int] = lambda _, size: size,
+    ) -> Iterator[list[Hit]]:
+        """All hits of a search in an order, `size` at a time, then as many as `following` says of the last ones and
+        their number. Raises ClusterError, also where a hit is none."""
+        asked: dict[str, Any] = {**body, "sort": list(sort), "track_total_hits": False}
+        while True:
+            found = self.search({**asked, "size": size})
+            with answered(self.cluster):
+                hits = [dict(hit) for hit in found["hits"].get("hits", ())]
+                asked["search_after"] = hits[-1]["sort"] if hits else None
+                if any(hit["_id"] is None or hit["_index"] is None for hit in hits):
+                    raise KeyError("_id")
+            if hits:
+                yield hits
+            if len(hits) < size:
+                return
+            size = following(hits, size)
+
+
+@contextmanager
+def answered(cluster: Cluster) -> Iterator[None]:
+    """An answer that is not as Elasticsearch gives it is a ClusterError."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError):
+        raise ClusterError(f"{cluster.name} answered a search in a way that kyber does not know") from None
 
 
 class _AbsentError(ClusterError):

@@ -20,7 +20,7 @@ import orjson
 from kyber.logs.batch import EventBatch
 from kyber.logs.schema import tables
 from kyber.logs.store import ALL, Fresh, Key, Part, Period
-from kyber.logs.store.cluster import POINT_IN_TIME, Cluster, ClusterError, Hit
+from kyber.logs.store.cluster import Cluster, ClusterError, Hit, View, answered
 from kyber.logs.store.document import decode
 from kyber.logs.store.index import UNDATED, StoreError
 from kyber.logs.store.memory import Memory, Place
@@ -98,7 +98,7 @@ class ElasticStore:
         """Documents that are there more than once, by part."""
         self._tables = frozenset(one.name for one in tables())
         self._reading = 0
-        self._pit: str | None = None
+        self._view = View(cluster, None)
         self._noted: dict[tuple[Place, bytes], tuple[str, bytes]] = {}
         self._asked: frozenset[bytes] = frozenset()
 
@@ -114,12 +114,12 @@ class ElasticStore:
             finally:
                 self._reading -= 1
             return
-        with self.cluster.pit(self.pattern) as opened:
-            self._reading, self._pit = 1, opened
+        with self.cluster.view(self.pattern) as self._view:
+            self._reading = 1
             try:
                 yield
             finally:
-                self._reading, self._pit = 0, None
+                self._reading, self._view = 0, View(self.cluster, None)
 
     def parts(
         self, period: Period = ALL, *, sources: Sequence[str] | None = None, days: Sequence[str] | None = None
@@ -159,8 +159,8 @@ class ElasticStore:
             {"range": {"event.ingested": {"gte": start // 1_000, "lte": end // 1_000, "format": "epoch_millis"}}},
         ]
         over = {"field": "event.ingested", "fixed_interval": f"{step // 1_000}ms", "min_doc_count": 1}
-        with self.reading(), self._answered():
-            answer = self._search({"size": 0, "query": _all(asked), "aggs": {"arrived": {"date_histogram": over}}})
+        with self.reading(), answered(self.cluster):
+            answer = self._view.search({"size": 0, "query": _all(asked), "aggs": {"arrived": {"date_histogram": over}}})
             buckets = answer.get("aggregations", {}).get("arrived", {}).get("buckets", [])
             return frozenset(int(one["key"]) * 1_000 // step for one in buckets)
 
@@ -182,8 +182,8 @@ class ElasticStore:
         body = {"size": 0, "query": _all(asked), "aggs": {"parts": {"composite": over, "aggs": told}}}
         nobody = 0
         while True:
-            with self._answered():
-                answer = self._search(body).get("aggregations", {}).get("parts", {})
+            with answered(self.cluster):
+                answer = self._view.search(body).get("aggregations", {}).get("parts", {})
                 for bucket in answer.get("buckets", ()):
                     one = self._part(bucket)
                     if one is None:
@@ -248,9 +248,9 @@ class ElasticStore:
         each = REQUEST + EFFORT * _effort(narrow)
         if 3 * each >= rows:
             return False
-        with self._answered():
+        with answered(self.cluster):
             asked = {"size": 0, "track_total_hits": True, "query": _all([*within, _wanted(narrow)])}
-            held = int(self._search(asked)["hits"]["total"]["value"])
+            held = int(self._view.search(asked)["hits"]["total"]["value"])
         return each * (3 + held / PAGE) + held < rows
 
     def _narrowed(
@@ -289,20 +289,14 @@ class ElasticStore:
         yield from found.batches
 
     def _hits(self, asked: Mapping[str, Any], sort: Sequence[Any], **more: Any) -> Iterator[list[Hit]]:
-        """The hits of a query, some at a time."""
-        body: dict[str, Any] = {"query": asked, "sort": sort, "_source": SOURCE, "track_total_hits": False, **more}
-        size = FIRST_PAGE
-        while True:
-            with self._answered():
-                hits: list[Hit] = self._search({**body, "size": size})["hits"].get("hits", [])
-                if hits:
-                    body["search_after"] = hits[-1]["sort"]
-                    heavy = sum(map(_size, hits)) // len(hits)
-            if hits:
-                yield hits
-            if len(hits) < size:
-                return
-            size = max(1, min(PAGE, 2 * size, PAGE_BYTES // heavy))
+        """The hits of a query, some at a time: fewer, where they are big."""
+
+        def following(hits: Sequence[Hit], size: int) -> int:
+            with answered(self.cluster):
+                heavy = sum(map(_size, hits)) // len(hits)
+            return max(1, min(PAGE, 2 * size, PAGE_BYTES // heavy))
+
+        return self._view.pages({"query": asked, "_source": SOURCE, **more}, sort, FIRST_PAGE, following)
 
     def _is_mine(self, hit: Hit) -> bool:
         """Whether a document stands where kyber writes it: in the stream of its source, under its own id."""
@@ -310,21 +304,6 @@ class ElasticStore:
         if not isinstance(own, dict) or not isinstance(own.get("source"), str):
             return False
         return hit.get("_id") == own.get("id") and stream(own["source"], self.namespace) in hit.get("_index", "")
-
-    def _search(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        if self._pit is None:  # there is no index at all
-            return {"hits": {"hits": []}}
-        found = self.cluster.search({**body, "pit": {"id": self._pit, "keep_alive": POINT_IN_TIME}}, index=None)
-        self._pit = str(found.get("pit_id") or self._pit)
-        return found
-
-    @contextmanager
-    def _answered(self) -> Iterator[None]:
-        """An answer that is not as Elasticsearch gives it is a ClusterError."""
-        try:
-            yield
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError):
-            raise ClusterError(f"{self.cluster.name} answered a search in a way that kyber does not know") from None
 
     # --- what is remembered ---
 

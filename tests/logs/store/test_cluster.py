@@ -21,6 +21,7 @@ from kyber.logs.store.cluster import (
 from kyber.secret import Secret
 from tests.elastic.scripted import EVERYTHING, Cut, Hang, Refuse, Reset, Scripted, Status, Text
 from tests.elastic.server import Server
+from tests.elastic.shipping import all_pages
 
 STREAM = "logs-kyber.a-n"
 
@@ -222,7 +223,7 @@ def test_what_may_not_be_read_never_looks_as_if_it_was_not_there() -> None:
     asks: list[Callable[[Cluster], Any]] = [
         lambda cluster: cluster.search({}, index="logs-*"),
         lambda cluster: cluster.count("logs-*"),
-        lambda cluster: list(cluster.pages("logs-*", None, source=True, sort=[], size=1)),
+        lambda cluster: list(all_pages(cluster, "logs-*", source=True, size=1)),
     ]
     for ask in asks:
         said = Text('{"has_all_requested": false}', product=True)
@@ -283,7 +284,7 @@ def test_what_a_key_may_not_ask_for_is_there_all_the_same() -> None:
 def test_pages_hold_every_hit_once_in_order(pages: int) -> None:
     with Scripted() as server, at(server.url) as cluster:
         cluster.bulk([line for n in range(10) for line in create(f"{9 - n}")])
-        found = list(cluster.pages(STREAM, None, source=True, sort=[{"kyber.id": "asc"}], size=pages))
+        found = list(all_pages(cluster, STREAM, source=True, sort=[{"kyber.id": "asc"}], size=pages))
         assert [hit["_id"] for page in found for hit in page] == [str(n) for n in range(10)]
         assert all(0 < len(page) <= pages for page in found)
         assert server.pits == {}
@@ -292,7 +293,7 @@ def test_pages_hold_every_hit_once_in_order(pages: int) -> None:
 def test_a_point_in_time_is_closed_by_whoever_stops_reading() -> None:
     with Scripted() as server, at(server.url) as cluster:
         cluster.bulk([line for n in range(10) for line in create(str(n))])
-        pages = cluster.pages(STREAM, None, source=True, sort=[], size=2)
+        pages = all_pages(cluster, STREAM, source=True, size=2)
         next(pages)
         assert server.pits
         pages.close()  # type: ignore[attr-defined]
@@ -334,7 +335,7 @@ def test_documents_of_every_backing_index_are_found_and_deleted(cluster: Cluster
     assert set(cluster.indices(name)) == {first[0].index, new}
     assert cluster.present(name, ["1", "2", "3", "4"]) == {"1", "2", "3"}
     assert cluster.count(name) == 4
-    hits = [hit for page in cluster.pages(name, None, source=["kyber.id"], sort=[], size=3) for hit in page]
+    hits = [hit for page in all_pages(cluster, name, source=["kyber.id"], size=3) for hit in page]
     assert sorted(hit["_source"]["kyber"]["id"] for hit in hits) == ["1", "1", "2", "3"]
     assert [one.status for one in cluster.delete([(first[0].index, "1"), (new, "9")])] == [200, 404]
     cluster.refresh(name)
@@ -346,7 +347,7 @@ def test_what_is_missing_has_no_documents_and_is_no_error(cluster: Cluster, name
         assert cluster.count(name) == 0
         assert cluster.present(name, ["1"]) == set()
         assert cluster.search({"query": {"match_all": {}}}, index=name)["hits"]["hits"] == []
-        assert list(cluster.pages(name, None, source=True, sort=[], size=10)) == []
+        assert list(all_pages(cluster, name, source=True, size=10)) == []
         assert cluster.streams(name) == {}
         assert cluster.indices(name) == {}
         cluster.refresh(name)

@@ -13,7 +13,7 @@ import pytest
 
 from kyber.logs.store import ALL, Part, Period
 from kyber.logs.store import elastic as module
-from kyber.logs.store.cluster import Cluster, ClusterError
+from kyber.logs.store.cluster import Cluster, ClusterError, View
 from kyber.logs.store.elastic import ElasticStore
 from kyber.logs.store.index import StoreError
 from kyber.logs.store.memory import Memory
@@ -21,6 +21,7 @@ from kyber.logs.store.narrow import Nature, Term
 from kyber.logs.store.parquet import ParquetStore
 from kyber.logs.store.templates import every_stream, stream
 from tests.elastic.server import Server
+from tests.elastic.shipping import all_pages
 from tests.elastic.stores import both, connected, events, job, ready, ship, store, told
 
 DAY: Final = 86_400_000_000
@@ -221,7 +222,7 @@ def test_an_event_that_stands_in_two_backing_indices_is_taken_once_and_counted(
 ) -> None:
     own, there = changing
     cluster, name = there.cluster, stream("Host 1", there.namespace)
-    found = [hit for page in cluster.pages(name, None, source=True, sort=[], size=1_000) for hit in page]
+    found = [hit for page in all_pages(cluster, name, source=True, size=1_000) for hit in page]
     cluster.rollover(name)
     lines = [line for hit in found[::2] for line in (created(name, hit["_id"]), orjson.dumps(hit["_source"]))]
     assert {one.status for one in cluster.bulk(lines)} == {201}
@@ -242,7 +243,7 @@ def test_documents_that_kyber_did_not_write_are_left_out_and_counted(
 ) -> None:
     own, there = changing
     cluster, made, host = there.cluster, stream("made", there.namespace), stream("Host 1", there.namespace)
-    (page, *_) = cluster.pages(host, None, source=True, sort=[], size=100)
+    (page, *_) = all_pages(cluster, host, source=True, size=100)
     true = page[0]["_source"]
 
     def forged(**changes: Any) -> dict[str, Any]:
@@ -283,8 +284,8 @@ class Answering:
         self.answers = list(answers)
 
     @contextmanager
-    def pit(self, _: str) -> Iterator[str]:
-        yield "p"
+    def view(self, _: str) -> Iterator[View]:
+        yield View(self, "p")  # type: ignore[arg-type]
 
     def search(self, _: Mapping[str, Any], *, index: str | None) -> Mapping[str, Any]:
         assert index is None
