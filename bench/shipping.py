@@ -29,6 +29,8 @@ import numpy as np
 from bench.measure import Figures, measured, ratio, show
 
 WAYS: Final = ("kyber", "bytes", "objects")
+HEAP: Final = 2_048
+"""MiB of the server's: where it is short of memory, `parallel_bulk` ends with 429."""
 SETTINGS: Final = "organisation: Bench\nlanguage: en\ntimezone: UTC\nelasticsearch:\n  url: {url}\n"
 
 
@@ -92,7 +94,7 @@ def _server(url: str | None, folder: Path) -> Iterator[str]:
         return
     from tests.elastic.server import Server, installed
 
-    server = Server(installed(folder), "bench", quick=False)
+    server = Server(installed(folder), "bench", quick=False, heap=HEAP)
     try:
         server.start()
         yield server.url

@@ -54,10 +54,10 @@ STARTED: Final = 240.0
 STOPPED: Final = 30.0
 """Deadlines, in seconds."""
 
-_HEAP: Final = "-Xms512m -Xmx512m"
-_SOONER: Final = "-XX:TieredStopAtLevel=1\n"
+_HEAP: Final = 512
+_SOONER: Final = "-XX:+UseSerialGC\n-XX:TieredStopAtLevel=1\n"
+_USUAL: Final = "-XX:+UseG1GC\n"
 _OPTIONS: Final = f"""\
--XX:+UseSerialGC
 {_SOONER}\
 -XX:+ExitOnOutOfMemoryError
 -Djava.io.tmpdir=${{ES_TMPDIR}}
@@ -123,10 +123,16 @@ class Server:
     """One server in a folder of its own. It keeps its port and its data when it is started again."""
 
     def __init__(
-        self, installed: Installed, name: str, security: Security | None = None, *, quick: bool = True
+        self,
+        installed: Installed,
+        name: str,
+        security: Security | None = None,
+        *,
+        quick: bool = True,
+        heap: int = _HEAP,
     ) -> None:
-        """`quick`: it starts sooner, and its code is compiled less well."""
-        self.installed, self.security, self.quick = installed, security, quick
+        """`quick`: it starts sooner, its code is compiled less well and its memory given back later. `heap` in MiB."""
+        self.installed, self.security, self.quick, self.heap = installed, security, quick, heap
         self.folder = installed.folder / name
         self.port = 0
 
@@ -215,7 +221,7 @@ class Server:
         for folder in (config, *(self.folder / name for name in ("data", "logs", "tmp"))):
             folder.mkdir(parents=True)
         shutil.copyfile(self.installed.home / "config" / "log4j2.properties", config / "log4j2.properties")
-        options = _OPTIONS if self.quick else _OPTIONS.replace(_SOONER, "")
+        options = _OPTIONS if self.quick else _OPTIONS.replace(_SOONER, _USUAL)
         (config / "jvm.options").write_text(options, encoding="utf-8")
         if self.security:
             _certify(self.authority, config)
@@ -237,7 +243,7 @@ class Server:
             "LANG": "C.UTF-8",
             "ES_JAVA_HOME": str(self.installed.java),
             "CLI_JAVA_OPTS": "-XX:TieredStopAtLevel=1",
-            "ES_JAVA_OPTS": _HEAP,
+            "ES_JAVA_OPTS": f"-Xms{self.heap}m -Xmx{self.heap}m",
             "ES_PATH_CONF": str(self.folder / "config"),
             "ES_TMPDIR": str(self.folder / "tmp"),
         }
