@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -106,22 +106,17 @@ def record(found: "Compared") -> dict[str, Any]:
 
 
 def _plain(one: "Difference") -> dict[str, Any]:
+    from kyber.logs.values import iso
+
     return {
         "what": one.what,
-        "time": _time(one.time),
+        "time": iso(one.time),
         "id": one.id,
         "source": one.source,
         "day": one.day,
         "file": one.file,
         "record": one.record,
     }
-
-
-def _time(time: int | None) -> str | None:
-    from kyber.logs.values import as_datetime
-
-    known = None if time is None else as_datetime(time)
-    return None if known is None else known.astimezone(UTC).isoformat()
 
 
 def _lines(found: "Compared", words: "Words") -> Iterator[str]:

@@ -57,10 +57,12 @@ def sent(here: "Workspace") -> list[Sent]:
 
 def lines(one: Sent, now: datetime) -> Iterator[dict[str, Any]]:
     """A ledger as JSON objects, one a source; `lag` in seconds."""
+    from kyber.logs.values import iso
+
     for source, delivery in sorted(one.sources.items()):
         known = asdict(delivery)
         for name in ("oldest", "last"):
-            known[name] = None if known[name] is None else _time(known[name]).isoformat()
+            known[name] = iso(known[name])
         lag = None if delivery.oldest is None else round(now.timestamp() - delivery.oldest / 1e6)
         yield {"destination": one.address, "namespace": one.namespace, **known, "source": source, "lag": lag}
 
@@ -156,9 +158,3 @@ def expired_there(
         else:
             gone = expire(cluster, namespace, before, record, dry_run=dry_run)
         return cluster.name, [*gone, *expire_alerts(cluster, namespace, findings, record, dry_run=dry_run)]
-
-
-def _time(micros: int) -> datetime:
-    from datetime import UTC
-
-    return datetime.fromtimestamp(micros / 1e6, UTC)

@@ -4,6 +4,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from random import SystemRandom
@@ -35,6 +36,8 @@ CHUNK: Final = 4 * 2**20
 """Bytes of a file that are read at once."""
 MOST: Final = 2**13
 """Lines that are stored at once: short ones take more memory than their bytes."""
+FULL: Final = 0.2
+"""Seconds between two looks at whether there is room again."""
 LOCK: Final = "ship.lock"
 """The file in the workspace's state by which a second shipper is kept out."""
 
@@ -126,19 +129,18 @@ def ship(
         raise typer.Exit(ExitCode.UNDELIVERED)
 
 
+@dataclass(frozen=True, slots=True)
 class _Asked:
     """What is to be read, and how."""
 
-    def __init__(
-        self, paths: list[str] | None, input_format: str | None, timezone: str | None, follow: bool, spool: int
-    ) -> None:
-        self.paths, self.input_format, self.timezone = paths, input_format, timezone
-        self.follow, self.spool = follow, spool
+    paths: list[str] | None
+    input_format: str | None
+    timezone: str | None
+    follow: bool
+    spool: int
 
     def jobs(self, here: "Workspace", now: datetime) -> "tuple[list[Job], list[Problem]]":
         """What to read now."""
-        from dataclasses import replace
-
         if not self.paths:
             return source_jobs(here, now, self.timezone, self.input_format)
         jobs, problems = path_jobs(here, self.paths, self.timezone, self.input_format, None, now)
@@ -160,7 +162,7 @@ class _Asked:
             try:
                 while True:
                     try:
-                        problems = self._collected(here, alongside, progress, stop)
+                        problems = self._collected(here, alongside, progress, stop, words)
                     except LockedError:  # by a scan that collects: what it stores is sent, too
                         if not self.follow:
                             raise
@@ -189,6 +191,7 @@ class _Asked:
         alongside: "Alongside",
         progress: "Callable[[Progress], None]",
         stop: Event,
+        words: "Words",
     ) -> "list[Problem]":
         """Store what is new, no faster than there is room for what waits to be sent; what could not be read. Raises
         StoppedError."""
@@ -196,12 +199,11 @@ class _Asked:
         from kyber.logs.ship import StoppedError
         from kyber.logs.store.parquet import writing
         from kyber.problem import Severity
-        from kyber.text import words_for
 
         now = datetime.now(UTC)
         jobs, problems = self.jobs(here, now)
         if self.paths and not any(one.inputs for one in jobs):
-            tell_problems(problems, words_for(here.settings.language))
+            tell_problems(problems, words)
             raise NothingReadError("nothing to read: no file was found")
 
         with writing(alongside.shipper.folder, holder("kyber logs ship", now)) as store:
@@ -220,10 +222,6 @@ class _Asked:
             if not alongside.shipper.waiting(store):  # what is small is sent in little memory
                 store.compact()
         return [one for one in (*problems, *made.problems) if one.severity is not Severity.NOTE]
-
-
-FULL: Final = 0.2
-"""Seconds between two looks at whether there is room again."""
 
 
 def retry(

@@ -267,9 +267,7 @@ class _Read:
         return None
 
     def joined(self, rows: Places) -> Iterator[tuple[bytes, NDArray[np.int64]]]:
-        for start in range(0, len(rows), TOGETHER):
-            raw = [self.parsed.raw[row] for row in rows[start : start + TOGETHER].tolist()]
-            yield b"".join(raw), np.cumsum(np.fromiter(map(len, raw), dtype=np.int64, count=len(raw)))
+        return joined(self.parsed.raw, rows)
 
     def sieved(self, sieve: Sieve, rows: Places) -> Rows:
         return sieve.rows(self.joined(rows))
@@ -279,6 +277,13 @@ class _Read:
 
     def event_id(self, row: int) -> str:
         return event_id(self.of, self.parsed.offsets[row], self.parsed.raw[row])
+
+
+def joined(raw: Sequence[bytes], rows: Places) -> Iterator[tuple[bytes, NDArray[np.int64]]]:
+    """Some raw records, TOGETHER of them at a time: one after the other, and where each ends."""
+    for start in range(0, len(rows), TOGETHER):
+        some = [raw[row] for row in rows[start : start + TOGETHER].tolist()]
+        yield b"".join(some), np.cumsum(np.fromiter(map(len, some), dtype=np.int64, count=len(some)))
 
 
 def event_id(origin: Origin, offset: int, raw: bytes) -> str:

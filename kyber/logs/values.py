@@ -211,3 +211,9 @@ def as_datetime(microseconds: int) -> datetime | None:
         return datetime.fromtimestamp(microseconds // 1_000_000, UTC).replace(microsecond=microseconds % 1_000_000)
     except (ValueError, OverflowError, OSError):
         return None
+
+
+def iso(microseconds: int | None) -> str | None:
+    """A time in UTC as ISO 8601; None where there is none."""
+    known = None if microseconds is None else as_datetime(microseconds)
+    return None if known is None else known.isoformat()

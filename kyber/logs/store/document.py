@@ -24,7 +24,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from kyber.logs.batch import TOGETHER, EventBatch, LogSource, Origin, Places, Rows, Sieve, flat
+from kyber.logs.batch import EventBatch, LogSource, Origin, Places, Rows, Sieve, flat, joined
 from kyber.logs.schema import table
 from kyber.logs.store.templates import TYPES, stream
 from kyber.logs.values import NO_TIME, Scalar, Value, fold, number, parts, text
@@ -454,9 +454,7 @@ class _Records:
         self.times: NDArray[np.int64] = np.array([one.time for one in events], dtype=np.int64)
 
     def joined(self, rows: Places) -> Iterator[tuple[bytes, NDArray[np.int64]]]:
-        for start in range(0, len(rows), TOGETHER):
-            raw = [self.raw[row] for row in rows[start : start + TOGETHER].tolist()]
-            yield b"".join(raw), np.cumsum(np.fromiter(map(len, raw), dtype=np.int64, count=len(raw)))
+        return joined(self.raw, rows)
 
     def sieved(self, sieve: Sieve, rows: Places) -> Rows:
         return sieve.rows(self.joined(rows))
