@@ -106,18 +106,18 @@ class Database:
 
     def run_many(self, query: str, values: Iterable[Sequence[object]]) -> None:
         try:
-            self._connection.executemany(query, values)
-        except sqlite3.Error as why:
+            self._connection.executemany(query, ([_stored(value) for value in row] for row in values))
+        except (sqlite3.Error, OverflowError) as why:
             raise self._told(why) from None
 
     def _execute(self, query: str, values: Iterable[object] | Mapping[str, object]) -> sqlite3.Cursor:
         given = values if isinstance(values, Mapping) else [_stored(value) for value in values]
         try:
             return self._connection.execute(query, given)
-        except sqlite3.Error as why:
+        except (sqlite3.Error, OverflowError) as why:
             raise self._told(why) from None
 
-    def _told(self, why: sqlite3.Error) -> Exception:
+    def _told(self, why: sqlite3.Error | OverflowError) -> Exception:
         if isinstance(why, sqlite3.OperationalError) or not isinstance(why, sqlite3.DatabaseError):
             return self._error(f"{self.file} cannot be used: {why}")
         return self._error(f"{self.file} is damaged ({why}): {self._remedy}")

@@ -117,6 +117,7 @@ def ship(
         from kyber.logs.ship import Shipper
 
         name = namespace_of(here, namespace)
+        _check_streams(here, name)
         folder = here.state / FILES if paths else here.state
         shipper = Shipper(folder, cluster, name, timing, _teller(words))
         try:
@@ -127,6 +128,14 @@ def ship(
         _told(shipper, words, json)
     if shipper.done.refused or shipper.damaged:
         raise typer.Exit(ExitCode.UNDELIVERED)
+
+
+def _check_streams(here: "Workspace", namespace: str) -> None:
+    """Raises UsageError where events of two sources would lie in one data stream, with one retention."""
+    from kyber.logs.source import load_sources
+    from kyber.logs.store.templates import streams
+
+    streams([*(one.id for one in load_sources(here.root)[0]), FILES], namespace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,7 +287,8 @@ def _alone(folder: Path, command: str) -> Iterator[None]:
 
     with ExitStack() as stack:
         try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            folder.parent.mkdir(exist_ok=True, mode=0o700)
+            folder.mkdir(exist_ok=True, mode=0o700)
             stack.enter_context(held(folder / LOCK, holder(command, datetime.now(UTC))))
         except OSError as error:
             raise StoreError(f"{folder} cannot be written: {error.strerror}") from None

@@ -6,7 +6,7 @@ counted and what is deleted are the same documents: those of one point in time.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date
 from hashlib import sha256
@@ -17,6 +17,7 @@ from kyber.logs.store.index import EVENTS, UNDATED
 from kyber.logs.store.parquet import Deleted
 from kyber.logs.store.templates import alerts, stream
 from kyber.logs.values import NO_TIME, as_datetime, moment
+from kyber.render.safe import plain
 
 AT_ONCE: Final = 1_000
 """Documents that are deleted in one request."""
@@ -115,6 +116,7 @@ class _Expired:
         """What will be deleted; None where there is nothing."""
         digest, rows, times = sha256(), 0, list[int]()
         for hits in self._pages():
+            self._check(hits)
             for hit in hits:
                 digest.update(str(hit["_id"]).encode("utf-8", "replace"))
                 rows += 1
@@ -127,6 +129,16 @@ class _Expired:
         return Deleted(
             source=of.source, kind=of.kind, day=of.day, first=first, last=last, rows=rows, hash=digest.hexdigest()
         )
+
+    def _check(self, hits: Sequence[Hit]) -> None:
+        """Raises ClusterError where a document stands elsewhere: under an alias, or by an answer that is wrong."""
+        behind = re.compile(rf"(\.ds-)?{re.escape(self.of.index)}(-\d{{4}}\.\d\d\.\d\d-\d{{6,}})?")
+        for index in {str(hit["_index"]) for hit in hits}:
+            if not behind.fullmatch(index):
+                raise ClusterError(
+                    f"{self.cluster.name} says that events of {self.of.index} stand in {plain(index)}: nothing is "
+                    "deleted there"
+                )
 
     def _time(self, hit: Hit) -> int | None:
         """When an event or alert happened (microseconds), where it says so."""
@@ -143,6 +155,7 @@ class _Expired:
     def delete(self) -> None:
         """Raises ClusterError where some of it stays."""
         for hits in self._pages():
+            self._check(hits)
             for verdict in self.cluster.delete([(str(hit["_index"]), str(hit["_id"])) for hit in hits]):
                 if verdict.status not in (200, 404):
                     where = verdict.index or self.of.index

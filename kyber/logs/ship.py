@@ -312,9 +312,11 @@ class Shipper:
         for one in verdicts:
             if one.status in _STOPS:
                 name = stream(source, self.namespace)
+                remedy = f"run `kyber logs setup`: nothing is laid down for the namespace {self.namespace} there"
+                if one.status != 404:
+                    remedy = "give the user or key the privileges of docs/elasticsearch.md, and run `kyber logs setup`"
                 raise ClusterError(
-                    f"{self.cluster.name} does not let {name} be written ({one.status}): {one.reason}\n"
-                    "give the user or key the privileges of docs/elasticsearch.md, and run `kyber logs setup`"
+                    f"{self.cluster.name} does not let {name} be written ({one.status}): {one.reason}\n{remedy}"
                 )
 
     def _check_same(self) -> None:

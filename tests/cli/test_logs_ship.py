@@ -103,6 +103,19 @@ def test_shipping_says_what_became_of_the_events(here: Path, server: Scripted) -
     )
 
 
+@pytest.mark.parametrize("other", ["App", "files_", "FILES"])
+def test_sources_that_would_share_a_data_stream_are_not_shipped(here: Path, server: Scripted, other: str) -> None:
+    """The retention of the one would be that of the other."""
+    text = (here / "sources" / "app.yaml").read_text()
+    if other == "files_":
+        (here / "sources" / "a-b.yaml").write_text(text.replace("id: app", "id: a-b"))
+        other = "a_b"
+    (here / "sources" / "other.yaml").write_text(text.replace("id: app", f"id: {other}"))
+    result = run("ship", code=2)
+    assert "would share the data stream" in result.stderr
+    assert not server.documents()
+
+
 def test_the_status_shows_the_ledger_of_each_destination(here: Path, server: Scripted) -> None:
     assert destinations() == []
     run("collect")

@@ -250,11 +250,11 @@ class Odd:
         yield View(self, "a point in time")  # type: ignore[arg-type]
 
     def delete(self, places: Sequence[tuple[str, str]]) -> list[Verdict]:
-        return [Verdict(self.status, "behind-1", "too much to do") for _ in places]
+        return [Verdict(self.status, ".ds-logs-kyber.app-n-2026.03.01-000001", "too much to do") for _ in places]
 
 
 DAY_BUCKETS: Final = {"aggregations": {"days": {"buckets": [{"key": "2026-03-01", "doc_count": 1}]}}}
-HITS: Final = {"hits": {"hits": [{"_id": "a", "_index": "behind-1", "sort": ["a", 1]}]}}
+HITS: Final = {"hits": {"hits": [{"_id": "a", "_index": ".ds-logs-kyber.app-n-2026.03.01-000001", "sort": ["a", 1]}]}}
 
 
 @pytest.mark.parametrize(
@@ -281,11 +281,19 @@ def test_an_answer_that_makes_no_sense_ends_it_with_a_word_and_deletes_nothing(a
 def test_what_the_cluster_does_not_let_be_deleted_is_told(status: int, kind: type[ClusterError]) -> None:
     recorded: list[Deleted] = []
     cluster: Any = Odd(DAY_BUCKETS, HITS, HITS, status=status)
-    said = rf"^https://logs.example:9200 does not let documents in behind-1 be deleted \({status}\): too much to do$"
+    said = rf"^https://logs.example:9200 does not let documents in \S+ be deleted \({status}\): too much to do$"
     with pytest.raises(kind, match=said) as caught:
         expire(cluster, "n", {"app": BEFORE}, recorded.append)
     assert type(caught.value) is kind
     assert [one.rows for one in recorded] == [1]
+
+
+def test_what_is_said_to_stand_in_an_index_of_somebody_else_is_not_deleted() -> None:
+    elsewhere = {"hits": {"hits": [{"_id": "a", "_index": "patients", "sort": ["a", 1]}]}}
+    recorded: list[Deleted] = []
+    with pytest.raises(ClusterError, match="stand in patients: nothing is deleted there"):
+        expire(Odd(DAY_BUCKETS, elsewhere), "n", {"app": BEFORE}, recorded.append)  # type: ignore[arg-type]
+    assert not recorded
 
 
 def test_what_somebody_else_deleted_meanwhile_is_deleted() -> None:

@@ -143,7 +143,7 @@ class Cluster:
             raise AwayError(f"{self.name} answered for {len(items)} of {sent} actions")
         try:
             return [_verdict(item) for item in items]
-        except (TypeError, ValueError, AttributeError, KeyError):
+        except (TypeError, ValueError, AttributeError, KeyError, OverflowError):
             raise AwayError(f"{self.name} answered a bulk request with something else") from None
 
     def delete(self, places: Sequence[tuple[str, str]]) -> list[Verdict]:
@@ -169,7 +169,8 @@ class Cluster:
             if index is None:
                 raise
             return {"hits": {"total": {"value": 0, "relation": "eq"}, "hits": []}}
-        failed = (found.get("_shards") or {}).get("failed")
+        with answered(self):
+            failed = (found.get("_shards") or {}).get("failed")
         if failed or found.get("timed_out") or not isinstance(found.get("hits"), dict):
             raise AwayError(f"{self.name} answered a search in part only")
         return found
@@ -183,7 +184,8 @@ class Cluster:
         except _MissingError:
             yield View(self, None)
             return
-        made = View(self, str(opened["id"]))
+        with answered(self):
+            made = View(self, str(opened["id"]))
         try:
             yield made
         finally:
@@ -202,8 +204,12 @@ class Cluster:
             while full and wanted:  # an id that stands in many backing indices has as many hits
                 body = {"query": {"ids": {"values": wanted}}, "_source": False, "size": WINDOW}
                 hits = self.search(body, index=index)["hits"].get("hits", [])
-                found.update(hit["_id"] for hit in hits)
-                full, wanted = len(hits) >= WINDOW, [one for one in wanted if one not in found]
+                with answered(self):
+                    found.update(hit["_id"] for hit in hits)
+                    asked, wanted = len(wanted), [one for one in wanted if one not in found]
+                    full = len(hits) >= WINDOW
+                    if full and len(wanted) == asked:
+                        raise ValueError("ids that nobody asked for")
         return found
 
     def count(self, index: str, query: Mapping[str, Any] | None = None) -> int:
@@ -213,9 +219,10 @@ class Cluster:
             answer = self._ask(lambda: self._client.count(index=index, query=query or {"match_all": {}}))
         except _MissingError:
             return 0
-        if (answer.get("_shards") or {}).get("failed"):
-            raise AwayError(f"{self.name} counted in part only")
-        return int(answer["count"])
+        with answered(self):
+            if (answer.get("_shards") or {}).get("failed"):
+                raise AwayError(f"{self.name} counted in part only")
+            return int(answer["count"])
 
     def refresh(self, index: str) -> None:
         """Let what was written be found. An index that is missing needs none."""
@@ -230,11 +237,9 @@ class Cluster:
         asked = [{"names": index.split(","), "privileges": ["read"]}]
         try:
             found = self._ask(lambda: self._client.security.has_privileges(index=asked))
-        except AwayError:
-            raise
-        except ClusterError:
-            found = {}
-        if found.get("has_all_requested") is False:
+        except _AbsentError:  # there is no security
+            found = {"has_all_requested": True}
+        if found.get("has_all_requested") is not True:
             raise _ForbiddenError(
                 f"{self.name} does not let these credentials read all of {index}: see docs/elasticsearch.md"
             )
@@ -270,7 +275,8 @@ class Cluster:
         client = self._client
         try:
             said = self._ask(client.info)
-            version, uuid = (said.get("version") or {}).get("number"), said.get("cluster_uuid")
+            with answered(self):
+                version, uuid = (said.get("version") or {}).get("number"), said.get("cluster_uuid")
         except _AbsentError:  # the minimal distribution has no root
             nodes = self._ask(lambda: client.nodes.info(metric="http", filter_path="nodes.*.version")).get("nodes")
             version = min((one.get("version") for one in (nodes or {}).values()), default=None)
@@ -530,8 +536,10 @@ def _actions(lines: Sequence[bytes]) -> int:
 
 def _verdict(item: Mapping[str, Any]) -> Verdict:
     (one,) = item.values()
-    error = one.get("error")
-    return Verdict(int(one["status"]), str(one.get("_index", "")), "" if error is None else _said({"error": error}))
+    status, error = one["status"], one.get("error")
+    if type(status) is not int or not 200 <= status < 600:
+        raise ValueError(status)
+    return Verdict(status, str(one.get("_index", "")), "" if error is None else _said({"error": error}))
 
 
 def _said(body: object) -> str:

@@ -58,6 +58,7 @@ _BY_TIME: Final = [
     {"kyber.time": {"order": "asc", "missing": "_last", "unmapped_type": "long"}},
     {"kyber.id": {"order": "asc", "unmapped_type": "keyword"}},
 ]
+_INT64: Final = range(-(2**63), 2**63)
 _BY_SHAPE: Final = [{"kyber.shape": {"order": "asc", "unmapped_type": "keyword"}}]
 _KEYS: Final = {"source": "kyber.source", "day": "kyber.day", "table": "kyber.table"}
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
@@ -209,6 +210,8 @@ class ElasticStore:
         rows, dated = int(bucket["doc_count"]), int(bucket["dated"]["value"])
         first, last = (None if (value := bucket[name]["value"]) is None else int(value) for name in ("first", "last"))
         arrived = int(bucket["arrived"]["value"] or 0)
+        if any(one not in _INT64 for one in (rows, arrived, first or 0, last or 0)):  # as of no event that was stored
+            return None
         order = _BY_TIME if len(bucket["indices"]["buckets"]) > 1 else _AS_THEY_LIE
         place = (source, day, table)
         part = Part(
@@ -300,10 +303,11 @@ class ElasticStore:
 
     def _is_mine(self, hit: Hit) -> bool:
         """Whether a document stands where kyber writes it: in the stream of its source, under its own id."""
-        own = hit.get("_source", {}).get("kyber")
+        source = hit.get("_source")
+        own = source.get("kyber") if isinstance(source, dict) else None
         if not isinstance(own, dict) or not isinstance(own.get("source"), str):
             return False
-        return hit.get("_id") == own.get("id") and stream(own["source"], self.namespace) in hit.get("_index", "")
+        return hit["_id"] == own.get("id") and stream(own["source"], self.namespace) in str(hit["_index"])
 
     # --- what is remembered ---
 

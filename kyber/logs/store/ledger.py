@@ -11,7 +11,7 @@ from dataclasses import astuple, dataclass, fields
 from datetime import date
 from typing import Final
 
-from kyber.logs.store.index import EVENTS, UNDATED, Index, SegmentInfo
+from kyber.logs.store.index import EVENTS, UNDATED, Index, SegmentInfo, StoreError
 
 MAX_REASON: Final = 1_000
 """Characters of the reason for which a document was refused that are kept."""
@@ -107,8 +107,19 @@ class Ledger:
     # --- sending ---
 
     def pending(self, limit: int = 100) -> list[tuple[SegmentInfo, bool]]:
-        """The segments with rows that are not settled, the oldest first; and whether each was begun."""
+        """The segments with rows that are not settled, the oldest first; and whether each was begun. Raises StoreError
+        where the ledger cannot be right."""
         names = ", ".join(f"segments.{one.name}" for one in fields(SegmentInfo))
+        wrong = self._index.run(
+            "select path from segments join sent on segment = segments.id where destination = ? and kind = ? "
+            "and (typeof(settled) != 'integer' or settled not between 0 and rows) limit 1",
+            (self._id, EVENTS),
+        )
+        if wrong:
+            raise StoreError(
+                f"{self._index.file} says of {wrong[0][0]} that other events were sent than it has: bring it back "
+                "from a backup"
+            )
         found = self._index.run(
             f"select segment is not null, {names} from segments left join sent on segment = segments.id "  # noqa: S608
             "and destination = ? where kind = ? and coalesce(settled, 0) < rows order by segments.id limit ?",

@@ -83,6 +83,19 @@ def test_what_is_stored_is_pending_for_a_destination_until_it_is_settled(store: 
     assert of(ledger).oldest is None
 
 
+@pytest.mark.parametrize("settled", [6, -1, "x", 2.5])
+def test_a_ledger_that_cannot_be_right_is_an_error_and_not_taken_for_sent(
+    store: WritableStore, settled: object
+) -> None:
+    put(store, batch_of(["2026-03-04"] * 5))
+    ledger = ledger_of(store)
+    ((info, _),) = ledger.pending()
+    send(ledger, info.id, 2)
+    store.index.run("update sent set settled = ?", (settled,))
+    with pytest.raises(StoreError, match="other events were sent than it has"):
+        ledger.pending()
+
+
 def test_each_destination_has_a_ledger_of_its_own(store: WritableStore) -> None:
     put(store, batch_of(["2026-03-04"] * 5))
     one, other = ledger_of(store), ledger_of(store, "other/test")
