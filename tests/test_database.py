@@ -15,12 +15,20 @@ def opened(file: Path, *schemas: str) -> Database:
     return Database(file, schemas or (TABLE,), UsageError, "bring it back from a backup")
 
 
-def test_a_number_that_is_too_big_is_told_and_nothing_of_the_transaction_stays(tmp_path: Path) -> None:
+@pytest.mark.parametrize("many", [False, True])
+def test_a_number_that_is_too_big_is_told_and_nothing_of_the_transaction_stays(tmp_path: Path, many: bool) -> None:
+    def write(database: Database) -> None:
+        insert = "insert into numbers values (?, ?)"
+        with database.transaction():
+            database.run(insert, ("one", 1))
+            if many:
+                database.run_many(insert, [("big", 2**63)])
+            else:
+                database.run(insert, ("big", 2**63))
+
     with closing(opened(tmp_path / "numbers.sqlite")) as database:
-        for write in (database.run, lambda query, values: database.run_many(query, [values])):
-            with pytest.raises(UsageError, match=r"numbers\.sqlite cannot be used"), database.transaction():
-                database.run("insert into numbers values (?, ?)", ("one", 1))
-                write("insert into numbers values (?, ?)", ("big", 2**63))
+        with pytest.raises(UsageError, match=r"numbers\.sqlite cannot be used"):
+            write(database)
         assert database.run("select * from numbers") == []
 
 
