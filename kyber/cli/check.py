@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kyber.cli.console import ExitCode, root_of, say, show_problems, today
+from kyber.cli.console import ExitCode, day_here, root_of, say, show_problems
 from kyber.cli.files import write_out
 from kyber.problem import Problem, Severity
 
@@ -44,8 +44,9 @@ def check(
     from kyber.workspace import examine
 
     root = root_of(folder)
-    problems = check_workspace(root, today())
-    show_as(Form.JSON if json else form, problems, words_for(examine(root)[0].settings.language))
+    here, _ = examine(root)
+    problems = check_workspace(root, day_here(here))
+    show_as(Form.JSON if json else form, problems, words_for(here.settings.language))
     counted = {Severity.ERROR, Severity.WARNING} if strict else {Severity.ERROR}
     if any(problem.severity in counted for problem in problems):
         raise typer.Exit(ExitCode.FOUND)

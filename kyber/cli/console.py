@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -122,14 +122,9 @@ def around(folder: Path | None) -> "Workspace | None":
     return find(Path()) if folder is None else at(root_of(folder))
 
 
-def day_here(here: "Workspace | None", now: datetime) -> date:
-    """The day that a moment is of in the workspace's time zone, or in that of this machine."""
-    return now.astimezone(here.settings.zone if here else None).date()
-
-
-def today() -> date:
-    """The day it is here."""
-    return date.today()
+def day_here(here: "Workspace | None", now: datetime | None = None) -> date:
+    """The day that a moment, else this one, is of in the workspace's time zone, or in that of this machine."""
+    return (now or datetime.now(UTC)).astimezone(here.settings.zone if here else None).date()
 
 
 def is_terminal() -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kyber.cli.console import ExitCode, Where, plain, root_of, say, tell_problems, today
+from kyber.cli.console import ExitCode, Where, day_here, plain, root_of, say, tell_problems
 from kyber.errors import UsageError
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _gather(here: "Workspace", now: datetime) -> _News:
     from kyber.problem import Severity
     from kyber.text import words_for
 
-    day = today()
+    day = day_here(here, now)
     found, problems = read_workspace(here.root, day)
     mail = here.settings.mail
     duty = Duty(people=found.people, sources=found.sources, fallback=mail.fallback if mail else None, today=day)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from kyber.cli.console import Colour, Where, paint, plain, root_of, say, tell_problems, today
+from kyber.cli.console import Colour, Where, day_here, paint, plain, root_of, say, tell_problems
 from kyber.cli.files import check_place, form_of, spare, standard_output, write_out
 from kyber.cli.identity import who
 from kyber.cli.scan import BY_ENDING, Form, Limit
@@ -186,7 +186,7 @@ def ack(
     workspace: Where = None,
 ) -> None:
     """Acknowledge findings: somebody looks into them. Each decision is a line in a file of the folder triage."""
-    _decide(findings, "acknowledged", why, by, workspace, dry_run, until=_day(until) if until else None)
+    _decide(findings, "acknowledged", why, by, workspace, dry_run, until=until or "")
 
 
 @app.command()
@@ -236,8 +236,8 @@ def _since(text: str, here: "Workspace", now: datetime) -> datetime | None:
     return None if start is None else datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=start)
 
 
-def _day(text: str) -> date:
-    """A day as it is written, or so long from today."""
+def _day(text: str, today: date) -> date:
+    """A day as it is written, or so long from `today`."""
     from kyber.duration import Duration
 
     try:
@@ -245,7 +245,7 @@ def _day(text: str) -> date:
     except ValueError:
         pass
     try:
-        return Duration.parse(text).after(today())
+        return Duration.parse(text).after(today)
     except ValueError:
         raise UsageError(f"--until {text}: write a day as 2026-03-31, or a time from today as 14d") from None
 
@@ -259,7 +259,7 @@ def _judged(
     records, problems = triage.load_triage(here.root)
     tell_problems(problems, words)
     decisions = triage.by_finding(records)
-    return decisions, triage.judged(findings, decisions, today())
+    return decisions, triage.judged(findings, decisions, day_here(here))
 
 
 def _is_wanted(status: "Status", which: Which) -> bool:
@@ -379,7 +379,7 @@ def _decide(
     workspace: Path | None,
     dry_run: bool,
     *,
-    until: date | None = None,
+    until: str = "",
 ) -> None:
     """Write down what somebody decided about findings: all of them, or none where one cannot be."""
     from kyber import triage
@@ -392,7 +392,9 @@ def _decide(
     why = None if why is None else " ".join(why.encode(errors="replace").decode().split())
     if why == "":
         raise UsageError("--why is empty: say why")
-    if until is not None and until < today():
+    today = day_here(here, now)
+    last = _day(until, today) if until else None
+    if last is not None and last < today:
         raise UsageError(f"--until {until} is over already")
     people, _ = read_all(here.root, FILE, People)
     decider = who(here.root, people[0] if people else People(), by)
@@ -403,8 +405,8 @@ def _decide(
     decisions = triage.by_finding(records)
     edits: dict[str, Edit] = {}
     for one in found:
-        last = decisions.get(one.finding.id)
-        if status == "open" and (not last or last[-1].status == "open"):
+        known = decisions.get(one.finding.id)
+        if status == "open" and (not known or known[-1].status == "open"):
             continue
         decision = triage.Decision.model_validate(
             {
@@ -412,7 +414,7 @@ def _decide(
                 "why": why,
                 "by": decider,
                 "on": now,
-                "until": until,
+                "until": last,
                 "events": one.finding.count,
             }
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kyber.cli.check import Form, show_as
-from kyber.cli.console import ExitCode, plain, say, today
+from kyber.cli.console import ExitCode, day_here, plain, say
 from kyber.cli.files import standard_output
 from kyber.errors import NothingReadError, UsageError
 from kyber.problem import Severity
@@ -121,7 +121,7 @@ def _look(paths: "Sequence[str]", here: "Workspace | None", validators: Validato
 
     lists, _ = watch_lists(here)
     # What filters and correlations name, and what is a copy of what, is seen among all the rules that a scan reads.
-    read = read_rules(with_others(paths, here), lists, today())
+    read = read_rules(with_others(paths, here), lists, day_here(here))
     texts, written = documents(paths)
     asked = {*paths, *map(str, rule_files(paths)[0])}
     said = tuple(one for one in (*read.problems, *check_must_fire(read)) if one.place.file in asked)

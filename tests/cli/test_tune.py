@@ -11,7 +11,8 @@ import pytest
 import yaml
 from typer.testing import Result
 
-from kyber.cli.console import today
+from kyber.cli.console import day_here
+from kyber.workspace import at
 from tests.cli.run import kyber
 from tests.render.results import CODE
 
@@ -141,7 +142,7 @@ def test_the_draft_asks_for_the_least_that_tells_false_findings_from_true_ones(h
     assert found["logsource"] == {"product": "windows", "category": "process_creation"}
     assert found["description"] == "The agreed backup."
     assert found["kyber"]["owner"] == "eero.malli"
-    assert found["kyber"]["expires"] == (today() + timedelta(days=180)).isoformat()
+    assert found["kyber"]["expires"] == (day_here(at(here)) + timedelta(days=180)).isoformat()
     parents = {one["ParentImage"] for one in found["kyber"]["must_fire"]}
     assert parents == {r"C:\Windows\explorer.exe", r"C:\Users\Public\agent.exe"}
     assert "It would hide 6 stored events. Findings marked as false positives that it is about: 3." in result.stderr
