@@ -1,12 +1,13 @@
 """What needs more than one domain: a workspace in, the whole check of its registers out."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Final
 
-from kyber import triage
+from kyber import action, triage, waiver
+from kyber.action import Action
 from kyber.logs import enrich, lists, source
 from kyber.logs.enrich import Tables
 from kyber.logs.lists import WatchLists
@@ -16,9 +17,17 @@ from kyber.people import FILE as PEOPLE_FILE
 from kyber.people import People, check_people
 from kyber.problem import Place, Problem, Severity
 from kyber.register import Record, Register, read_all, references
+from kyber.risks import approval, control, risk
+from kyber.risks.approval import Approval
+from kyber.risks.checks import check_risks
+from kyber.risks.control import Control
+from kyber.risks.register import RiskRegister, load_register
+from kyber.risks.risk import Risk
 from kyber.settings import FILE as SETTINGS_FILE
 from kyber.settings import Settings
+from kyber.text import Key
 from kyber.triage import Triage
+from kyber.waiver import Sifted, Waivers, sift
 from kyber.workspace import Workspace, examine
 
 MODELS: Final[Mapping[str, Register]] = {
@@ -28,6 +37,11 @@ MODELS: Final[Mapping[str, Register]] = {
     "list": Register(model=WatchLists, glob=lists.GLOB),
     "enrichment": Register(model=Tables, glob=enrich.GLOB),
     "triage": Register(model=Triage, glob=triage.GLOB),
+    "risk": Register(model=Risk, glob=risk.GLOB),
+    "control": Register(model=Control, glob=control.GLOB),
+    "action": Register(model=Action, glob=action.GLOB),
+    "approval": Register(model=Approval, glob=approval.GLOB),
+    "waivers": Register(model=Waivers, glob=waiver.FILE),
 }
 """Every kind of file in a workspace that has a model of its own. A new kind is a new line."""
 
@@ -42,6 +56,10 @@ class Snapshot:
     lists: tuple[WatchLists, ...]
     enrichment: tuple[Tables, ...]
     triage: tuple[Triage, ...]
+    risks: RiskRegister
+    waivers: tuple[Waivers, ...]
+    retired: frozenset[str]
+    """The ids of records that are no longer there, as the version history has them."""
     today: date
 
     @property
@@ -52,31 +70,47 @@ class Snapshot:
         yield from self.lists
         yield from self.enrichment
         yield from self.triage
+        yield from self.risks.risks
+        yield from self.risks.controls
+        yield from self.risks.actions
+        yield from self.risks.approvals
 
+
+RECORDS: Final = frozenset(("source", "risk", "control", "action"))
+"""The kinds of which a file holds one, whose id a waiver can name."""
+NUMBERED: Final = ("risks", "controls", "actions")
+"""The folders whose files begin with the id of what they hold."""
 
 Check = Callable[[Snapshot], Iterator[Problem]]
 
 
-def read_workspace(folder: Path, today: date) -> tuple[Snapshot, tuple[Problem, ...]]:
+def read_workspace(
+    folder: Path, today: date, retired: frozenset[str] = frozenset()
+) -> tuple[Snapshot, tuple[Problem, ...]]:
     """Every register of the workspace at `folder`, and what could not be read of them. Raises WorkspaceError."""
     workspace, problems = examine(folder)
-    people, people_problems = read_all(folder, PEOPLE_FILE, People)
+    risks, risk_problems = load_register(folder, workspace.settings, today)
+    waivers, waiver_problems = read_all(folder, waiver.FILE, Waivers)
     sources, source_problems = read_all(folder, source.GLOB, LogSource)
     watch_lists, list_problems = read_all(folder, lists.GLOB, WatchLists)
     enrichment, enrichment_problems = read_all(folder, enrich.GLOB, Tables)
     decided, triage_problems = triage.load_triage(folder)
     snapshot = Snapshot(
         workspace=workspace,
-        people=people[0] if people else People(),
+        people=risks.people,
         sources=sources,
         lists=watch_lists,
         enrichment=enrichment,
         triage=decided,
+        risks=risks,
+        waivers=waivers,
+        retired=retired,
         today=today,
     )
     return snapshot, (
         *problems,
-        *people_problems,
+        *risk_problems,
+        *waiver_problems,
         *source_problems,
         *list_problems,
         *enrichment_problems,
@@ -84,15 +118,24 @@ def read_workspace(folder: Path, today: date) -> tuple[Snapshot, tuple[Problem, 
     )
 
 
-def check_workspace(folder: Path, today: date) -> tuple[Problem, ...]:
-    """All that is to be mended in the workspace at `folder`, by file and line. Raises WorkspaceError."""
-    snapshot, problems = read_workspace(folder, today)
+def check_workspace(folder: Path, today: date, retired: frozenset[str] = frozenset()) -> Sifted:
+    """All that is to be mended in the workspace at `folder`, by file and line, apart from what is waived.
+
+    `retired` are the ids that the version history has and the workspace no longer. Raises WorkspaceError.
+    """
+    snapshot, problems = read_workspace(folder, today, retired)
     found = [*problems, *(problem for check in CHECKS for problem in check(snapshot))]
-    return tuple(sorted(found, key=lambda problem: (problem.place, problem.code)))
+    ids = {place.file: id_ for kind, id_, place in _ids(snapshot) if kind in RECORDS}
+    sifted = sift(found, snapshot.waivers, ids, today)
+    return Sifted(_by_place(sifted.left), _by_place(sifted.waived))
+
+
+def _by_place(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    return tuple(sorted(problems, key=lambda problem: (problem.place, problem.code)))
 
 
 def check_ids(snapshot: Snapshot) -> Iterator[Problem]:
-    """K01: an id that stands for two things of one kind, or for both a role and a person."""
+    """K01: an id that stands for two things of one kind, for both a role and a person, or for what is there no more."""
     seen: dict[tuple[str, str], Place] = {}
     for kind, id_, place in _ids(snapshot):
         space = "owner" if kind in ("role", "person") else kind
@@ -100,6 +143,9 @@ def check_ids(snapshot: Snapshot) -> Iterator[Problem]:
             yield Problem(place, "K01", {"id": id_, "first": seen[space, id_]})
         else:
             seen[space, id_] = place
+    for kind, id_, place in _ids(snapshot):
+        if kind in RECORDS and id_ in snapshot.retired:
+            yield Problem(place, "K01", {"id": id_, "first": Key("kind.former-record")})
 
 
 def check_references(snapshot: Snapshot) -> Iterator[Problem]:
@@ -182,6 +228,11 @@ def check_decisions(snapshot: Snapshot) -> Iterator[Problem]:
     return triage.check_triage(snapshot.triage, snapshot.today)
 
 
+def check_risk_register(snapshot: Snapshot) -> Iterator[Problem]:
+    """K05 to K33: risks, controls, actions and acceptances that do not hold together."""
+    return check_risks(snapshot.risks)
+
+
 CHECKS: Final[tuple[Check, ...]] = (
     check_ids,
     check_references,
@@ -190,6 +241,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     check_rules,
     check_enrichment,
     check_decisions,
+    check_risk_register,
 )
 """Every check over the whole workspace. A new check is a new line."""
 
@@ -200,6 +252,12 @@ def _ids(snapshot: Snapshot) -> Iterator[tuple[str, str, Place]]:
         yield "source", found.id, found.where("id")
     for watch_lists in snapshot.lists:
         yield from (("list", name, place) for name, place in watch_lists.names())
+    for kind, records in (
+        ("risk", snapshot.risks.risks),
+        ("control", snapshot.risks.controls),
+        ("action", snapshot.risks.actions),
+    ):
+        yield from ((kind, one.id, one.where("id")) for one in records)
 
 
 def _dotted(path: tuple[str | int, ...]) -> str:

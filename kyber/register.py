@@ -381,6 +381,14 @@ def schema(model: type[Record], name: str) -> dict[str, Any]:
 # --- writing back ----------------------------------------------------------------------------------------------------
 
 
+class _Absent:
+    """What is to be there no more."""
+
+
+ABSENT: Final = _Absent()
+"""As the value of an edit: take it out."""
+
+
 class EditError(KyberError):
     """The edit cannot be made without touching other lines of the file."""
 
@@ -388,8 +396,8 @@ class EditError(KyberError):
 def edited(text: str, path: Path_, value: object) -> str:
     """The text of a YAML file with the value at `path` set; no line changes that the value does not stand on.
 
-    The last step of the path may be a new key, or a list's length to append. Raises EditError where a step before it
-    does not exist, or where the file is written in a way that does not let one value be changed alone.
+    The last step of the path may be a new key, or a list's length to append; ABSENT takes out what is there. Raises
+    EditError where a step before it does not exist, or where the file's layout does not let one value be changed alone.
     """
     yaml = _round_trip(text)
     before = _dump(yaml, yaml.load(text))
@@ -398,10 +406,12 @@ def edited(text: str, path: Path_, value: object) -> str:
     try:
         for step in path[:-1]:
             parent = parent[step]
-        if isinstance(parent, list) and path[-1] == len(parent):
-            parent.append(value)
+        if value is ABSENT:
+            del parent[path[-1]]
+        elif isinstance(parent, list) and path[-1] == len(parent):
+            parent.append(_laid_out(value))
         else:
-            parent[path[-1]] = value
+            parent[path[-1]] = _laid_out(value)
     except (KeyError, IndexError, TypeError):
         raise EditError(f"there is nothing at {'.'.join(map(str, path))}") from None
     return _carry_over(text, before, _dump(yaml, document))
@@ -409,7 +419,7 @@ def edited(text: str, path: Path_, value: object) -> str:
 
 def text_of(document: Mapping[str, object]) -> str:
     """The text of a new YAML file that holds a mapping."""
-    return _dump(_round_trip(""), document)
+    return _dump(_round_trip(""), _laid_out(document))
 
 
 def write(file: Path, text: str) -> None:
@@ -431,6 +441,27 @@ def write(file: Path, text: str) -> None:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _laid_out(value: object) -> object:
+    """The value, with texts of several lines as blocks, which a diff shows line by line."""
+    from ruamel.yaml.scalarstring import LiteralScalarString
+
+    if isinstance(value, Mapping):
+        return {key: _laid_out(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_laid_out(item) for item in value]
+    if isinstance(value, Duration):
+        return str(value)
+    if isinstance(value, str) and "\n" in value and _is_block(value):
+        return LiteralScalarString(value)
+    return value
+
+
+def _is_block(text: str) -> bool:
+    """Whether a text can stand as a literal block and be read back as it is."""
+    lines = text.split("\n")
+    return not text[0].isspace() and all(line.isprintable() and line == line.rstrip() for line in lines)
 
 
 def _round_trip(text: str) -> Any:
@@ -499,6 +530,7 @@ def _no_edit() -> EditError:
 
 
 __all__ = [
+    "ABSENT",
     "Day",
     "EditError",
     "Id",

@@ -51,6 +51,14 @@ MATRICES: Final[Mapping[str, Matrix]] = {
 }
 
 
+FREQUENCIES: Final[Mapping[int, tuple[float, ...]]] = {
+    5: (0.1, 1 / 3, 1.0, 12.0),
+    4: (0.1, 1.0, 12.0),
+    3: (0.1, 1.0),
+}
+"""The bounds of the classes of likelihood, in times a year, by how many classes there are."""
+
+
 def _matrix(value: object) -> object:
     if isinstance(value, str) and value in MATRICES:
         return MATRICES[value]
@@ -79,8 +87,9 @@ TimeZone = Annotated[str, AfterValidator(_zone), WithJsonSchema({"type": "string
 class Scales(Part):
     """What the rows and columns of the matrix mean."""
 
-    likelihood: tuple[Annotated[float, Field(gt=0)], ...] = (0.1, 1 / 3, 1.0, 12.0)
-    """The frequencies, in times a year, that part one class of likelihood from the next; one fewer than the classes."""
+    likelihood: tuple[Annotated[float, Field(gt=0)], ...] = ()
+    """The frequencies, in times a year, that part one class of likelihood from the next; one fewer than the classes.
+    A matrix of three, four or five rows has its own."""
     impact: tuple[Text, ...] = ("safety", "operations", "privacy", "legality", "economy", "reputation")
     """The dimensions on which impact is judged; the whole is the highest."""
 
@@ -196,7 +205,14 @@ class Settings(Record):
     appetite: Mapping[Text, RiskLevel] = Field(default_factory=dict)
     """The highest level that is borne without treatment, per category of risk."""
     authority: Mapping[RiskLevel, Annotated[Id, Ref("role")]] = Field(default_factory=dict)
-    """The role that may accept a risk of this level."""
+    """The role that may accept a risk of this level, and of any lower one."""
+    reviews: Mapping[RiskLevel, Span] = Field(default_factory=dict)
+    """How often a risk of this level is looked at, where that is not 1, 3, 6 and 12 months, from intolerable down."""
+
+    @property
+    def frequencies(self) -> tuple[float, ...]:
+        """The frequencies, in times a year, that part one class of likelihood from the next."""
+        return self.scales.likelihood or FREQUENCIES.get(len(self.matrix), ())
 
     @property
     def zone(self) -> ZoneInfo:
@@ -205,7 +221,7 @@ class Settings(Record):
 
 def check_settings(settings: Settings) -> Iterator[Problem]:
     """What one field alone does not show: parts of the settings that do not fit together."""
-    classes, rows = len(settings.scales.likelihood) + 1, len(settings.matrix)
+    classes, rows = len(settings.frequencies) + 1, len(settings.matrix)
     if classes != rows:
         yield Problem(settings.where("matrix"), "S02", {"rows": rows, "classes": classes})
     if list(settings.scales.likelihood) != sorted(set(settings.scales.likelihood)):

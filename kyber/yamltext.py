@@ -38,6 +38,7 @@ _WORDS: Mapping[str, str] = {
     **dict.fromkeys(("true", "True", "TRUE", "false", "False", "FALSE"), _BOOL),
     "<<": _MERGE,
 }
+_MERGE_MARK = re.compile(rb"^(?:<{7}|>{7}|\|{7})(?: |$)|^={7}$", re.MULTILINE)
 _NUMERIC_STARTS = frozenset("0123456789+-.")
 _ELDER = yaml.resolver.Resolver()
 
@@ -55,11 +56,12 @@ REASONS: Mapping[str, str] = {
     "K95": "uses more than {limit} aliases, an alias within itself, or aliases that multiply",
     "K96": "the tag {tag} is not allowed here",
     "K97": "a key must be plain text",
+    "K98": "a merge of two versions stopped here, and both stand in the file",
 }
 
 
 class YamlError(KyberError):
-    """The text cannot be used as YAML. `problem` says where and why, with its code (K91 to K97) and facts."""
+    """The text cannot be used as YAML. `problem` says where and why, with its code (K91 to K98) and facts."""
 
     def __init__(self, place: Place, code: str, **facts: object) -> None:
         self.place = place
@@ -91,6 +93,8 @@ def load(text: bytes, file: str) -> list[Document]:
     """
     if len(text) > MAX_BYTES:
         raise YamlError(Place(file), "K93", limit=MAX_BYTES)
+    if (mark := _MERGE_MARK.search(text)) is not None and text.count(b"\n=======") and text.count(b"\n>>>>>>>"):
+        raise YamlError(Place(file, text.count(b"\n", 0, mark.start()) + 1), "K98")
     try:
         if text.count(b"[") + text.count(b"{") >= MAX_DEPTH or _DEEP_INDENT.search(text):
             _check_depth(text, file)

@@ -42,7 +42,7 @@ def lay_out(folder: Path, **files: str) -> Path:
 
 
 def codes(folder: Path) -> list[tuple[str, str, int]]:
-    problems = check_workspace(folder, TODAY)
+    problems = check_workspace(folder, TODAY).left
     return [(problem.code, Path(problem.place.file).name, problem.place.line) for problem in problems]
 
 
@@ -83,7 +83,7 @@ def test_the_rest_of_settings_with_a_mistake_still_counts(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("text", "code"),
     [
-        ("matrix: 3x3", "S02"),
+        ("matrix: ['12', '23']", "S02"),
         ("scales: {likelihood: [1, 12, 2, 40]}", "S03"),
         ("store: elasticsearch", "S04"),
         ("elasticsearch: {url: logs.example}", "S05"),
@@ -197,5 +197,5 @@ def test_a_folder_stands_for_its_files_and_a_planned_source_for_none(tmp_path: P
 
 def test_a_file_that_cannot_be_read_is_a_problem_and_the_rest_goes_on(tmp_path: Path) -> None:
     lay_out(tmp_path, people=PEOPLE.replace(", left: 2026-11-09", ""), sources__a="id: [", sources__b=SOURCE)
-    (problem,) = check_workspace(tmp_path, TODAY)
+    (problem,) = check_workspace(tmp_path, TODAY).left
     assert (problem.code, problem.severity) == ("K91", Severity.ERROR)

@@ -45,11 +45,24 @@ def check(
 
     root = root_of(folder)
     here, _ = examine(root)
-    problems = check_workspace(root, day_here(here))
-    show_as(Form.JSON if json else form, problems, words_for(here.settings.language))
+    sifted = check_workspace(root, day_here(here), retired_ids(root))
+    problems, words = sifted.left, words_for(here.settings.language)
+    form = Form.JSON if json else form
+    show_as(form, problems, words)
+    if sifted.waived and form is Form.TEXT:
+        say(words.many("check.waived", len(sifted.waived)))
     counted = {Severity.ERROR, Severity.WARNING} if strict else {Severity.ERROR}
     if any(problem.severity in counted for problem in problems):
         raise typer.Exit(ExitCode.FOUND)
+
+
+def retired_ids(root: Path) -> frozenset[str]:
+    """The ids that the version history has, in files that are there no more."""
+    from kyber.amend import ids_in_names
+    from kyber.git import removed_names
+    from kyber.join import NUMBERED
+
+    return frozenset(ids_in_names(name for name in removed_names(root, *NUMBERED) if not (root / name).exists()))
 
 
 def show_as(form: Form, problems: "Sequence[Problem]", words: "Words") -> None:

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from kyber.errors import UsageError
+from kyber.git import says
 
 if TYPE_CHECKING:
     from kyber.people import People
-
-GIT_SECONDS: Final = 10.0
 
 _HOW: Final = (
     'set it with git config user.name "First Last" and git config user.email first.last@example.org, '
@@ -35,23 +34,9 @@ def git_identity(folder: Path) -> Identity:
     return Identity(_configured(git, folder, "user.name"), _configured(git, folder, "user.email"))
 
 
-def git_says(git: str, folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """What git answers in a folder, whatever it ends with. Raises OSError, and TimeoutExpired after GIT_SECONDS."""
-    return subprocess.run(  # noqa: S603 - git's own path, and arguments that nobody else chose
-        [git, *arguments],
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        timeout=GIT_SECONDS,
-        check=False,
-    )
-
-
 def _configured(git: str, folder: Path, name: str) -> str:
     try:
-        run = git_says(git, folder, "config", "--get", name)
+        run = says(git, folder, "config", "--get", name)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise UsageError(f"who decides is not known, because git does not answer: {error}") from None
     return run.stdout.strip()  # empty where it is not set

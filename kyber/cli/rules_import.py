@@ -15,11 +15,11 @@ import typer
 from kyber.cli.console import Where, root_of, say
 from kyber.cli.files import standard_output, write_below
 from kyber.cli.findings import Picture
-from kyber.cli.identity import git_says
 from kyber.cli.rules_files import documents, watch_lists, with_others
 from kyber.cli.rules_standing import DAYS
 from kyber.cli.scan import Limit
 from kyber.errors import NothingReadError, UsageError
+from kyber.git import says
 
 if TYPE_CHECKING:
     from kyber.logs.sigma.heading import Choice
@@ -293,7 +293,7 @@ def _checkout(path: Path, here: "Workspace") -> _Checkout | None:
     if git is None:
         return None
     try:
-        run = git_says(git, path, "rev-parse", "--show-toplevel", "HEAD")
+        run = says(git, path, "rev-parse", "--show-toplevel", "HEAD")
     except (OSError, subprocess.TimeoutExpired):
         return None
     lines = run.stdout.splitlines()

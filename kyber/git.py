@@ -1,0 +1,128 @@
+"""What git says of a workspace: a folder in, commits, former names and texts out. Never writes.
+
+Where there is no git, or the folder is in no repository, there is no history: the answers are empty.
+"""
+
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+SECONDS: Final = 10.0
+"""How long git may take for a short answer."""
+HISTORY_SECONDS: Final = 60.0
+"""How long it may take to go through the history."""
+
+_RECORD, _FIELD = "\x1e", "\x1f"
+_FORMAT: Final = f"{_RECORD}%H{_FIELD}%aI{_FIELD}%an{_FIELD}%s{_FIELD}"
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One commit, and the files in it that were asked for, by their names from the workspace's root."""
+
+    id: str
+    time: datetime
+    author: str
+    subject: str
+    files: tuple[str, ...]
+
+
+def says(git: str, folder: Path, *arguments: str, seconds: float = SECONDS) -> "subprocess.CompletedProcess[str]":
+    """What git answers in a folder, whatever it ends with. Raises OSError, and TimeoutExpired after so long."""
+    return subprocess.run(  # noqa: S603 - git's own path, and arguments that nobody else chose
+        [git, *arguments],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        timeout=seconds,
+        check=False,
+    )
+
+
+def head(folder: Path) -> str | None:
+    """The id of the commit that is checked out; None where there is none."""
+    return _answer(folder, "rev-parse", "--verify", "--quiet", "HEAD").strip() or None
+
+
+def changed(folder: Path, *paths: str) -> bool:
+    """Whether these files differ from the commit that is checked out, or are in no commit."""
+    return bool(_answer(folder, "status", "--porcelain", "--untracked-files=all", "--", *paths).strip())
+
+
+def used_names(folder: Path, *folders: str) -> frozenset[str]:
+    """Every name that a file in these folders has had, on any branch."""
+    said = _answer(folder, "log", "--all", "--relative", "--format=", "--name-only", "--diff-filter=AR", "-M", "--",
+                   *folders)  # fmt: skip
+    return frozenset(line for line in said.splitlines() if line)
+
+
+def removed_names(folder: Path, *folders: str) -> frozenset[str]:
+    """The names of files in these folders that were taken out, by the history of what is checked out."""
+    said = _answer(folder, "log", "--relative", "--format=", "--name-only", "--diff-filter=D", "-M", "--", *folders)
+    return frozenset(line for line in said.splitlines() if line)
+
+
+def commits(folder: Path, *paths: str) -> tuple[Commit, ...]:
+    """The commits that changed these files or folders, the first one first; merges left out."""
+    said = _answer(
+        folder,
+        "log",
+        "--reverse",
+        "--no-merges",
+        "--relative",
+        "-M",
+        "--name-only",
+        f"--format={_FORMAT}",
+        "--",
+        *paths,
+    )
+    return tuple(_commit(entry) for entry in said.split(_RECORD)[1:])
+
+
+def texts(folder: Path, wanted: Sequence[tuple[str, str]]) -> Iterator[bytes | None]:
+    """The content of files, each by commit and name; None where a commit does not have it. In the order asked."""
+    git = shutil.which("git")
+    if git is None or not wanted:
+        yield from (None for _ in wanted)
+        return
+    asked = "".join(f"{commit}:./{name}\n" for commit, name in wanted)
+    run = subprocess.run(  # noqa: S603 - as above
+        [git, "cat-file", "--batch"], cwd=folder, input=asked.encode(), capture_output=True, timeout=HISTORY_SECONDS,
+        check=False,
+    )  # fmt: skip
+    said, at = run.stdout, 0
+    for _ in wanted:
+        end = said.find(b"\n", at)
+        about, at = said[at:end].split(), end + 1
+        if len(about) != 3 or not about[2].isdigit():
+            yield None
+            continue
+        size = int(about[2])
+        yield said[at : at + size]
+        at += size + 1
+
+
+def _commit(entry: str) -> Commit:
+    id_, time, author, subject, rest = entry.split(_FIELD, 4)
+    return Commit(id_, datetime.fromisoformat(time), author, subject, _names(rest))
+
+
+def _names(rest: str) -> tuple[str, ...]:
+    return tuple(line for line in rest.splitlines() if line)
+
+
+def _answer(folder: Path, *arguments: str) -> str:
+    git = shutil.which("git")
+    if git is None:
+        return ""
+    try:
+        run = says(git, folder, "-c", "core.quotePath=false", *arguments, seconds=HISTORY_SECONDS)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return run.stdout if run.returncode == 0 else ""
