@@ -28,7 +28,7 @@ class AmendError(UsageError):
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """A file, and the text that it is to have; None: it is to be there no more."""
+    """A file, and the text that it is to have."""
 
     file: Path
     text: str
@@ -54,13 +54,16 @@ def ids_in_names(names: Iterable[str]) -> set[str]:
 def new(root: Path, folder: str, model: type[Record], document: Mapping[str, object]) -> Edit:
     """A new record's file in a folder of the workspace. `document` has its id and title. Raises AmendError."""
     id_, title = str(document["id"]), str(document["title"])
-    file = root / folder / f"{id_}-{slug(title) or 'x'}.yaml"
+    return named(root / folder / f"{id_}-{slug(title) or 'x'}.yaml", model, document)
+
+
+def named(file: Path, model: type[Record], document: Mapping[str, object]) -> Edit:
+    """A new record's file under a name; what is None is left out. Raises AmendError, also where the file is there."""
     if file.exists() or file.is_symlink():
         raise AmendError(f"{file} is there already")
     schema = f"# yaml-language-server: $schema=../.kyber/schemas/{model.__name__.lower()}.schema.json\n"
-    return _checked(
-        Edit(file, schema + text_of({key: value for key, value in document.items() if value is not None})), "", model
-    )
+    text = text_of({key: value for key, value in document.items() if value is not None})
+    return _checked(Edit(file, schema + text), "", model)
 
 
 def amend(file: Path, model: type[Record], changes: Sequence[tuple[Path_, object]], text: str | None = None) -> Edit:

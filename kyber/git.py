@@ -85,6 +85,15 @@ def commits(folder: Path, *paths: str) -> tuple[Commit, ...]:
     return tuple(_commit(entry) for entry in said.split(_RECORD)[1:])
 
 
+def files_at(folder: Path, revision: str, *folders: str) -> tuple[str, tuple[str, ...]] | None:
+    """The id of a commit, tag or branch, and the files in these folders then; None where git knows no such name."""
+    commit = _answer(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}").strip()
+    if not commit:
+        return None
+    said = _answer(folder, "ls-tree", "-r", "--name-only", commit, "--", *folders)
+    return commit, tuple(line for line in said.splitlines() if line)
+
+
 def texts(folder: Path, wanted: Sequence[tuple[str, str]]) -> Iterator[bytes | None]:
     """The content of files, each by commit and name; None where a commit does not have it. In the order asked."""
     git = shutil.which("git")

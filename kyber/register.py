@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar, get_args
@@ -343,9 +344,8 @@ def references(record: Record) -> Iterator[Reference]:
 
 
 def _references(model: BaseModel, path: Path_) -> Iterator[tuple[Path_, Ref, str]]:
-    for name, info in type(model).model_fields.items():
-        ref = next((mark for mark in info.metadata if isinstance(mark, Ref)), None) or _ref_in(info.annotation)
-        yield from _references_in(getattr(model, name), ref, (*path, info.alias or name))
+    for name, key, ref in _referring(type(model)):
+        yield from _references_in(getattr(model, name), ref, (*path, key))
 
 
 def _references_in(value: object, ref: Ref | None, path: Path_) -> Iterator[tuple[Path_, Ref, str]]:
@@ -359,6 +359,24 @@ def _references_in(value: object, ref: Ref | None, path: Path_) -> Iterator[tupl
             yield from _references_in(item, ref, (*path, index))
     elif isinstance(value, str) and ref is not None:
         yield path, ref, value
+
+
+@cache
+def _referring(model: type[BaseModel]) -> tuple[tuple[str, str, Ref | None], ...]:
+    """The fields in which references can stand: name, key in the file, and the mark of one that is a reference."""
+    found = []
+    for name, info in model.model_fields.items():
+        ref = next((mark for mark in info.metadata if isinstance(mark, Ref)), None) or _ref_in(info.annotation)
+        if ref is not None or any(_referring(part) for part in _models_in(info.annotation)):
+            found.append((name, info.alias or name, ref))
+    return tuple(found)
+
+
+def _models_in(annotation: object) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models_in(argument)
 
 
 def _ref_in(annotation: object) -> Ref | None:

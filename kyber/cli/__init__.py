@@ -20,6 +20,7 @@ from kyber.cli.doctor import doctor
 from kyber.cli.findings import app as findings
 from kyber.cli.init import init
 from kyber.cli.logs import app as logs
+from kyber.cli.risks import app as risks
 from kyber.cli.rules import app as rules
 from kyber.cli.scan import scan
 from kyber.cli.schedule import schedule
@@ -37,7 +38,7 @@ COMMANDS: Final[tuple[Callable[..., None], ...]] = (
     schedule,
     doctor,
 )
-GROUPS: Final[Mapping[str, typer.Typer]] = {"findings": findings, "logs": logs, "rules": rules}
+GROUPS: Final[Mapping[str, typer.Typer]] = {"findings": findings, "logs": logs, "rules": rules, "risks": risks}
 
 
 class _Commands(TyperGroup):

@@ -1,0 +1,92 @@
+"""A plain table in; text for a terminal, CSV or Markdown out. What is in it is made plain here, whatever it holds."""
+
+import csv
+import io
+import re
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Final
+
+from rich.cells import cell_len
+
+from kyber.render.safe import cell, plain
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column: its heading, and how it is shown on a terminal."""
+
+    head: str
+    right: bool = False
+    wide: bool = False
+    """Whether it takes the room that the others leave, and wraps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A table: its columns, and rows as long as there are columns."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+GAP: Final = 2
+"""Letters between two columns."""
+LEAST: Final = 10
+"""Letters that a wide column has at least."""
+_MARKED: Final = re.compile(r"([\\`*_{}\[\]<>|#])")
+
+
+def csv_of(sheet: Sheet) -> str:
+    """The table as CSV with a heading; no cell is taken for a formula."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(column.head for column in sheet.columns)
+    writer.writerows([cell(value) for value in row] for row in sheet.rows)
+    return stream.getvalue()
+
+
+def markdown_of(sheet: Sheet) -> str:
+    """The table as Markdown; nothing in it is taken for markup."""
+
+    def line(cells: Sequence[str]) -> str:
+        marked = (_MARKED.sub(r"\\\1", plain(one)) for one in cells)
+        return f"| {' | '.join(marked)} |\n"
+
+    rule = "|".join("---:" if column.right else "---" for column in sheet.columns)
+    return line([column.head for column in sheet.columns]) + f"|{rule}|\n" + "".join(map(line, sheet.rows))
+
+
+def text_of(sheet: Sheet, width: int) -> str:
+    """The table as lines of at most `width` letters, where its narrow columns leave the wide ones any room."""
+    rows = [tuple(column.head for column in sheet.columns), *(tuple(map(plain, row)) for row in sheet.rows)]
+    widths = _widths(sheet.columns, rows, width)
+    return "".join(f"{line}\n" for row in rows for line in _lines(row, sheet.columns, widths))
+
+
+def _widths(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> Sequence[int]:
+    """As wide as the longest cell; wide columns share what is left, each at least LEAST and no more than it needs."""
+    widths = [max(map(cell_len, cells)) for cells in zip(*rows, strict=True)]
+    room = width - sum(needed + GAP for needed, column in zip(widths, columns, strict=True) if not column.wide)
+    wide = sorted((at for at, column in enumerate(columns) if column.wide), key=lambda at: widths[at])
+    for done, at in enumerate(wide):
+        least = max(LEAST, *map(cell_len, columns[at].head.split()))
+        share = max(least, room // (len(wide) - done) - GAP)
+        widths[at] = min(widths[at], share)
+        room -= widths[at] + GAP
+    return widths
+
+
+def _lines(row: Sequence[str], columns: Sequence[Column], widths: Sequence[int]) -> Iterator[str]:
+    cells = [
+        [value] if cell_len(value) <= width else textwrap.wrap(value, width) or [""]
+        for value, width in zip(row, widths, strict=True)
+    ]
+    for parts in zip_longest(*cells, fillvalue=""):
+        placed = (
+            " " * (width - cell_len(part)) + part if column.right else part + " " * (width - cell_len(part))
+            for part, width, column in zip(parts, widths, columns, strict=True)
+        )
+        yield (" " * GAP).join(placed).rstrip()

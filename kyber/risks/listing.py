@@ -1,0 +1,171 @@
+"""The register in the words of a language: one list of risks by priority, one risk whole, the matrix, the steps."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from kyber.privacy import mask
+from kyber.render.heatmap import HeatMap, Move
+from kyber.render.sheet import Column, Sheet
+from kyber.risks.matrix import LEVELS, rank
+from kyber.risks.register import RiskRegister
+from kyber.risks.risk import Estimate, Risk
+from kyber.risks.steps import Stand, stand
+from kyber.settings import RiskLevel
+from kyber.text import Words
+
+NONE: Final = "none"
+WIDE: Final = frozenset(("title", "controls", "actions"))
+PARTS: Final = ("inherent", "current", "target", "residual")
+
+
+def level_word(level: RiskLevel | None, words: Words) -> str:
+    """A level as dots and a word."""
+    number = rank(level)
+    return f"{'●' * number}{'○' * (len(LEVELS) - number)} {words(f'risks.level.{level or NONE}')}"
+
+
+def score(found: Estimate | None) -> str:
+    """Likelihood and impact as `3 × 4`; a dash where there is none."""
+    return "–" if found is None else f"{found.likelihood} × {found.whole or '?'}"
+
+
+def dimension_word(dimension: str, words: Words) -> str:
+    """A dimension of impact in words; one of the organisation's own as it is written."""
+    key = f"risks.dimension.{dimension}"
+    return words(key) if words.has(key) else dimension
+
+
+def listed(register: RiskRegister, risks: Sequence[Risk], words: Words) -> Sheet:
+    """One row a risk, as the terminal, CSV and Markdown have it."""
+    heads = ("id", "level", "score", "target", "title", "owner", "status", "treatment", "controls", "actions", "review")
+    rows = []
+    for one in risks:
+        due = register.review_due(one)
+        actions = [each for each in register.actions_of(one) if each.is_open]
+        rows.append(
+            (
+                one.id,
+                level_word(register.level(one), words),
+                score(one.left),
+                score(one.target),
+                mask(one.title),
+                one.owner or "–",
+                words(f"risks.status.{one.status}"),
+                words(f"risks.treatment.{one.treatment}") if one.treatment else "–",
+                " ".join(one.controls) or "–",
+                " ".join(each.id for each in actions) or "–",
+                due.isoformat() if due and one.is_open else "–",
+            )
+        )
+    return Sheet(
+        columns=tuple(
+            Column(words(f"risks.head.{head}"), wide=head in ("title", "controls", "actions")) for head in heads
+        ),
+        rows=tuple(rows),
+    )
+
+
+def record(register: RiskRegister, one: Risk) -> Mapping[str, Any]:
+    """A risk for another program: its fields, and what follows from them under `computed`."""
+    level, appetite, due = register.level(one), register.appetite(one), register.review_due(one)
+    found = stand(register, one)
+    return {
+        **one.model_dump(mode="json", exclude_none=True, by_alias=True),
+        **({"review": _review(one)} if one.review else {}),
+        "computed": {
+            "level": str(level) if level else None,
+            "levels": {part: _level(register, getattr(one, part)) for part in PARTS if getattr(one, part)},
+            "appetite": str(appetite) if appetite else None,
+            "above_appetite": register.is_above_appetite(one),
+            "review_due": due.isoformat() if due else None,
+            "step": found.step.value,
+            "lacks": list(found.lacks),
+        },
+    }
+
+
+def heat_map(register: RiskRegister, risks: Sequence[Risk], part: str, arrows: Sequence[Move], words: Words) -> HeatMap:
+    """The matrix, with where risks stand by one of their estimates (`left` for what counts today)."""
+    scale = register.scale
+    cells: dict[tuple[int, int], tuple[str, ...]] = {}
+    for one in risks:
+        found = getattr(one, part)
+        if found is not None and scale.level(found) is not None:
+            at = (found.likelihood, found.whole)
+            cells[at] = (*cells.get(at, ()), one.id)
+    likelihoods = tuple(
+        f"{number} {frequency(scale.per_year(number), words)}" for number in range(1, scale.likelihoods + 1)
+    )
+    title = words("risks.matrix.title", part=words(f"risks.matrix.{part}"))
+    return HeatMap(
+        title=title,
+        levels=scale.matrix,
+        names=tuple(words(f"risks.level.{level}") for level in LEVELS),
+        likelihoods=likelihoods,
+        impacts=tuple(str(number) for number in range(1, scale.impacts + 1)),
+        likelihood=words("risks.matrix.likelihood"),
+        impact=words("risks.matrix.impact"),
+        risks=cells,
+        moves=tuple(arrows),
+        described=_described(register, risks, part, arrows, words),
+    )
+
+
+def to_target(risks: Sequence[Risk]) -> tuple[Move, ...]:
+    """Where each risk is to go: from what counts today to its target."""
+    return tuple(
+        Move(one.id, (one.left.likelihood, one.left.whole), (one.target.likelihood, one.target.whole))
+        for one in risks
+        if one.left is not None and one.target is not None
+    )
+
+
+def told(found: Stand, words: Words) -> str:
+    """What a risk lacks for the next step, in words."""
+    return ", ".join(words(f"risks.lacks.{each}") for each in found.lacks)
+
+
+def _level(register: RiskRegister, found: Estimate | None) -> str | None:
+    level = register.scale.level(found)
+    return str(level) if level else None
+
+
+def _review(one: Risk) -> Mapping[str, Any]:
+    found = one.review
+    if found is None:
+        return {}
+    fields = {
+        "interval": str(found.interval) if found.interval else None,
+        "last": found.last.isoformat() if found.last else None,
+        "reviewer": found.reviewer,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def frequency(between: tuple[float, float], words: Words) -> str:
+    """How often a class of likelihood is: by its upper bound, the highest by its lower one."""
+    low, high = between
+    if high == float("inf"):
+        return words("risks.often.more", often=_often(low, words))
+    return words("risks.often.less" if not low else "risks.often.up-to", often=_often(high, words))
+
+
+def _often(per_year: float, words: Words) -> str:
+    if per_year >= 1:
+        return words.many("risks.often.a-year", round(per_year))
+    return words.many("risks.often.in-years", round(1 / per_year))
+
+
+def _described(register: RiskRegister, risks: Sequence[Risk], part: str, arrows: Sequence[Move], words: Words) -> str:
+    moved = {move.id: move for move in arrows if move.start != move.end}
+    said = []
+    for one in register.prioritised(risks):
+        found = getattr(one, part)
+        level = register.scale.level(found)
+        if level is None:
+            continue
+        text = f"{one.id} {mask(one.title)}: {score(found)}, {words(f'risks.level.{level}')}"
+        if (move := moved.get(one.id)) is not None:
+            text += f" ({move.start[0]} × {move.start[1]} → {move.end[0]} × {move.end[1]})"
+        said.append(text)
+    return "; ".join(said)
