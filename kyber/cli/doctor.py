@@ -30,12 +30,16 @@ REQUIRED: Final = (
     "orjson",
     "pyarrow",
     "pydantic",
+    "python-calamine",
     "pyyaml",
     "regex",
+    "rfc8785",
     "rich",
     "ruamel.yaml",
+    "scipy",
     "typer",
     "tzdata",
+    "xlsxwriter",
     "zstandard",
 )
 EXTRAS: Final[Mapping[str, tuple[str, ...]]] = {

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from kyber.risks.risk import Assessed, Risk
 
 TITLE_SHOWN: Final = 80
-_IMPACT: Final = re.compile(r"\s*([^=\s]+)\s*=\s*([0-9]{1,2})\s*")
+_IMPACT: Final = re.compile(r"\s*([^=]+?)\s*=\s*([0-9]{1,2})\s*")
 
 
 class Origin(StrEnum):

@@ -65,10 +65,11 @@ def define(one: Risk, fields: Mapping[str, object]) -> Edit:
 
 
 def opened(one: Risk, edit: Edit) -> Edit:
-    """The edit, with the status that follows: a preliminary risk that lacks nothing any more is open."""
+    """The edit, with the status that follows: a preliminary risk that lacks nothing any more is open, or treated."""
     made = after(edit)
     if one.status == "preliminary" and made.status == "preliminary" and not lacking(made):
-        return change(one, [(("status",), "open")], edit.text)
+        status = "open" if made.treatment == "accept" else "treating"
+        return change(one, [(("status",), status)], edit.text)
     return edit
 
 
