@@ -4,9 +4,12 @@ Segments are sent in the order in which they were stored, a few requests at a ti
 of the rows. Delivery is at least once. Ids make its effect once: `create` is refused by a data stream that has the id
 already. Only the newest index of a stream knows its ids, though, so where it is not certain what became of a request (a
 lost answer, a process that died) the stream is first asked which of the ids it has.
+
+A document that the cluster fails at (5xx) is sent again, in the end by itself. Where the cluster fails then, too, while
+it takes others, the document is at fault: it counts as refused, so that it holds up nothing.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
@@ -37,6 +40,14 @@ LONGEST_WAIT: Final = 30.0
 """Seconds, at most, between two attempts."""
 NOTICED: Final = 0.5
 """Seconds, at most, until an interruption is noticed by who waits for a shipper in another thread."""
+LEAST: Final = 10.0
+"""Seconds for which any answer is waited for, however little patience is left: a cluster at work takes some."""
+TOGETHER: Final = 2
+"""How often documents are sent together where the cluster fails at some (5xx), before those are sent one by one."""
+ALONE: Final = 5
+"""How often a document is sent by itself and the cluster fails at it, before it counts as refused."""
+FEW: Final = 32
+"""Documents, at most, that are sent one by one between two waits."""
 
 _STOPS: Final = frozenset((401, 403, 404))
 """What an item is answered with where not the event is at fault but rights, or a setup that was never made."""
@@ -125,6 +136,8 @@ class Shipper:
         self._stop, self._leave = Event(), Event()
         self._lock = Lock()
         self._away: float | None = None  # since when nothing has gone on
+        self._moved = float("-inf")  # when something last did
+        self._taken = 0  # documents that got a verdict of their own: the cluster works
 
     def refresh(self) -> None:
         """Let what was sent be found at once; where the rights for that are missing, it is in some seconds."""
@@ -178,11 +191,12 @@ class Shipper:
         tries, known = 0, bool(self.destination)
         while not self.destination:
             self._check_stop()
+            begun = self.timing.clock()
             try:
-                self.destination = destination(self.cluster, self.namespace)
-                self._away = None
+                self.destination = destination(self._asked(), self.namespace)
+                self._moves()
             except AwayError as error:
-                tries = self._wait(tries, error)
+                tries = self._wait(tries, error, begun)
         ledger = Ledger(store.index, self.destination)
         ledger.open(self.timing.now(), self.cluster.name)
         if known and ledger.pending(1):
@@ -256,21 +270,25 @@ class Shipper:
         Raises AwayError, ClusterError, StoppedError.
         """
         left, tries = list(parcel), 0
+        together, alone = 0, Counter[str]()  # how often the cluster failed at some of them, and at each by itself
+        before: int | None = None  # what was taken before it first did
         created = known = 0
         refused: list[tuple[Document, Verdict]] = []
         while left:
             self._check_stop()
+            begun, taken = self.timing.clock(), self._taken
             try:
                 if uncertain:
-                    there = self.cluster.present(stream(source, self.namespace), [one.id for one in left])
+                    there = self._asked().present(stream(source, self.namespace), [one.id for one in left])
                     known += sum(one.id in there for one in left)
                     if there:
-                        self._away, tries = None, 0
+                        tries = self._moves()
                     left, uncertain = [one for one in left if one.id not in there], False
                     if not left:
                         break
-                lines = [line for one in left for line in (one.action, one.body)]
-                verdicts = self.cluster.bulk(lines, into_streams=True)
+                singly = together >= TOGETHER or len(left) == 1
+                sent = left[:FEW] if singly else left
+                verdicts = self._sent(sent, singly)
             except TooLargeError as error:
                 if len(left) == 1:
                     return _Outcome(created, known, (*refused, (left[0], Verdict(413, "", str(error)))))
@@ -282,12 +300,15 @@ class Shipper:
                 )
             except AwayError as error:
                 uncertain = True
-                tries = self._wait(tries, error)
+                tries = self._wait(tries, error, begun)
                 self._check_same()
                 continue
             self._stand_by(verdicts, source)
             again: list[Document] = []
-            for one, verdict in zip(left, verdicts, strict=True):
+            failed = any(one.status >= 500 for one in verdicts)
+            if failed:
+                together, before = together + 1, taken if before is None else before
+            for one, verdict in zip(sent, verdicts, strict=True):
                 if verdict.status in (200, 201):
                     created += 1
                 elif verdict.status == 409:
@@ -296,16 +317,47 @@ class Shipper:
                     again.append(one)
                 else:
                     refused.append((one, verdict))
-            if len(again) < len(left):
-                self._away, tries = None, 0
-            left = again
-            uncertain = any(one.status >= 500 for one in verdicts)
-            if left:
+            if len(again) < len(sent):
+                tries = self._moves(len(sent) - len(again))
+            if failed and singly:
+                alone.update(one.id for one, verdict in zip(sent, verdicts, strict=True) if verdict.status >= 500)
+                at_fault = {one.id for one in again if alone[one.id] >= ALONE}
+                others = len(parcel) == 1 or (before is not None and self._taken > before)
+                if at_fault and others and self._asked().works(stream(source, self.namespace)):
+                    refused += [both for both in zip(sent, verdicts, strict=True) if both[0].id in at_fault]
+                    again, tries = [one for one in again if one.id not in at_fault], self._moves()
+            left, uncertain = [*left[len(sent) :], *again], failed
+            if again:
                 with self._lock:
-                    self.done = replace(self.done, again=self.done.again + len(left))
+                    self.done = replace(self.done, again=self.done.again + len(again))
                 busy = next(one for one in verdicts if one.status == 429 or one.status >= 500)
-                tries = self._wait(tries, AwayError(f"{self.cluster.name} takes no more for now: {busy.reason}"))
+                why = AwayError(f"{self.cluster.name} takes no more for now: {busy.reason}")
+                tries = self._wait(tries, why, begun)
         return _Outcome(created, known, tuple(refused))
+
+    def _sent(self, documents: Sequence[Document], singly: bool) -> list[Verdict]:
+        """Send documents, together or each by itself. Raises AwayError, ClusterError."""
+        requests = [[one] for one in documents] if singly else [documents]
+        return [
+            verdict
+            for some in requests
+            for verdict in self._asked().bulk(
+                [line for one in some for line in (one.action, one.body)], into_streams=True
+            )
+        ]
+
+    def _asked(self) -> Cluster:
+        """The cluster, which has as long to answer as there is patience left."""
+        if self.timing.patience is None:
+            return self.cluster
+        spent = 0.0 if self._away is None else self.timing.clock() - self._away
+        return self.cluster.within(max(LEAST, self.timing.patience - spent))
+
+    def _moves(self, taken: int = 0) -> int:
+        """Something goes on, after no failed attempts by now; `taken`: documents that got a verdict of their own."""
+        with self._lock:
+            self._away, self._moved, self._taken = None, self.timing.clock(), self._taken + taken
+        return 0
 
     def _stand_by(self, verdicts: Sequence[Verdict], source: str) -> None:
         """Raises ClusterError where it is not the events that are at fault: they stay pending."""
@@ -322,18 +374,18 @@ class Shipper:
     def _check_same(self) -> None:
         """Raises ClusterError where another cluster answers by now, which may have nothing of what this one has."""
         try:
-            found = f"{self.cluster.uuid()}/{self.namespace}"
+            found = f"{self._asked().uuid()}/{self.namespace}"
         except AwayError:  # the next attempt meets the same
             return
         if found != self.destination:
             raise ClusterError(f"another cluster answers at {self.cluster.name}: ship again, and it gets all events")
 
-    def _wait(self, tries: int, why: AwayError) -> int:
-        """Wait before the next attempt: with each a longer time, by chance. Raises AwayError when patience is spent."""
+    def _wait(self, tries: int, why: AwayError, begun: float) -> int:
+        """Wait before the next attempt: with each a longer time, by chance. `begun`: when the failed one was, since the
+        time that it took counts. Raises AwayError when patience is spent."""
         now, patience = self.timing.clock(), self.timing.patience
-        since = self._away
-        if since is None:
-            since = self._away = now
+        with self._lock:
+            since = self._away = max(begun, self._moved) if self._away is None else self._away
         if patience is not None and now - since >= patience:
             raise why
         self._tell(waiting=str(why))
@@ -359,7 +411,11 @@ class Shipper:
                 after = found[-1].id
                 chosen = [one for one in found if sources is None or one.source in sources]
                 for source in sorted({one.source for one in chosen}):
-                    self._retried(ledger, source, [one for one in chosen if one.source == source])
+                    mine = [one for one in chosen if one.source == source]
+                    self._retried(ledger, source, [one for one in mine if one.status < 500])
+                    for one in mine:
+                        if one.status >= 500:  # by itself, since only then it can be told from a cluster that fails
+                            self._retried(ledger, source, [one])
         finally:
             store.close()
         return self.done

@@ -30,6 +30,7 @@ REASONS: Final = {
     403: ("security_exception", "action [indices:data/write/bulk] is unauthorized"),
     409: ("version_conflict_engine_exception", "version conflict, document already exists (current version [1])"),
     413: ("content_too_long_exception", "entity content is too long"),
+    500: ("illegal_state_exception", "unexpected state in field [user.name]"),
     429: ("es_rejected_execution_exception", "rejected execution of coordinating operation"),
     503: ("unavailable_shards_exception", "primary shard is not active"),
 }
@@ -83,12 +84,21 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Trickle:
-    """Do as asked, and answer byte by byte with these seconds between, until the server is released."""
+    """Do as asked, and answer byte by byte with these seconds between, until the server is released; with `head`, the
+    head of the answer as well."""
 
     gap: float = 0.05
+    head: bool = False
 
 
-Step = Refuse | Status | Cut | Reset | Hang | Text | Trickle | None
+@dataclass(frozen=True, slots=True)
+class Flood:
+    """Do as asked, and answer without an end until nobody takes any more; or, `packed`, with so many bytes (gzip)."""
+
+    packed: int = 0
+
+
+Step = Refuse | Status | Cut | Reset | Hang | Text | Trickle | Flood | None
 """What is done with one request; None: what was asked."""
 
 
@@ -166,6 +176,9 @@ class Scripted:
         """path -> body of everything that was put: templates, policies, lifecycles"""
         self.pits: dict[str, list[Kept]] = {}
         self.order = 0
+        self.fails = ""
+        """Text: documents that hold it are answered with 500 in a bulk request."""
+        self.health = "green"
         self._http: ThreadingHTTPServer | None = None
 
     # What a test does with it.
@@ -382,6 +395,8 @@ def _bulk(server: Scripted, request: Request, refused: Mapping[int, int]) -> Any
             action
         ]
         status = refused.get(place, status)
+        if server.fails and server.fails in json.dumps(source):
+            status = 500
         item = {"_index": index, "_id": id_, "status": status}
         if action == "delete" and status in (200, 404):
             known.pop(id_, None)
@@ -561,7 +576,7 @@ def _resolve(server: Scripted, request: Request, refused: Mapping[int, int]) -> 
 def _cluster(server: Scripted, request: Request, refused: Mapping[int, int]) -> Any:
     if "/state" in request.path:
         return {"metadata": {"cluster_uuid": server.uuid}}
-    return {"cluster_name": "scripted", "status": "green", "timed_out": False}
+    return {"cluster_name": "scripted", "status": server.health, "timed_out": False}
 
 
 def _nodes(server: Scripted, request: Request, refused: Mapping[int, int]) -> Any:
@@ -674,8 +689,10 @@ class _Handler(BaseHTTPRequestHandler):
                 return self._reset()
             case Cut(share):
                 return self._send(status, json.dumps(body), share=share)
-            case Trickle(gap):
-                return self._send(status, json.dumps(body), gap=gap)
+            case Trickle(gap, head):
+                return self._send(status, json.dumps(body), gap=gap, slow_head=head)
+            case Flood(packed):
+                return self._flood(packed)
         return self._send(status, json.dumps(body))
 
     do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = _handle  # noqa: N815 - the base class looks for these names
@@ -699,8 +716,12 @@ class _Handler(BaseHTTPRequestHandler):
         headers: Mapping[str, str] | None = None,
         share: float = 1.0,
         gap: float | None = None,
+        slow_head: bool = False,
     ) -> None:
         body = text.encode()
+        if gap is not None and slow_head:
+            self._trickle(b"HTTP/1.1 200 OK\r\nX-Elastic-Product: Elasticsearch\r\n\r\n", gap)
+            return
         self.send_response(status)
         for name, value in {"Content-Type": kind, "Content-Length": str(len(body)), **(headers or {})}.items():
             self.send_header(name, value)
@@ -710,13 +731,30 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command == "HEAD":
             return
         if gap is not None:
-            for byte in body:
-                self.wfile.write(bytes([byte]))
-                self.server.scripted.released.wait(gap)
+            self._trickle(body, gap)
             return
         self.wfile.write(body[: int(len(body) * share)])
         if share < 1:
             self._close()
+
+    def _trickle(self, data: bytes, gap: float) -> None:
+        for byte in data:
+            self.wfile.write(bytes([byte]))
+            self.server.scripted.released.wait(gap)
+
+    def _flood(self, packed: int) -> None:
+        self.close_connection = True
+        self.send_response(200)
+        self.send_header("Content-Type", JSON)
+        self.send_header("X-Elastic-Product", "Elasticsearch")
+        if packed:
+            self.send_header("Content-Encoding", "gzip")
+        self.end_headers()
+        if packed:
+            self.wfile.write(gzip.compress(b" " * packed))
+            return
+        while not self.server.scripted.released.is_set():
+            self.wfile.write(b" " * 2**16)
 
     def _close(self) -> None:
         self.close_connection = True

@@ -1,21 +1,27 @@
 """What goes wrong between kyber and a cluster becomes the right error: what waiting mends, and what it does not."""
 
+import gzip
 import json
 import socket
 import ssl
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
 import trustme
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kyber.errors import UsageError
 from kyber.logs.store import cluster as module
-from kyber.logs.store.cluster import Access, AwayError, Cluster, ClusterError, TooLargeError
+from kyber.logs.store.cluster import Access, AwayError, Cluster, ClusterError, OversizedError, TooLargeError
 from kyber.secret import Secret
-from tests.elastic.scripted import EVERYTHING, Cut, Hang, Refuse, Reset, Scripted, Status, Step, Text
+from tests.elastic.scripted import EVERYTHING, Cut, Flood, Hang, Refuse, Reset, Scripted, Status, Step, Text, Trickle
 from tests.elastic.shipping import all_pages
 
 STREAM = "logs-kyber.web-test"
@@ -87,6 +93,98 @@ def test_a_server_that_hangs_is_away(healthy: Scripted, monkeypatch: pytest.Monk
         said(raised.value, healthy)
         healthy.released.set()
         assert {verdict.status for verdict in cluster.bulk(LINES)} == {409 if done else 201}
+
+
+@pytest.mark.parametrize("step", [Trickle(), Trickle(head=True), Hang()], ids=str)
+@pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "TLS"])
+def test_an_answer_has_one_time_for_all_of_it_however_often_something_comes(
+    tmp_path: Path, step: Step, encrypted: bool
+) -> None:
+    authority = Authority(tmp_path, "127.0.0.1")
+    with Scripted(context=authority.context if encrypted else None) as server:
+        server.script(step)
+        with Cluster(access(server, ca_file=authority.file)) as cluster:
+            begun = monotonic()
+            with pytest.raises(AwayError, match=r"does not answer within 0\.4 s") as raised:
+                cluster.within(0.4).bulk(LINES)
+            assert 0.4 <= monotonic() - begun < 10
+            said(raised.value, server)
+            server.released.set()
+            assert {verdict.status for verdict in cluster.bulk(LINES)} <= {201, 409}, "what came late is not the answer"
+
+
+def test_a_server_that_takes_nothing_is_away() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        with Cluster(Access(urls=(url,))) as cluster, pytest.raises(AwayError, match="does not answer within"):
+            cluster.within(0.3).bulk([LINES[0], b'{"text": "%s"}' % (b"x" * 2**25)])
+
+
+@pytest.mark.parametrize("step", [Flood(), Flood(packed=2**22)], ids=str)
+def test_an_answer_without_an_end_or_that_unpacks_to_much_is_given_up(
+    healthy: Scripted, monkeypatch: pytest.MonkeyPatch, step: Step
+) -> None:
+    monkeypatch.setattr(module, "ANSWER_BYTES", 2**20)
+    healthy.script(step)
+    with Cluster(access(healthy)) as cluster:
+        with pytest.raises(OversizedError, match="an answer of more than 1 MiB") as raised:
+            cluster.bulk(LINES)
+        assert not isinstance(raised.value, AwayError)
+        said(raised.value, healthy)
+        assert len(cluster.bulk(LINES)) == 3
+
+
+def test_as_many_connections_as_there_are_survive_answers_that_are_given_up(
+    healthy: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "ANSWER_BYTES", 2**20)
+    healthy.script(*[Flood(packed=2**21)] * 30)
+    with Cluster(access(healthy)) as cluster:
+        for _ in range(30):
+            with pytest.raises(OversizedError):
+                cluster.bulk(LINES)
+        assert len(cluster.bulk(LINES)) == 3
+
+
+@pytest.mark.parametrize(
+    ("pieces", "coding", "error"),
+    [
+        ([gzip.compress(b"{}")[:-1]], "gzip", zlib.error),
+        ([b"{}"], "gzip", zlib.error),
+        ([b"{}"], "br", module._CodingError),
+        ([gzip.compress(gzip.compress(b"{}"))], "gzip, gzip", module._CodingError),
+    ],
+)
+def test_what_is_packed_otherwise_than_it_says_is_no_answer(
+    pieces: list[bytes], coding: str, error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        module._whole(pieces, coding)
+
+
+@given(data=st.binary(max_size=300), cuts=st.lists(st.integers(0, 300), max_size=5), packed=st.booleans())
+def test_an_answer_is_what_was_sent_in_whatever_pieces_it_comes(data: bytes, cuts: list[int], packed: bool) -> None:
+    sent = gzip.compress(data) if packed else data
+    bounds = [0, *sorted(min(cut, len(sent)) for cut in cuts), len(sent)]
+    pieces = [sent[begin:end] for begin, end in pairwise(bounds)]
+    assert module._whole(pieces, "gzip" if packed else "") == data
+
+
+def test_hits_that_are_too_large_together_are_asked_for_one_by_one(
+    healthy: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Cluster(access(healthy)) as cluster:
+        large = [
+            json.dumps({"text": "x" * 2**18}).encode() if number % 2 else line for number, line in enumerate(LINES)
+        ]
+        cluster.bulk(large)
+        monkeypatch.setattr(module, "ANSWER_BYTES", 2**19)
+        pages = list(all_pages(cluster, STREAM, source=True, size=1_000))
+        assert [hit["_id"] for page in pages for hit in page] == ["a", "b", "c"]
+        assert len(pages) > 1
+        monkeypatch.setattr(module, "ANSWER_BYTES", 2**17)
+        with pytest.raises(OversizedError):
+            list(all_pages(cluster, STREAM, source=True, size=1_000))
 
 
 def test_a_server_that_is_not_there_is_away(healthy: Scripted) -> None:

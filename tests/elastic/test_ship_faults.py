@@ -6,8 +6,9 @@ import secrets
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from time import monotonic
 
 import pytest
 from typer.testing import Result
@@ -16,7 +17,7 @@ from kyber.cli import logs_ship
 from kyber.logs import ship as shipping
 from kyber.logs.ship import Shipper, Timing
 from kyber.logs.store import cluster as client
-from kyber.logs.store.cluster import Access, Cluster
+from kyber.logs.store.cluster import Access, AwayError, Cluster
 from kyber.logs.store.index import StoreError
 from kyber.logs.store.ledger import Delivery
 from kyber.logs.store.lock import held
@@ -201,6 +202,101 @@ def test_a_server_that_hangs_is_asked_again_what_it_has(
     server.script(None, Hang(done=done))
     clock.meanwhile += [server.released.set, lambda: server.roll(STREAM)]
     ship(county)
+    settled(county, server)
+
+
+def failing(county: County, text: str = "poison") -> None:
+    """Another line of the source, on a day that has others, and what makes the server fail at it."""
+    county.add(f"2026-03-01T10:00:00Z host1 app[7]: {text}")
+
+
+def test_an_event_at_which_the_server_always_fails_is_refused_with_the_reason_and_holds_up_nothing(
+    county: County, server: Scripted, clock: Clock
+) -> None:
+    failing(county)
+    server.fails = "poison"
+    said = ship(county, code=4)
+    assert (said["created"], said["refused"], said["pending"]) == (10, 1, 0)
+    assert clock.seconds < logs_ship.PATIENCE
+    settled(county, server, refused=1)
+    sizes = [len(request.lines()) // 2 for request in server.asked("_bulk") if b"poison" in request.body]
+    assert sizes[-shipping.ALONE :] == [1] * shipping.ALONE
+    (shown,) = (json.loads(line) for line in logs(county, "rejected", "--json").stdout.splitlines())
+    assert (shown["status"], shown["reason"]) == (
+        500,
+        "illegal_state_exception: unexpected state in field [user.name]",
+    )
+    assert json.loads(logs(county, "retry", "--json", code=4).stdout)["refused"] == 1
+    settled(county, server, refused=1)
+    server.fails = ""
+    assert json.loads(logs(county, "retry", "--json").stdout)["created"] == 1
+    settled(county, server)
+
+
+def test_many_events_at_which_the_server_fails_are_refused_and_no_others(county: County, server: Scripted) -> None:
+    for number in range(2 * shipping.FEW + 3):
+        failing(county, f"poison {number}")
+    server.fails = "poison"
+    said = ship(county, code=4)
+    assert (said["created"], said["refused"]) == (10, 2 * shipping.FEW + 3)
+    settled(county, server, refused=2 * shipping.FEW + 3)
+
+
+def test_an_event_at_which_the_server_fails_holds_up_none_that_come_after_it(
+    tmp_path: Path, server: Scripted, clock: Clock
+) -> None:
+    county = County(tmp_path / "alone", server.url, NAMESPACE).lay_out()
+    failing(county)
+    server.fails = "poison"
+    assert ship(county, code=4)["refused"] == 1
+    county.add("2026-03-01T10:00:00Z host1 app[7]: well")
+    assert ship(county)["created"] == 1
+    settled(county, server, refused=1)
+
+
+def test_where_the_server_fails_at_everything_nothing_is_refused(
+    county: County, server: Scripted, clock: Clock
+) -> None:
+    server.fails = "line"
+    result = logs(county, "ship", code=4)
+    assert "takes no more for now: illegal_state_exception" in result.stderr
+    assert clock.seconds >= logs_ship.PATIENCE
+    assert (county.totals()[SOURCE].refused, county.totals()[SOURCE].pending) == (0, 10)
+    server.fails = ""
+    assert ship(county)["created"] == 10
+    settled(county, server)
+
+
+def test_where_shards_are_missing_no_event_is_at_fault(county: County, server: Scripted) -> None:
+    failing(county)
+    server.fails, server.health = "poison", "red"
+    logs(county, "ship", code=4)
+    assert county.totals()[SOURCE].refused == 0
+    server.fails, server.health = "", "yellow"
+    ship(county)
+    settled(county, server)
+
+
+def test_a_server_that_hangs_is_given_up_when_patience_ends_and_not_later(
+    tmp_path: Path, server: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shipping, "LEAST", 0.1)
+    county = County(tmp_path / "hung", server.url, NAMESPACE).lay_out()
+    county.write(10)
+    kyber("logs", "collect", "--workspace", county.folder)
+    timing = replace(Clock().timing(0.5), clock=monotonic)
+    for endpoint in ("", "_bulk"):
+        server.script(Hang(), Hang(), Hang(), endpoint=endpoint)
+        with Cluster(Access(urls=(server.url,))) as cluster:
+            begun = monotonic()
+            with pytest.raises(AwayError, match=r"does not answer within 0\.\d+ s"):
+                Shipper(county.state, cluster, NAMESPACE, timing).drain()
+            assert 0.5 <= monotonic() - begun < 5
+        server.steps.clear()
+        server.released.set()
+        server.released.clear()
+    with Cluster(Access(urls=(server.url,))) as cluster:
+        Shipper(county.state, cluster, NAMESPACE, timing).drain()
     settled(county, server)
 
 

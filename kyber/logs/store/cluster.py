@@ -2,20 +2,29 @@
 
 The only module that knows the client, which is loaded when a cluster is first talked to. Nothing is tried again here:
 who asks knows what may be asked twice. Answers come from outside: what is not as it should be is an error, and what a
-server says as its reason is cut to a length and made one harmless line.
+server says as its reason is cut to a length and made one harmless line. An answer has to be whole within a time and a
+size, however it comes: byte by byte, or as little that unpacks to much.
 """
 
+import gzip
+import io
 import json
 import logging
 import socket
 import ssl
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from copy import copy
 from dataclasses import dataclass
 from functools import cache, cached_property
+from http.client import HTTPException, HTTPResponse
 from itertools import islice
+from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self, cast
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, cast
 from urllib.parse import urlsplit
 
 import orjson
@@ -30,7 +39,11 @@ if TYPE_CHECKING:
     from elasticsearch import ApiError, Elasticsearch
 
 REQUEST_SECONDS: Final = 90.0
-"""How long an answer is waited for; longer than Elasticsearch itself waits for a shard."""
+"""From when a request is begun until its answer is whole; longer than Elasticsearch itself waits for a shard."""
+ANSWER_BYTES: Final = 2**26
+"""Bytes of an answer, unpacked: eight times what is asked for at once; of hits that take more fewer are asked for."""
+PIECE: Final = 2**16
+"""Bytes of an answer that are read at once."""
 POINT_IN_TIME: Final = "5m"
 """How long a point in time is kept between one page and the next."""
 LONGEST_REASON: Final = 300
@@ -39,6 +52,8 @@ IDS: Final = 1_000
 """Ids that are asked for at once."""
 WINDOW: Final = 10_000
 """Hits of one answer: `index.max_result_window` as Elasticsearch has it by default."""
+FEWER: Final = 4
+"""By what the number of hits is divided that are asked for, where an answer was too large."""
 
 Hit = dict[str, Any]
 
@@ -53,6 +68,10 @@ class AwayError(ClusterError):
 
 class TooLargeError(ClusterError):
     """The request is larger than the cluster takes (413)."""
+
+
+class OversizedError(ClusterError):
+    """The answer is larger than what is taken of any: less has to be asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +129,7 @@ class Cluster:
     def __init__(self, access: Access) -> None:
         self.name = ", ".join(_address(url) for url in access.urls) or _cloud_name(access.cloud_id)
         self._client = _client(access)
+        self._seconds = REQUEST_SECONDS
         self._readable: set[str] = set()
 
     def __enter__(self) -> Self:
@@ -121,6 +141,14 @@ class Cluster:
     def close(self) -> None:
         """Close all connections."""
         self._client.close()
+
+    def within(self, seconds: float) -> "Cluster":
+        """The same cluster over the same connections, which has no more than so many seconds for an answer."""
+        if seconds >= self._seconds:
+            return self
+        made = copy(self)
+        made._client, made._seconds = self._client.options(request_timeout=seconds), seconds
+        return made
 
     # --- documents
 
@@ -244,6 +272,14 @@ class Cluster:
                 f"{self.name} does not let these credentials read all of {index}: see docs/elasticsearch.md"
             )
         self._readable.add(index)
+
+    def works(self, index: str) -> bool:
+        """Whether all primary shards of an index or data stream are there; where the cluster does not say: no."""
+        try:
+            said = self._ask(lambda: self._client.cluster.health(index=index, timeout="0s", filter_path="status"))
+        except ClusterError:
+            return False
+        return said.get("status") in ("green", "yellow")
 
     # --- what the cluster is and can do
 
@@ -445,9 +481,18 @@ class Cluster:
         from elasticsearch import ConnectionTimeout
 
         if isinstance(error, ConnectionTimeout):
-            return AwayError(f"{self.name} does not answer within {REQUEST_SECONDS:g} s")
+            return AwayError(f"{self.name} does not answer within {self._seconds:g} s")
         for cause in _causes(error):
             match cause:
+                case _LargeError():
+                    return OversizedError(
+                        f"{self.name} gave an answer of more than {ANSWER_BYTES // 2**20} MiB: is it Elasticsearch, "
+                        "and is nothing between that changes answers?"
+                    )
+                case _CodingError():
+                    return ClusterError(f"{self.name} packed its answer in a way that was not asked for")
+                case zlib.error():
+                    return AwayError(f"{self.name} gave an answer that is cut off or no JSON")
                 case ssl.SSLCertVerificationError():
                     return ClusterError(
                         f"the certificate of {self.name} is not trusted ({cause.verify_message}): "
@@ -491,10 +536,16 @@ class View:
         following: Callable[[Sequence[Hit], int], int] = lambda _, size: size,
     ) -> Iterator[list[Hit]]:
         """All hits of a search in an order, `size` at a time, then as many as `following` says of the last ones and
-        their number. Raises ClusterError, also where a hit is none."""
+        their number; fewer, where an answer would be too large. Raises ClusterError, also where a hit is none."""
         asked: dict[str, Any] = {**body, "sort": list(sort), "track_total_hits": False}
         while True:
-            found = self.search({**asked, "size": size})
+            try:
+                found = self.search({**asked, "size": size})
+            except OversizedError:
+                if size == 1:
+                    raise
+                size = max(1, size // FEWER)
+                continue
             with answered(self.cluster):
                 hits = [dict(hit) for hit in found["hits"].get("hits", ())]
                 asked["search_after"] = hits[-1]["sort"] if hits else None
@@ -678,30 +729,169 @@ def _why(error: Exception) -> str:
     return _line(getattr(error, "strerror", None) or getattr(error, "reason", None) or error)
 
 
+# --- one request -----------------------------------------------------------------------------------------------------
+
+_UNTIL: Final[ContextVar[float]] = ContextVar("_UNTIL", default=inf)
+"""When the request that is under way has to be over, by the monotonic clock."""
+
+
+class _LargeError(Exception):
+    """An answer is larger than what is taken of any."""
+
+
+class _CodingError(Exception):
+    """An answer is packed in a way that was not asked for."""
+
+
+def _left() -> float:
+    """Seconds of the request that are left. Raises TimeoutError where there are none."""
+    left = _UNTIL.get() - monotonic()
+    if left <= 0:
+        raise TimeoutError("timed out")
+    return min(left, REQUEST_SECONDS)
+
+
+class _Got(NamedTuple):
+    """An answer as the client takes it from a node."""
+
+    meta: Any
+    body: bytes
+
+
+class _Within(io.RawIOBase):
+    """What comes from a socket, as long as the request has time: each piece is waited for no longer than what is left
+    of it, whereas a socket alone waits anew for each."""
+
+    def __init__(self, sock: socket.socket, raw: io.RawIOBase) -> None:
+        self._sock, self._raw = sock, raw
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._sock.settimeout(_left())
+        return cast("int | None", self._raw.readinto(buffer))
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Answer(HTTPResponse):
+    """An answer whose head and body come within the time of the request."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
+        super().__init__(sock, *args, **options)
+        self.fp = io.BufferedReader(_Within(sock, cast(Any, self.fp).detach()))
+
+
+def _whole(pieces: Iterable[bytes], coding: str) -> bytes:
+    """An answer, unpacked. Raises _LargeError, _CodingError, and zlib.error where it is cut off or was not packed."""
+    if coding not in ("", "identity", "gzip"):
+        raise _CodingError(coding)
+    unpacking = zlib.decompressobj(zlib.MAX_WBITS | 16) if coding == "gzip" else None
+    made = bytearray()
+    for piece in pieces:
+        made += piece if unpacking is None else unpacking.decompress(piece, ANSWER_BYTES + 1 - len(made))
+        if len(made) > ANSWER_BYTES:
+            raise _LargeError
+    if unpacking is not None and not unpacking.eof:
+        raise zlib.error("cut off")
+    return bytes(made)
+
+
 @cache
 def _node_class() -> Any:
-    from elastic_transport import HttpHeaders, Urllib3HttpNode
+    from elastic_transport import (
+        ApiResponseMeta,
+        ConnectionError,  # noqa: A004 - the name of the client's error
+        ConnectionTimeout,
+        HttpHeaders,
+        Urllib3HttpNode,
+    )
+    from elastic_transport.client_utils import DEFAULT
+    from urllib3.connection import HTTPConnection, HTTPSConnection
+    from urllib3.exceptions import HTTPError
+    from urllib3.util import Retry
+
+    class Timed(HTTPConnection):
+        """A connection that is made, sent to and read from within the time of the request."""
+
+        response_class = _Answer
+
+        def connect(self) -> None:
+            self.timeout = _left()
+            super().connect()
+
+        def send(self, data: Any) -> None:
+            if self.sock is None:
+                self.connect()
+            rest = memoryview(data)
+            while rest:
+                self.sock.settimeout(_left())
+                rest = rest[self.sock.send(rest) :]
+
+    class TimedTls(Timed, HTTPSConnection):
+        """The same, encrypted."""
 
     class Node(Urllib3HttpNode):
-        """A node as the client has it, but: warnings of the server raise none here, bodies are never logged, answers
-        that say no in HTML are answers, and no authorities are trusted but those of the context."""
+        """A node as the client has it, but: a request has one time for all of it, and an answer a size; warnings of the
+        server raise none here, bodies are never logged, answers that say no in HTML are answers, and no authorities are
+        trusted but those of the context."""
 
         def __init__(self, config: Any) -> None:
             super().__init__(config)
+            pool = cast(Any, self.pool)
+            pool.ConnectionCls = TimedTls if config.scheme == "https" else Timed
             if config.scheme == "https":
-                cast(Any, self.pool).ca_certs = None
+                pool.ca_certs = None
 
-        def perform_request(self, *args: Any, **options: Any) -> Any:
-            answer = super().perform_request(*args, **options)
-            meta, data = answer
-            headers = HttpHeaders({key: value for key, value in meta.headers.items() if key.lower() != "warning"})
-            meta.headers = headers
-            if meta.status >= 300 and "json" not in (headers.get("content-type") or ""):
+        def perform_request(
+            self,
+            method: str,
+            target: str,
+            body: bytes | None = None,
+            headers: Any = None,
+            request_timeout: Any = DEFAULT,
+        ) -> Any:
+            asked = self._headers.copy()
+            asked.update(headers or {})
+            if body and self._http_compress:
+                body = gzip.compress(body, 6, mtime=0)
+                asked["content-encoding"] = "gzip"
+            begun = monotonic()
+            seconds = self.config.request_timeout if request_timeout is DEFAULT else request_timeout
+            before = _UNTIL.set(begun + (REQUEST_SECONDS if seconds is None else seconds))
+            try:
+                status, said, data = self._answer(method, f"{self.path_prefix}{target}", body or None, asked)
+            except (OSError, HTTPError, HTTPException, zlib.error, _LargeError, _CodingError) as error:
+                late = any(isinstance(one, TimeoutError) for one in _causes(error))
+                raise (ConnectionTimeout if late else ConnectionError)(str(error), errors=(error,)) from error
+            finally:
+                _UNTIL.reset(before)
+            if status >= 300 and "json" not in (said.get("content-type") or ""):
                 data = b""
-            return type(answer)(meta, data)
+            meta = ApiResponseMeta(
+                node=self.config, duration=monotonic() - begun, http_version="1.1", status=status, headers=said
+            )
+            return _Got(meta, data)
 
-        def _log_request(self, *_: Any, **__: Any) -> None:
-            pass
+        def _answer(self, method: str, target: str, body: bytes | None, headers: Any) -> Any:
+            answer = self.pool.urlopen(
+                method, target, body=body, headers=headers, retries=Retry(False), preload_content=False
+            )
+            whole = False
+            try:
+                data = _whole(
+                    answer.stream(PIECE, decode_content=False), answer.headers.get("content-encoding", "").lower()
+                )
+                whole = True
+            finally:
+                if not whole:  # what is left of it must not be taken for the next answer
+                    answer.close()
+                answer.release_conn()
+            said = {key: value for key, value in answer.headers.items() if key.lower() != "warning"}
+            return answer.status, HttpHeaders(said), data
 
     return Node
 
