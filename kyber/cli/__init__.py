@@ -41,6 +41,10 @@ COMMANDS: Final[tuple[Callable[..., None], ...]] = (
 GROUPS: Final[Mapping[str, typer.Typer]] = {"findings": findings, "logs": logs, "rules": rules, "risks": risks}
 
 
+_OF_PYDANTIC: Final = "Value error, "
+"""What stands before its words where a value is none of those that an option takes."""
+
+
 class _Commands(TyperGroup):
     """Ends with a message and an exit code, not a traceback, where a command meets something the user can mend."""
 
@@ -49,6 +53,9 @@ class _Commands(TyperGroup):
             return super().invoke(ctx)
         except KyberError as error:
             raise typer.Exit(fail(error)) from None
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix(_OF_PYDANTIC)
+            raise
         except KeyboardInterrupt:
             say("kyber: stopped; nothing was written", error=True)
             raise typer.Exit(ExitCode.STOPPED) from None
