@@ -26,6 +26,13 @@ NAMESPACE: Final = re.compile(r"[a-z0-9_][a-z0-9_.]{0,99}", re.ASCII)
 """What can be the last part of the name of a data stream: without `-`, which parts it from what stands before."""
 
 
+def shown_address(url: str) -> str:
+    """An address without what may be secret in it, whatever else is wrong with it: credentials, a query, a fragment."""
+    head, sign, rest = url.partition("://")
+    where = re.split(r"[?#]", (rest if sign else head).rpartition("@")[2])[0]
+    return f"{head}{sign}{where}" if sign else where
+
+
 class RiskLevel(StrEnum):
     """How large a risk is, as the matrix says; in this order."""
 
@@ -245,9 +252,9 @@ def _check_elasticsearch(settings: Settings, found: Elasticsearch) -> Iterator[P
         except ValueError:
             usable = False
         if not usable:
-            yield Problem(place, "S05", {"url": url})
+            yield Problem(place, "S05", {"url": shown_address(url)})
             continue
-        if address.username or address.password:
+        if "@" in address.netloc or address.query or address.fragment:
             yield Problem(place, "S06")
         if address.scheme == "http" and address.hostname not in LOOPBACK:
             yield Problem(place, "S07", {"host": address.hostname}, Severity.WARNING)

@@ -88,6 +88,8 @@ def test_the_rest_of_settings_with_a_mistake_still_counts(tmp_path: Path) -> Non
         ("store: elasticsearch", "S04"),
         ("elasticsearch: {url: logs.example}", "S05"),
         ("elasticsearch: {url: 'https://me:word@logs.example'}", "S06"),
+        ("elasticsearch: {url: 'https://logs.example/?key=word'}", "S06"),
+        ("elasticsearch: {url: 'https://logs.example#word'}", "S06"),
         ("elasticsearch: {url: 'http://logs.example:9200'}", "S07"),
         ("elasticsearch: {url: ['https://a.example', 'https://[::1']}", "S05"),
         ("elasticsearch: {namespace: a}", "S20"),

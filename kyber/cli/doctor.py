@@ -177,13 +177,14 @@ def _elasticsearch(workspace: "Workspace", environment: Mapping[str, str]) -> It
     from kyber.cli.cluster import access_of
     from kyber.errors import KyberError
     from kyber.logs.store.cluster import Cluster
+    from kyber.settings import shown_address
 
     found = workspace.settings.elasticsearch
     if found is None:
         return
     missing = tuple(_credentials(found, workspace.root, environment))
     yield from missing
-    where = ", ".join(found.url) or found.cloud_id
+    where = ", ".join(map(shown_address, found.url)) or found.cloud_id
     if missing:
         yield Line("no-elasticsearch", State.WARNING, {"url": where, "reason": missing[0].facts["where"]})
         return

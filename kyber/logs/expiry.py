@@ -25,6 +25,7 @@ DAYS: Final = 10_000
 """Days of one source that are deleted at a time; what is left goes the next time."""
 ALERTS: Final = "alerts"
 _MILLIS: Final = 86_400_000
+_SEEN: Final = ("_seq_no", "_primary_term")
 _DAY: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 Record = Callable[[Deleted], None]
@@ -131,7 +132,8 @@ class _Expired:
         )
 
     def _check(self, hits: Sequence[Hit]) -> None:
-        """Raises ClusterError where a document stands elsewhere: under an alias, or by an answer that is wrong."""
+        """Raises ClusterError where a document stands elsewhere, under an alias or by an answer that is wrong, and
+        where it is not said which state of an alert was read."""
         behind = re.compile(rf"(\.ds-)?{re.escape(self.of.index)}(-\d{{4}}\.\d\d\.\d\d-\d{{6,}})?")
         for index in {str(hit["_index"]) for hit in hits}:
             if not behind.fullmatch(index):
@@ -139,6 +141,9 @@ class _Expired:
                     f"{self.cluster.name} says that events of {self.of.index} stand in {plain(index)}: nothing is "
                     "deleted there"
                 )
+
+        if self.of.kind == ALERTS and any(type(hit.get(name)) is not int for hit in hits for name in _SEEN):
+            raise ClusterError(f"{self.cluster.name} does not say which state of {self.of.index} it shows")
 
     def _time(self, hit: Hit) -> int | None:
         """When an event or alert happened (microseconds), where it says so."""
@@ -153,19 +158,30 @@ class _Expired:
         return known if type(known) is int else None
 
     def delete(self) -> None:
-        """Raises ClusterError where some of it stays."""
+        """Delete what was told of. Raises ClusterError where some of it stays, as an alert does that was changed
+        meanwhile: it is no longer what was told of. Events are never changed."""
+        changed = 0
         for hits in self._pages():
             self._check(hits)
-            for verdict in self.cluster.delete([(str(hit["_index"]), str(hit["_id"])) for hit in hits]):
-                if verdict.status not in (200, 404):
+            places = [(str(hit["_index"]), str(hit["_id"])) for hit in hits]
+            seen = [(hit[_SEEN[0]], hit[_SEEN[1]]) for hit in hits] if self.of.kind == ALERTS else []
+            for verdict in self.cluster.delete(places, seen):
+                if verdict.status == 409:
+                    changed += 1
+                elif verdict.status not in (200, 404):
                     where = verdict.index or self.of.index
                     away = verdict.status == 429 or verdict.status >= 500
                     raise (AwayError if away else ClusterError)(
                         f"{self.cluster.name} does not let documents in {where} be deleted ({verdict.status}): "
                         f"{verdict.reason}"
                     )
+        if changed:
+            raise ClusterError(
+                f"{changed} of the documents in {self.of.index} of {self.of.day} changed, or went, while they were "
+                "being deleted: run `kyber logs retain` again"
+            )
 
     def _pages(self) -> Iterator[list[Hit]]:
         sort = ({self.of.order: {"order": "asc", "unmapped_type": "keyword"}}, {"_shard_doc": "asc"})
-        asked = {"query": self.of.query, "_source": ["kyber.time", "@timestamp"]}
+        asked = {"query": self.of.query, "_source": ["kyber.time", "@timestamp"], "seq_no_primary_term": True}
         return self.view.pages(asked, sort, AT_ONCE)

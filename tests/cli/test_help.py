@@ -2,6 +2,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.cli.run import kyber
 
 ROOT = Path(__file__).parent.parent.parent
@@ -56,3 +58,14 @@ def test_the_version_is_shown() -> None:
     result = kyber("--version")
     assert result.exit_code == 0
     assert result.output.startswith("kyber ")
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [("scan", "--store"), ("scan", "--level"), ("search", "--format"), ("findings list", "--status")],
+)
+def test_a_value_that_an_option_does_not_take_is_told_in_plain_words(command: str, option: str) -> None:
+    result = kyber(*command.split(), option, "nosuch")
+    assert result.exit_code == 2
+    assert f"Invalid value for '{option}'" in result.stderr
+    assert ": 'nosuch' is not one of '" in result.stderr

@@ -394,6 +394,8 @@ def _bulk(server: Scripted, request: Request, refused: Mapping[int, int]) -> Any
         status = {"create": 409 if there else 201, "index": 200 if there else 201, "delete": 200 if there else 404}[
             action
         ]
+        if action == "delete" and "if_seq_no" in about and (not there or known[id_].order != about["if_seq_no"]):
+            status = 409
         status = refused.get(place, status)
         if server.fails and server.fails in json.dumps(source):
             status = 500
@@ -436,6 +438,8 @@ def _search(server: Scripted, request: Request, refused: Mapping[int, int]) -> A
     hits = []
     for kept in found[begin : begin + body.get("size", 10)]:
         hit: dict[str, Any] = {"_index": kept.index, "_id": kept.id, "_score": None}
+        if body.get("seq_no_primary_term"):
+            hit |= {"_seq_no": kept.order, "_primary_term": 1}
         if body.get("_source") is not False:
             hit["_source"] = kept.source
         hits.append(hit | ({"sort": keys(kept)} if order else {}))

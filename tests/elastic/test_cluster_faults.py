@@ -21,6 +21,7 @@ from kyber.errors import UsageError
 from kyber.logs.store import cluster as module
 from kyber.logs.store.cluster import Access, AwayError, Cluster, ClusterError, OversizedError, TooLargeError
 from kyber.secret import Secret
+from tests.cli.run import kyber
 from tests.elastic.scripted import EVERYTHING, Cut, Flood, Hang, Refuse, Reset, Scripted, Status, Step, Text, Trickle
 from tests.elastic.shipping import all_pages
 
@@ -363,8 +364,53 @@ def test_nothing_goes_out_in_clear_text_unless_it_is_allowed() -> None:
     Cluster(Access(urls=("http://elastic.example:9200",), allow_plaintext=True)).close()
 
 
-def test_credentials_in_an_address_are_refused_and_not_repeated() -> None:
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"https://kyber:{SECRET}@elastic.example:9200",
+        f"https://{SECRET}@elastic.example",
+        f"https://kyber:{SECRET}@elastic.example:99999",
+        f"kyber:{SECRET}@elastic.example:9200",
+        f"htps://kyber:{SECRET}@elastic.example",
+        f"https://elastic.example/?api_key={SECRET}",
+        f"https://elastic.example?{SECRET}",
+        f"https://elastic.example/#{SECRET}",
+        f"elastic.example:9200?{SECRET}",
+        f"https://kyber:a?{SECRET}#{SECRET}@elastic.example",
+        f"https://kyber:{SECRET}@elastic.example/?a#b",
+    ],
+)
+def test_what_may_be_secret_in_an_address_is_refused_and_not_repeated(url: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError) as raised:
-        Cluster(Access(urls=(f"https://kyber:{SECRET}@elastic.example:9200",)))
+        Cluster(Access(urls=(url,)))
     assert SECRET not in str(raised.value)
     assert "elastic.example" in str(raised.value)
+    (tmp_path / "kyber.yaml").write_text(f"organisation: County\nlanguage: en\nelasticsearch:\n  url: '{url}'\n")
+    for command in ("doctor", "check"):
+        result = kyber(command, tmp_path)
+        assert result.exit_code == 1
+        assert "elastic.example" in result.output or "S06" in result.output
+        assert SECRET not in result.output
+
+
+def test_ids_are_not_taken_to_be_missing_where_not_all_could_be_found(healthy: Scripted) -> None:
+    part = {"_shards": {"total": 2, "successful": 1, "failed": 1, "failures": []}}
+    healthy.script(Text(json.dumps(part), product=True), endpoint="_refresh")
+    with Cluster(access(healthy)) as cluster:
+        cluster.bulk(LINES)
+        with pytest.raises(AwayError, match="cannot let all that was written") as raised:
+            cluster.present(STREAM, ["a", "z"])
+        said(raised.value, healthy)
+        assert cluster.present(STREAM, ["a", "z"]) == {"a"}
+
+
+def test_only_the_state_that_was_seen_is_deleted(healthy: Scripted) -> None:
+    index = "alerts-kyber-test"
+    lines = [b'{"index": {"_index": "alerts-kyber-test", "_id": "a"}}', b'{"count": 1}']
+    with Cluster(access(healthy)) as cluster:
+        cluster.bulk(lines)
+        (hit,) = cluster.search({"seq_no_primary_term": True}, index=index)["hits"]["hits"]
+        cluster.bulk(lines)
+        seen = (hit["_seq_no"], hit["_primary_term"])
+        assert [one.status for one in cluster.delete([(index, "a")], [seen])] == [409]
+        assert cluster.count(index) == 1

@@ -13,7 +13,7 @@ import pytest
 from kyber.logs import expiry
 from kyber.logs.batch import Origin
 from kyber.logs.expiry import ALERTS, expire, expire_alerts
-from kyber.logs.store.cluster import Access, AwayError, Cluster, ClusterError, Verdict, View
+from kyber.logs.store.cluster import Access, AwayError, Cluster, ClusterError, Seen, Verdict, View
 from kyber.logs.store.document import Document, Sending, documents
 from kyber.logs.store.index import EVENTS, UNDATED
 from kyber.logs.store.parquet import Deleted
@@ -224,6 +224,32 @@ def test_alerts_of_days_before_another_go_and_younger_ones_stay(cluster: Cluster
     assert expire_alerts(cluster, namespace, BEFORE, recorded.append) == []
 
 
+def test_an_alert_that_changes_between_the_record_and_the_deleting_stays(cluster: Cluster, namespace: str) -> None:
+    index = alerts(namespace)
+
+    def put_alert(count: int) -> None:
+        action = json.dumps({"index": {"_index": index, "_id": "grows"}}).encode()
+        cluster.bulk([action, json.dumps({"@timestamp": "2026-03-01T00:00:00Z", "count": count}).encode()])
+        cluster.refresh(index)
+
+    put_alert(1)
+    with pytest.raises(ClusterError, match=f"1 of the documents in {index} of 2026-03-01 changed, or went"):
+        expire_alerts(cluster, namespace, BEFORE, lambda _: put_alert(2))
+    cluster.refresh(index)
+    (hit,) = cluster.search({}, index=index)["hits"]["hits"]
+    assert hit["_source"]["count"] == 2
+    assert [one.rows for one in expire_alerts(cluster, namespace, BEFORE, lambda _: None)] == [1]
+    assert ids(cluster, index) == []
+
+
+def test_where_it_is_not_said_which_state_of_an_alert_was_read_none_is_deleted() -> None:
+    days = {"aggregations": {"days": {"buckets": [{"key": 1_772_323_200_000, "doc_count": 1}]}}}
+    hit = {"_id": "a", "_index": alerts("n"), "_source": {"@timestamp": "2026-03-01T00:00:00Z"}, "sort": ["a", 1]}
+    cluster: Any = Odd(days, {"hits": {"hits": [hit]}})
+    with pytest.raises(ClusterError, match="does not say which state of alerts-kyber-n it shows"):
+        expire_alerts(cluster, "n", BEFORE, lambda _: None)
+
+
 def test_where_nothing_was_ever_written_nothing_is_deleted(cluster: Cluster, namespace: str) -> None:
     never: list[Deleted] = []
     assert expire(cluster, namespace, {"app": BEFORE}, never.append) == []
@@ -249,7 +275,7 @@ class Odd:
     def view(self, index: str) -> Iterator[View]:
         yield View(self, "a point in time")  # type: ignore[arg-type]
 
-    def delete(self, places: Sequence[tuple[str, str]]) -> list[Verdict]:
+    def delete(self, places: Sequence[tuple[str, str]], seen: Sequence[Seen] = ()) -> list[Verdict]:
         return [Verdict(self.status, ".ds-logs-kyber.app-n-2026.03.01-000001", "too much to do") for _ in places]
 
 

@@ -33,7 +33,7 @@ from kyber.errors import UndeliveredError, UsageError
 from kyber.logs.store.templates import Kind
 from kyber.render.safe import plain
 from kyber.secret import Secret
-from kyber.settings import LOOPBACK
+from kyber.settings import LOOPBACK, shown_address
 
 if TYPE_CHECKING:
     from elasticsearch import ApiError, Elasticsearch
@@ -56,6 +56,8 @@ FEWER: Final = 4
 """By what the number of hits is divided that are asked for, where an answer was too large."""
 
 Hit = dict[str, Any]
+Seen = tuple[int, int]
+"""What tells one state of a document from every other: its sequence number and the primary term."""
 
 
 class ClusterError(UndeliveredError):
@@ -174,9 +176,16 @@ class Cluster:
         except (TypeError, ValueError, AttributeError, KeyError, OverflowError):
             raise AwayError(f"{self.name} answered a bulk request with something else") from None
 
-    def delete(self, places: Sequence[tuple[str, str]]) -> list[Verdict]:
-        """Delete documents, each by its index (of a data stream: the backing index) and its id. 404: there is none."""
-        actions = [orjson.dumps({"delete": {"_index": index, "_id": identity}}) for index, identity in places]
+    def delete(self, places: Sequence[tuple[str, str]], seen: Sequence[Seen] = ()) -> list[Verdict]:
+        """Delete documents, each by its index (of a data stream: the backing index) and its id. 404: there is none.
+
+        `seen`: of each, what of it was read; one that is no longer that stays (409).
+        """
+        only = [{"if_seq_no": number, "if_primary_term": term} for number, term in seen] or [{}] * len(places)
+        actions = [
+            orjson.dumps({"delete": {"_index": index, "_id": identity, **condition}})
+            for (index, identity), condition in zip(places, only, strict=True)
+        ]
         return self.bulk(actions) if actions else []
 
     # --- searching
@@ -253,9 +262,15 @@ class Cluster:
             return int(answer["count"])
 
     def refresh(self, index: str) -> None:
-        """Let what was written be found. An index that is missing needs none."""
-        with suppress(_MissingError):
-            self._ask(lambda: self._client.indices.refresh(index=index))
+        """Let what was written be found. An index that is missing needs none. Raises AwayError where some of it may not
+        be found even so."""
+        try:
+            answer = self._ask(lambda: self._client.indices.refresh(index=index))
+        except _MissingError:
+            return
+        with answered(self):
+            if (answer.get("_shards") or {}).get("failed"):
+                raise AwayError(f"{self.name} cannot let all that was written to {index} be found now")
 
     def _may_read(self, index: str | None) -> None:
         """Raises ClusterError where not all that a pattern can mean may be read: a cluster leaves out what may not, and
@@ -679,8 +694,12 @@ def _checked(url: str, access: Access) -> str:
         host, port, parts = None, None, urlsplit("")
     if parts.scheme not in ("http", "https") or not host:
         raise UsageError(f"{_address(url)} is no address of Elasticsearch: write https://HOST:9200")
-    if parts.username or parts.password:
+    if "@" in parts.netloc:
         raise UsageError(f"{_address(url)}: no credentials in the address; `elasticsearch:` says where they are")
+    if parts.query or parts.fragment:
+        raise UsageError(
+            f"{_address(url)}: nothing can stand after ? or # in the address of Elasticsearch: write https://HOST:9200"
+        )
     if parts.scheme == "http" and host not in LOOPBACK and not access.allow_plaintext:
         raise UsageError(
             f"nothing is sent to {_address(url)} in clear text: use https, or --allow-plaintext where the network "
@@ -691,10 +710,8 @@ def _checked(url: str, access: Access) -> str:
 
 
 def _address(url: str) -> str:
-    """An address as it is shown: without credentials, whatever else is wrong with it."""
-    head, sign, rest = url.partition("://")
-    host = (rest if sign else head).rpartition("@")[2]
-    return plain(f"{head}{sign}{host}" if sign else host)[:LONGEST_REASON]
+    """An address as it is shown: as one harmless line without secrets."""
+    return plain(shown_address(url))[:LONGEST_REASON]
 
 
 def _cloud_name(cloud_id: str | None) -> str:
