@@ -41,9 +41,10 @@ def compare(
 ) -> None:
     """Compare both stores and tell of it. Ends with 1 where they differ.
 
-    Raises NothingReadError where nothing is stored here, StoreError, ClusterError.
+    Raises NothingReadError where nothing is stored here or made ready there, StoreError, ClusterError.
     """
     from kyber.cli.scan import enrichment
+    from kyber.cli.stores import check_there
     from kyber.logs.compare import compare as run
     from kyber.logs.compare import delivered
     from kyber.logs.ship import destination
@@ -62,6 +63,7 @@ def compare(
     ):
         with suppress(ClusterError):  # only who may write may ask for it; if not, it takes seconds at most
             there.cluster.refresh(there.pattern)
+        check_there(there, may_be_empty=True)
         found = run(
             own,
             there,

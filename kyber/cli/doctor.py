@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -15,6 +16,7 @@ import typer
 from kyber.cli.console import Colour, ExitCode, paint, plain, say
 
 if TYPE_CHECKING:
+    from kyber.logs.store.cluster import Cluster
     from kyber.settings import Elasticsearch
     from kyber.text import Words
     from kyber.workspace import Workspace
@@ -50,6 +52,8 @@ EXTRAS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 LITTLE_SPACE: Final = 2**30
 CONNECT_SECONDS: Final = 3.0
+ANSWER_SECONDS: Final = 10.0
+"""How long each answer of Elasticsearch is waited for."""
 EARLIEST: Final = datetime(2026, 1, 1, tzinfo=UTC)
 CLOCK_SLACK: Final = timedelta(days=1)
 
@@ -174,7 +178,7 @@ def _rules(workspace: "Workspace", environment: Mapping[str, str]) -> Iterator[L
 
 
 def _elasticsearch(workspace: "Workspace", environment: Mapping[str, str]) -> Iterator[Line]:
-    from kyber.cli.cluster import access_of
+    from kyber.cli.cluster import access_of, namespace_of
     from kyber.errors import KyberError
     from kyber.logs.store.cluster import Cluster
     from kyber.settings import shown_address
@@ -192,10 +196,28 @@ def _elasticsearch(workspace: "Workspace", environment: Mapping[str, str]) -> It
         for url in found.url[:1]:
             _reach(url)
         with Cluster(access_of(workspace)) as cluster:
-            version = cluster.features().version or "?"
-            yield Line("elasticsearch", facts={"host": f"{cluster.name} ({version})"})
+            asked = cluster.within(ANSWER_SECONDS)
+            version = asked.features().version or "?"
+            lines = [Line("elasticsearch", facts={"host": f"{cluster.name} ({version})"})]
+            lines += _namespace(asked, namespace_of(workspace))
+        yield from lines
     except (OSError, ValueError, KyberError) as error:
         yield Line("no-elasticsearch", State.WARNING, {"url": where, "reason": error})
+
+
+def _namespace(cluster: "Cluster", namespace: str) -> Iterator[Line]:
+    """What a namespace lacks; what the credentials may not see, those of another task do. Raises ClusterError."""
+    from kyber.logs.store.cluster import ForbiddenError
+    from kyber.logs.store.setup import laid
+    from kyber.logs.store.templates import every_stream
+
+    pattern = every_stream(namespace)
+    facts = {"cluster": cluster.name, "streams": pattern}
+    with suppress(ForbiddenError):
+        if not laid(cluster, namespace):
+            yield Line("namespace-missing", State.WARNING, {**facts, "namespace": namespace})
+        elif not cluster.count(pattern):
+            yield Line("namespace-empty", State.NOTE, facts)
 
 
 def _reach(url: str) -> None:

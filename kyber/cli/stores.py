@@ -61,6 +61,7 @@ class Stores:
 
         if self.of(here) is StoreName.ELASTICSEARCH:
             with self.elastic(here) as store:
+                check_there(store)
                 yield store
             return
         if not ParquetStore.exists(here.state):
@@ -82,3 +83,20 @@ class Stores:
             closing(Memory(here.state / FILE, destination(cluster, namespace))) as memory,
         ):
             yield ElasticStore(cluster, namespace, memory)
+
+
+def check_there(store: "ElasticStore", *, may_be_empty: bool = False) -> None:
+    """Raises NothingReadError where a namespace was never made ready, or holds no events, which must not look as if
+    nothing had been found in them; and ClusterError."""
+    from kyber.logs.store.setup import laid
+
+    if store.cluster.count(store.pattern):
+        return
+    where = f"{store.pattern} on {store.cluster.name}"
+    if not laid(store.cluster, store.namespace):
+        raise NothingReadError(
+            f"there is nothing of kyber in {where}: is {store.namespace} the right namespace?\n"
+            "`kyber logs setup` makes it ready, and `kyber logs ship` sends events there"
+        )
+    if not may_be_empty:
+        raise NothingReadError(f"nothing has been shipped yet: {where} holds no events; `kyber logs ship` sends them")

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from kyber.cli.doctor import EXTRAS, REQUIRED, State, examine
+from kyber.logs.store.cluster import Access, Cluster
 from tests.cli.run import kyber
 from tests.elastic.scripted import EVERYTHING, Scripted
 
@@ -48,6 +49,36 @@ def test_doctor_says_whether_the_cluster_answers_and_understands(county: Path) -
             lines = {line.what: line for line in examine(county, NOW, {}) if "elasticsearch" in line.what}
             assert lines.keys() == {expected}
             assert ("401" if expected.startswith("no") else "9.5.0") in str(lines[expected].facts)
+
+
+def test_doctor_says_what_the_cluster_lacks_until_events_are_there(county: Path) -> None:
+    with Scripted() as server:
+        with (county / "kyber.yaml").open("a", encoding="utf-8") as stream:
+            stream.write(f"elasticsearch: {{url: '{server.url}', namespace: ward}}\n")
+
+        def said() -> dict[str, State]:
+            lines = [line for line in examine(county, NOW, {}) if line.what.startswith(("elastic", "namespace"))]
+            assert all(str(line.facts["streams"]) == "logs-kyber.*-ward" for line in lines[1:])
+            return {line.what: line.state for line in lines}
+
+        assert said() == {"elasticsearch": State.OK, "namespace-missing": State.WARNING}
+        assert "`kyber logs setup`" in kyber("doctor", county).output
+        assert kyber("logs", "setup", "--workspace", county).exit_code == 0
+        assert said() == {"elasticsearch": State.OK, "namespace-empty": State.NOTE}
+        with Cluster(Access(urls=(server.url,))) as cluster:
+            cluster.bulk([b'{"create": {"_index": "logs-kyber.a-ward", "_id": "1"}}', b"{}"])
+        assert said() == {"elasticsearch": State.OK}
+
+
+def test_doctor_takes_no_missing_right_for_something_missing(county: Path) -> None:
+    keys = {"ApiKey a": frozenset({"", "_ilm", "_data_stream", "_delete_by_query", "_query"})}
+    with Scripted(keys=keys) as server:
+        (county / "key").write_text("a\n", encoding="utf-8")
+        (county / "key").chmod(0o600)
+        with (county / "kyber.yaml").open("a", encoding="utf-8") as stream:
+            stream.write(f"elasticsearch: {{url: '{server.url}', api_key_file: key}}\n")
+        lines = [line for line in examine(county, NOW, {}) if "elastic" in line.what or "namespace" in line.what]
+        assert [(line.what, line.state) for line in lines] == [("elasticsearch", State.OK)]
 
 
 def test_doctor_works_without_a_workspace_and_with_a_broken_one(tmp_path: Path) -> None:

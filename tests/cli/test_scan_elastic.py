@@ -200,6 +200,41 @@ def test_a_comparison_says_that_all_is_the_same_and_else_what_differs_first(coun
     assert not (county.folder / ".kyber" / "findings.sqlite").exists()
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [("scan",), ("scan", "--since", "7d"), ("scan", "--no-alerts"), ("search", "bad"), ("search", "--source", "app")],
+    ids=" ".join,
+)
+def test_where_nothing_is_that_could_be_read_nothing_looks_as_if_it_had_been(
+    county: County, asked: tuple[str, ...]
+) -> None:
+    there = county.server.url
+    other = f"{county.namespace}x"
+    bare = county.run(*asked, "--namespace", other)
+    assert (bare.exit_code, bare.stdout) == (3, "")
+    assert f"there is nothing of kyber in logs-kyber.*-{other} on {there}: is {other} the right name" in bare.stderr
+    assert "`kyber logs setup`" in bare.stderr
+    assert "`kyber logs ship`" in bare.stderr
+    empty = county.run(*asked)
+    assert (empty.exit_code, empty.stdout) == (3, "")
+    assert f"nothing has been shipped yet: logs-kyber.*-{county.namespace} on {there} holds no events" in empty.stderr
+    assert "`kyber logs ship`" in empty.stderr
+    assert county.run(*asked, "--store", "parquet").exit_code == empty.exit_code
+    county.write("a bad thing")
+    county.ship()
+    assert county.run(*asked).exit_code == 0
+    assert county.run(*asked, "--namespace", other).exit_code == 3
+
+
+def test_a_comparison_with_what_was_never_made_ready_is_none(county: County) -> None:
+    county.write("a bad thing")
+    assert county.run("logs", "collect").exit_code == 0
+    assert json.loads(county.run("scan", "--compare", "--json").stdout)["events"]["pending"] == 1
+    bare = county.run("scan", "--compare", "--namespace", f"{county.namespace}x")
+    assert bare.exit_code == 3
+    assert "there is nothing of kyber in" in bare.stderr
+
+
 def test_a_cluster_that_is_away_ends_with_4_and_one_line(county: County) -> None:
     county.write("a bad thing")
     county.ship()

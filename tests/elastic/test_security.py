@@ -15,6 +15,7 @@ from typer.testing import Result
 
 from kyber.cli.console import ExitCode
 from kyber.logs.store.cluster import Access, AwayError, Cluster, ClusterError
+from kyber.logs.store.setup import laid
 from kyber.secret import Secret
 from tests.cli.run import kyber
 from tests.elastic.server import Installed, Security, Server, shared
@@ -104,7 +105,24 @@ def test_setup_ship_and_scan_each_do_with_the_rights_of_their_own(
     with Cluster(access(secured, "scan")) as cluster:
         (stream,) = cluster.streams(f"{STREAMS}-{namespace}")
         assert cluster.count(stream) == LINES
+        assert cluster.works(stream)
         assert sum(len(page) for page in all_pages(cluster, stream, source=False, size=7)) == LINES
+
+
+def test_whoever_ships_or_scans_may_know_whether_the_cluster_was_made_ready(
+    secured: Server, county: Path, namespace: str
+) -> None:
+    with Cluster(access(secured, "ship")) as ships, Cluster(access(secured, "scan")) as scans:
+        assert not laid(ships, namespace)
+        assert not laid(scans, namespace)
+        settings(county, secured, "setup", namespace=namespace)
+        assert "namespace-missing" in kyber("doctor", county, "--json").stdout
+        assert run(county, namespace, "setup").exit_code == 0
+        assert laid(ships, namespace)
+        assert laid(scans, namespace)
+    said = kyber("doctor", county, "--json").stdout
+    assert '"what":"elasticsearch"' in said.replace('": "', '":"')
+    assert "namespace-" not in said, "this key may not read events, and does not know how many there are"
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,10 @@ class TooLargeError(ClusterError):
     """The request is larger than the cluster takes (413)."""
 
 
+class ForbiddenError(ClusterError):
+    """The credentials are not enough for this request."""
+
+
 class OversizedError(ClusterError):
     """The answer is larger than what is taken of any: less has to be asked for."""
 
@@ -283,7 +287,7 @@ class Cluster:
         except _AbsentError:  # there is no security
             found = {"has_all_requested": True}
         if found.get("has_all_requested") is not True:
-            raise _ForbiddenError(
+            raise ForbiddenError(
                 f"{self.name} does not let these credentials read all of {index}: see docs/elasticsearch.md"
             )
         self._readable.add(index)
@@ -345,7 +349,7 @@ class Cluster:
             self._ask(call)
         except _AbsentError:
             return False
-        except (_ForbiddenError, _MissingError):
+        except (ForbiddenError, _MissingError):
             return True
         return True
 
@@ -474,7 +478,7 @@ class Cluster:
                     "mend the API key, or user name and password, that `elasticsearch:` in kyber.yaml names"
                 )
             case 403:
-                return _ForbiddenError(
+                return ForbiddenError(
                     f"{self.name} forbids it (403): the credentials need more rights, see docs/elasticsearch.md{said}"
                 )
             case 404:
@@ -588,10 +592,6 @@ class _AbsentError(ClusterError):
 
 class _MissingError(ClusterError):
     """There is nothing of this name."""
-
-
-class _ForbiddenError(ClusterError):
-    """The credentials are not enough for this request."""
 
 
 def _actions(lines: Sequence[bytes]) -> int:

@@ -16,6 +16,7 @@ from kyber.logs.store.templates import (
     Difference,
     Keeping,
     Kind,
+    common_template,
     days,
     differences,
     every_stream,
@@ -57,6 +58,11 @@ class Plan:
     keeping: Keeping
     steps: tuple[Step, ...]
     problems: tuple[Problem, ...]
+
+
+def laid(cluster: Cluster, namespace: str) -> bool:
+    """Whether a namespace was ever made ready in a cluster. Raises ClusterError."""
+    return bool(cluster.get("template", common_template(namespace)))
 
 
 def plan(cluster: Cluster, kept: Mapping[str, Duration | None], namespace: str, at: Place) -> Plan:

@@ -219,7 +219,7 @@ def pieces(kept: Mapping[str, Duration | None], namespace: str, keeping: Keeping
     for retention in _lengths(kept) if keeping is Keeping.ILM else ():
         made.append(Piece("policy", policy(retention), _policy(retention)))
     made.append(
-        Piece("template", f"kyber-logs-{namespace}", _template(every_stream(namespace), PRIORITY, None, keeping))
+        Piece("template", common_template(namespace), _template(every_stream(namespace), PRIORITY, None, keeping))
     )
     for source, duration in kept.items() if keeping is not Keeping.NOTHING else ():
         if duration is not None:
@@ -229,6 +229,11 @@ def pieces(kept: Mapping[str, Duration | None], namespace: str, keeping: Keeping
     body = {"index_patterns": [alerts(namespace)], "priority": PRIORITY, "template": alert, "_meta": _OWN}
     made.append(Piece("template", f"kyber-alerts-{namespace}", body))
     return tuple(made)
+
+
+def common_template(namespace: str) -> str:
+    """The name of the index template of all sources: where it is there, a namespace was made ready."""
+    return f"kyber-logs-{namespace}"
 
 
 def own_template(source: str, namespace: str) -> str:
