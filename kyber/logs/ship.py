@@ -264,8 +264,9 @@ class Shipper:
             self.done = replace(self.done, **{"waiting": "", **changes})  # type: ignore[arg-type]
             self.told(self.done)
 
-    def _delivered(self, parcel: Sequence[Document], source: str, uncertain: bool) -> _Outcome:
-        """Send documents until each has a verdict. `uncertain`: some may be there already, in whichever index.
+    def _delivered(self, parcel: Sequence[Document], source: str, uncertain: bool, attempts: int = ALONE) -> _Outcome:
+        """Send documents until each has a verdict. `uncertain`: some may be there already, in whichever index;
+        `attempts`: how often each is sent by itself where the cluster fails at it.
 
         Raises AwayError, ClusterError, StoppedError.
         """
@@ -276,7 +277,7 @@ class Shipper:
         refused: list[tuple[Document, Verdict]] = []
         while left:
             self._check_stop()
-            begun, taken = self.timing.clock(), self._taken
+            begun, taken, singly = self.timing.clock(), self._taken, False
             try:
                 if uncertain:
                     there = self._asked().present(stream(source, self.namespace), [one.id for one in left])
@@ -292,7 +293,9 @@ class Shipper:
             except TooLargeError as error:
                 if len(left) == 1:
                     return _Outcome(created, known, (*refused, (left[0], Verdict(413, "", str(error)))))
-                halves = [self._delivered(half, source, uncertain) for half in (left[::2], left[1::2])]
+                halves = [
+                    self._delivered(half, source, uncertain or singly, attempts) for half in (left[::2], left[1::2])
+                ]
                 return _Outcome(
                     created + sum(one.created for one in halves),
                     known + sum(one.known for one in halves),
@@ -321,7 +324,7 @@ class Shipper:
                 tries = self._moves(len(sent) - len(again))
             if failed and singly:
                 alone.update(one.id for one, verdict in zip(sent, verdicts, strict=True) if verdict.status >= 500)
-                at_fault = {one.id for one in again if alone[one.id] >= ALONE}
+                at_fault = {one.id for one in again if alone[one.id] >= attempts}
                 others = len(parcel) == 1 or (before is not None and self._taken > before)
                 if at_fault and others and self._asked().works(stream(source, self.namespace)):
                     refused += [both for both in zip(sent, verdicts, strict=True) if both[0].id in at_fault]
@@ -350,8 +353,8 @@ class Shipper:
         """The cluster, which has as long to answer as there is patience left."""
         if self.timing.patience is None:
             return self.cluster
-        spent = 0.0 if self._away is None else self.timing.clock() - self._away
-        return self.cluster.within(max(LEAST, self.timing.patience - spent))
+        now, since = self.timing.clock(), self._away
+        return self.cluster.within(max(LEAST, self.timing.patience - (now - (now if since is None else since))))
 
     def _moves(self, taken: int = 0) -> int:
         """Something goes on, after no failed attempts by now; `taken`: documents that got a verdict of their own."""
@@ -415,16 +418,16 @@ class Shipper:
                     self._retried(ledger, source, [one for one in mine if one.status < 500])
                     for one in mine:
                         if one.status >= 500:  # by itself, since only then it can be told from a cluster that fails
-                            self._retried(ledger, source, [one])
+                            self._retried(ledger, source, [one], attempts=1)
         finally:
             store.close()
         return self.done
 
-    def _retried(self, ledger: Ledger, source: str, found: Sequence[Refused]) -> None:
+    def _retried(self, ledger: Ledger, source: str, found: Sequence[Refused], attempts: int = ALONE) -> None:
         for start in range(0, len(found), ROWS):
             some = found[start : start + ROWS]
             outcome = self._delivered(
-                [Document(one.id, one.action, one.body, one.held) for one in some], source, uncertain=True
+                [Document(one.id, one.action, one.body, one.held) for one in some], source, True, attempts
             )
             still = {one.id: why for one, why in outcome.refused}
             now = self.timing.now()

@@ -226,7 +226,9 @@ def test_an_event_at_which_the_server_always_fails_is_refused_with_the_reason_an
         500,
         "illegal_state_exception: unexpected state in field [user.name]",
     )
+    waits = clock.waits
     assert json.loads(logs(county, "retry", "--json", code=4).stdout)["refused"] == 1
+    assert clock.waits == waits, "who asks for it once more does not wait"
     settled(county, server, refused=1)
     server.fails = ""
     assert json.loads(logs(county, "retry", "--json").stdout)["created"] == 1
@@ -240,6 +242,18 @@ def test_many_events_at_which_the_server_fails_are_refused_and_no_others(county:
     said = ship(county, code=4)
     assert (said["created"], said["refused"]) == (10, 2 * shipping.FEW + 3)
     settled(county, server, refused=2 * shipping.FEW + 3)
+
+
+def test_an_answer_that_is_lost_while_events_are_sent_one_by_one_leaves_nothing_twice(
+    county: County, server: Scripted, clock: Clock
+) -> None:
+    server.script(*[Refuse({0: 500, 1: 500, 2: 500})] * 2)  # of the first request, which is of four
+    server.script(None, Cut())
+    clock.meanwhile += [lambda: None, lambda: None, lambda: server.roll(STREAM)]
+    said = ship(county)
+    assert said["created"] + said["known"] == 10
+    assert said["known"] >= 1
+    settled(county, server)
 
 
 def test_an_event_at_which_the_server_fails_holds_up_none_that_come_after_it(
