@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from threading import Event, Thread
 from time import monotonic
 from typing import Any
 
@@ -114,11 +115,29 @@ def test_an_answer_has_one_time_for_all_of_it_however_often_something_comes(
             assert {verdict.status for verdict in cluster.bulk(LINES)} <= {201, 409}, "what came late is not the answer"
 
 
-def test_a_server_that_takes_nothing_is_away() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as deaf:
-        url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
-        with Cluster(Access(urls=(url,))) as cluster, pytest.raises(AwayError, match="does not answer within"):
-            cluster.within(0.3).bulk([LINES[0], b'{"text": "%s"}' % (b"x" * 2**25)])
+@pytest.mark.parametrize("takes", [0, 2**19])
+def test_a_server_that_takes_nothing_or_little_at_a_time_is_away(takes: int) -> None:
+    over = Event()
+
+    def take() -> None:
+        taken, _ = slow.accept()
+        with taken:
+            while not over.wait(0.05):
+                taken.recv(takes)
+
+    with socket.create_server(("127.0.0.1", 0)) as slow:
+        taking = Thread(target=take)
+        taking.start()
+        url = f"http://127.0.0.1:{slow.getsockname()[1]}"
+        try:
+            with Cluster(Access(urls=(url,))) as cluster:
+                begun = monotonic()
+                with pytest.raises(AwayError, match="does not answer within"):
+                    cluster.within(0.5).bulk([LINES[0], b'{"text": "%s"}' % (b"x" * 2**26)])
+                assert monotonic() - begun < 5, "all of it takes longer to be taken"
+        finally:
+            over.set()
+        taking.join()
 
 
 @pytest.mark.parametrize("step", [Flood(), Flood(packed=2**22)], ids=str)
