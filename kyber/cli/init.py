@@ -1,6 +1,7 @@
 """`kyber init`: a folder in, a workspace with a small fictional example laid out in it."""
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -60,9 +61,15 @@ def init(
             os.utime(folder / name, (EXAMPLE_TIME, EXAMPLE_TIME))
     words = words_for(language.value)
     say(words.many("init.done", len(kept), folder=plain(folder)))
-    for name in kept:
-        say(f"  {name}")
+    for name, count in Counter(_at_the_top(name) for name in kept).items():
+        say(f"  {name} ({count})" if name.endswith("/") else f"  {name}")
     say(words("init.next", folder=plain(folder)) if not empty else words("init.next-empty", folder=plain(folder)))
+
+
+def _at_the_top(name: str) -> str:
+    """The file, or the folder with a slash, of the workspace's root that holds a file."""
+    folder, slash, _ = name.partition("/")
+    return folder + slash
 
 
 def _files(language: Language, organisation: str | None) -> Iterator[tuple[str, bytes]]:

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -6,8 +7,17 @@ from tests.cli.run import kyber
 
 
 @pytest.fixture
-def county(tmp_path: Path) -> Path:
+def example(tmp_path: Path) -> Path:
     """The example as `kyber init` lays it out, in English."""
     folder = tmp_path / "county"
     assert kyber("init", folder, "--language", "en").exit_code == 0
     return folder
+
+
+@pytest.fixture
+def county(example: Path) -> Path:
+    """The example without its register of risks, whose days pass: what is left has nothing to mend on any day."""
+    for name in ("risks", "controls", "actions"):
+        shutil.rmtree(example / name)
+    (example / "waivers.yaml").unlink()
+    return example
