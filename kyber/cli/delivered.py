@@ -1,4 +1,4 @@
-"""What was sent where, for `kyber logs status`, `rejected` and `retain`: the ledgers of a workspace in, lines out."""
+"""What was sent where, as `kyber logs` tells it: the ledgers of a workspace in, lines out."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -12,6 +12,7 @@ from kyber.cli.console import plain, say
 if TYPE_CHECKING:
     from datetime import date
 
+    from kyber.logs.store.cluster import Cluster
     from kyber.logs.store.ledger import Delivery, Refused
     from kyber.logs.store.parquet import Deleted
     from kyber.text import Words
@@ -33,6 +34,16 @@ class Sent:
     @property
     def namespace(self) -> str:
         return self.name.rpartition("/")[2]
+
+    @property
+    def cluster(self) -> str:
+        """What names the cluster, whatever its address."""
+        return self.name.rpartition("/")[0]
+
+    @property
+    def last(self) -> int | None:
+        """When something was sent there last (microseconds)."""
+        return max((one.last for one in self.sources.values() if one.last is not None), default=None)
 
 
 def folders(here: "Workspace") -> list[Path]:
@@ -64,7 +75,8 @@ def lines(one: Sent, now: datetime) -> Iterator[dict[str, Any]]:
         for name in ("oldest", "last"):
             known[name] = iso(known[name])
         lag = None if delivery.oldest is None else round(now.timestamp() - delivery.oldest / 1e6)
-        yield {"destination": one.address, "namespace": one.namespace, **known, "source": source, "lag": lag}
+        place = {"destination": one.address, "cluster": one.cluster, "namespace": one.namespace}
+        yield {**place, **known, "source": source, "lag": lag}
 
 
 def show(found: list[Sent], now: datetime, words: "Words", *, verbose: bool = False) -> None:
@@ -78,7 +90,10 @@ def show(found: list[Sent], now: datetime, words: "Words", *, verbose: bool = Fa
     console = Console()
     for one in found:
         console.print()
-        said = words("ship.destination", address=plain(one.address), namespace=plain(one.namespace))
+        twins = sum((one.address, one.namespace) == (other.address, other.namespace) for other in found) > 1
+        key = "ship.destination-of" if verbose or twins else "ship.destination"
+        place = {name: plain(getattr(one, name)) for name in ("address", "cluster", "namespace")}
+        said = words(key, **place)
         console.print(Text(said))
         table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
         table.add_column(words("logs.column.source"), overflow="fold")
@@ -98,17 +113,16 @@ def show(found: list[Sent], now: datetime, words: "Words", *, verbose: bool = Fa
         console.print(table)
 
 
-def refused(here: "Workspace", sources: list[str] | None) -> "Iterator[tuple[Sent, Refused]]":
-    """What destinations refused for good, with the documents. Raises StoreError."""
+def refused(one: Sent, sources: list[str] | None = None) -> "Iterator[Refused]":
+    """What a destination refused for good, with the documents. Raises StoreError."""
     from kyber.logs.store.ledger import Ledger
     from kyber.logs.store.parquet import ParquetStore
 
-    for one in sent(here):
-        with closing(ParquetStore(one.folder)) as store:
-            ledger, after = Ledger(store.index, one.name), ""
-            while some := ledger.refused(after=after):
-                after = some[-1].id
-                yield from ((one, found) for found in some if not sources or found.source in sources)
+    with closing(ParquetStore(one.folder)) as store:
+        ledger, after = Ledger(store.index, one.name), ""
+        while some := ledger.refused(after=after):
+            after = some[-1].id
+            yield from (found for found in some if not sources or found.source in sources)
 
 
 def record_of(document: "Refused") -> str:
@@ -136,25 +150,29 @@ def forget_refused(here: "Workspace", before: "Mapping[str, date]", *, dry_run: 
 
 
 def expired_there(
-    here: "Workspace", before: "Mapping[str, date]", findings: "date", now: datetime, words: "Words", *, dry_run: bool
-) -> "tuple[str, list[Deleted]]":
+    here: "Workspace",
+    cluster: "Cluster",
+    namespace: str,
+    before: "Mapping[str, date]",
+    findings: "date",
+    now: datetime,
+    words: "Words",
+    *,
+    dry_run: bool,
+) -> "list[Deleted]":
     """Delete in the cluster what is too old: events, where it does not do that itself, and the alerts of findings from
-    before a day. Its name, and what was deleted. Raises ClusterError."""
-    from kyber.cli.cluster import cluster_of, namespace_of
+    before a day. What was deleted. Raises ClusterError."""
     from kyber.logs.expiry import expire, expire_alerts
     from kyber.logs.store.parquet import Deleted, record_deleted
 
-    if here.settings.elasticsearch is None:
-        return "", []
-    moment, namespace = round(now.timestamp() * 1_000_000), namespace_of(here)
-    with cluster_of(here) as cluster:
+    moment = round(now.timestamp() * 1_000_000)
 
-        def record(one: Deleted) -> None:
-            record_deleted(here.state, [one], moment, cluster.name)
+    def record(one: Deleted) -> None:
+        record_deleted(here.state, [one], moment, cluster.name)
 
-        features, gone = cluster.features(), []
-        if features.lifecycle or features.ilm:
-            say(words("ship.deletes-itself", cluster=plain(cluster.name)), error=True)
-        else:
-            gone = expire(cluster, namespace, before, record, dry_run=dry_run)
-        return cluster.name, [*gone, *expire_alerts(cluster, namespace, findings, record, dry_run=dry_run)]
+    features, gone = cluster.features(), []
+    if features.lifecycle or features.ilm:
+        say(words("ship.deletes-itself", cluster=plain(cluster.name)), error=True)
+    else:
+        gone = expire(cluster, namespace, before, record, dry_run=dry_run)
+    return [*gone, *expire_alerts(cluster, namespace, findings, record, dry_run=dry_run)]

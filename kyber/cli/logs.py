@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kyber.cli import delivered
+from kyber.cli.cluster import AllowPlaintext, Insecure, Namespace, Url, cluster_of, namespace_of
 from kyber.cli.console import ExitCode, Where, plain, root_of, say, tell_problems
+from kyber.cli.logs_forget import forget
+from kyber.cli.logs_rejected import rejected
 from kyber.cli.logs_setup import setup
 from kyber.cli.logs_ship import retry, ship
 from kyber.cli.reading import holder, no_collector, shown_progress, source_jobs
-from kyber.errors import NothingReadError, UsageError
+from kyber.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,8 +29,6 @@ Sources = Annotated[
     list[str] | None,
     typer.Argument(metavar="SOURCE...", help="Log sources by their ids; else all.", show_default=False),
 ]
-SHOWN = 200
-"""Characters of a rejected record that are shown."""
 LEDGER = ("records", "held", "blank", "rejected", "stored", "duplicate")
 Json = Annotated[bool, typer.Option("--json", help="JSON lines instead of a table.")]
 
@@ -35,7 +36,7 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Collect logs, see what became of them, delete what is too old.",
 )
-for _command in (setup, ship, retry):
+for _command in (setup, ship, retry, rejected, forget):
     app.command()(_command)
 
 
@@ -281,55 +282,12 @@ def _show_status(
 
 
 @app.command()
-def rejected(sources: Sources = None, json: Json = False, workspace: Where = None) -> None:
-    """Show the records that no format understood, and the events that Elasticsearch refused: all are kept whole, with
-    the reason. What was refused is sent again by `kyber logs retry`.
-
-    Personal identity codes are masked. Ends with 3 where nothing is stored yet.
-    """
-    from contextlib import ExitStack, closing
-
-    from kyber.logs.source import load_sources
-    from kyber.logs.store.parquet import ParquetStore
-    from kyber.privacy import mask
-    from kyber.problem import Place, Problem
-    from kyber.render.safe import every_text, json_line
-    from kyber.text import words_for
-
-    here = _here(workspace)
-    folders = delivered.folders(here)
-    if not folders:
-        raise NothingReadError("nothing is stored yet: `kyber scan` or `kyber logs collect` stores what sources hold")
-    words = words_for(here.settings.language)
-    with ExitStack() as stack:
-        stores = [stack.enter_context(closing(ParquetStore(folder))) for folder in folders]
-        known = {one.id for one in load_sources(here.root)[0]}.union(*(store.totals() for store in stores))
-        if unknown := sorted(set(sources or ()) - known):
-            raise UsageError(f"there is no log source '{unknown[0]}'; there are {', '.join(sorted(known)) or 'none'}")
-        for found in (one for store in stores for one in store.rejected(sources or None)):
-            one = every_text({**found, "raw": found["raw"].decode(errors="replace")}, mask)
-            if json:
-                say(json_line(one))
-                continue
-            place = Place(mask(one["file"]), one["record"])
-            message, _ = words.problem(Problem(place, one["reason"], {**one["facts"], "count": 1}))
-            say(f"{plain(place)}: {one['reason']} {plain(message)}")
-            say(f"    {plain(one['raw'][:SHOWN])}{'…' if len(one['raw']) > SHOWN else ''}")
-    for where, document in delivered.refused(here, sources):
-        raw, reason = mask(delivered.record_of(document)), mask(document.reason)
-        if json:
-            facts = {name: getattr(document, name) for name in ("source", "id", "day", "status")}
-            place_ = {"destination": where.address, "namespace": where.namespace}
-            say(json_line({**facts, **place_, "reason": reason, "raw": raw}))
-            continue
-        facts = {"source": plain(document.source), "address": plain(where.address), "status": document.status}
-        say(words("ship.was-refused", **facts, reason=plain(reason)))
-        say(f"    {plain(raw[:SHOWN])}{'…' if len(raw) > SHOWN else ''}")
-
-
-@app.command()
 def retain(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be deleted, and delete nothing.")] = False,
+    url: Url = None,
+    namespace: Namespace = None,
+    allow_plaintext: AllowPlaintext = False,
+    insecure: Insecure = False,
     json: Json = False,
     workspace: Where = None,
 ) -> None:
@@ -347,7 +305,7 @@ def retain(
     from kyber.text import words_for
 
     now, here = datetime.now(UTC), _here(workspace)
-    words = words_for(here.settings.language)
+    words, named = words_for(here.settings.language), namespace_of(here, namespace)
     registered, problems = load_sources(here.root)
     decisions, unread = triage.load_triage(here.root)
     problems = (*problems, *unread)
@@ -385,12 +343,15 @@ def retain(
             say(words.many(f"{done}-refused", refused))
         say(words.many(f"{done}-findings", len(old)))
         say(words.many(f"{done}-decisions", len(late)))
-    cluster, there = delivered.expired_there(here, before, keep.findings.before(today), now, words, dry_run=dry_run)
-    if json:
-        for one in there:
-            say(json_line({"what": one.kind, "destination": cluster, **one.plain()}))
-    else:
-        _show_deleted(there, f" ({plain(cluster)})", done, words)
+    if url or here.settings.elasticsearch is not None:
+        day = keep.findings.before(today)
+        with cluster_of(here, url, allow_plaintext=allow_plaintext, insecure=insecure) as cluster:
+            there = delivered.expired_there(here, cluster, named, before, day, now, words, dry_run=dry_run)
+        if json:
+            for one in there:
+                say(json_line({"what": one.kind, "destination": cluster.name, **one.plain()}))
+        else:
+            _show_deleted(there, f" ({plain(cluster.name)})", done, words)
     if any(one.severity is Severity.ERROR for one in problems):
         raise typer.Exit(ExitCode.FOUND)
 

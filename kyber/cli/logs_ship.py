@@ -164,7 +164,7 @@ class _Asked:
 
         told: set[tuple[Place, str]] = set()
         with (
-            _alone(shipper.folder, "kyber logs ship"),
+            alone(shipper.folder, "kyber logs ship"),
             shown_progress() as progress,
             Alongside(shipper) as alongside,
         ):
@@ -272,7 +272,7 @@ def retry(
         name = namespace_of(here, namespace)
         shipper = Shipper(folder, cluster, name, _timing(stop, PATIENCE), _teller(words))
         if ParquetStore.exists(folder):
-            with _alone(folder, "kyber logs retry"):
+            with alone(folder, "kyber logs retry"):
                 shipper.retry(source)
         _told(shipper, words, json)
     if shipper.done.refused:
@@ -280,7 +280,7 @@ def retry(
 
 
 @contextmanager
-def _alone(folder: Path, command: str) -> Iterator[None]:
+def alone(folder: Path, command: str) -> Iterator[None]:
     """While this lasts, nobody else ships from the store in a folder. Raises LockedError, StoreError."""
     from kyber.logs.store.index import StoreError
     from kyber.logs.store.lock import held

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from kyber import kept
-from kyber.cli.logs import SHOWN
+from kyber.cli.logs_rejected import SHOWN
 from kyber.logs.formats.known import FORMATS
 from kyber.logs.schema import tables
 from kyber.logs.store.parquet import writing
@@ -291,17 +291,45 @@ def test_rejected_records_are_shown_with_their_reasons_harmless_and_masked(here:
     result = kyber("logs", "rejected")
     assert (result.exit_code, result.stderr) == (0, "")
     lines = result.stdout.splitlines()
-    assert lines[0] == "logs/auth.log:2: F10 Rejected records without a syslog header: 1."
-    assert lines[1] == "    no header here"
-    assert lines[2].startswith("logs/auth.log:3: F10 ")
-    assert lines[3].startswith("    \\x1b]0;title\\x07\\x1b[31mred\\u202e ******-**** [bold]x[/bold] long long")
-    assert lines[3].endswith("…")
-    assert len(lines[3]) < SHOWN + 50
-    assert lines[4].startswith("logs/******-****\\x1b[2J.log:1: F10 ")
-    assert len(lines) == 6
+    assert lines[0] == "F10 Rejected records without a syslog header: 3."
+    assert lines[1] == "    logs/auth.log:2: no header here"
+    assert lines[2].startswith(
+        "    logs/auth.log:3: \\x1b]0;title\\x07\\x1b[31mred\\u202e ******-**** [bold]x[/bold] long"
+    )
+    assert lines[2].endswith("…")
+    assert len(lines[2]) < SHOWN + 70
+    assert lines[3] == "    logs/******-****\\x1b[2J.log:1: another"
+    assert len(lines) == 4
     assert CODE not in result.stdout
-    assert kyber("logs", "rejected", "named").stdout.splitlines() == lines[4:]
+    assert kyber("logs", "rejected", "named").stdout.splitlines()[1:] == lines[3:]
     assert kyber("logs", "rejected", "app").stdout == ""
+
+
+def test_rejected_records_are_shown_by_reason_the_most_frequent_first_with_some_examples(here: Path) -> None:
+    log(here, "auth.log", *("no header",) * 4, mode="a")
+    log(here, "app.jsonl", "{", "[]", "{", mode="a")
+    collected()
+    lines = kyber("logs", "rejected").stdout.splitlines()
+    assert [line for line in lines if line.startswith("F")] == [
+        "F10 Rejected records without a syslog header: 5.",
+        "F41 Rejected records that are not valid JSON: 2.",
+        "F40 Rejected records that are JSON, but not objects: 1.",
+    ]
+    assert (len(lines), lines[4]) == (10, "    … and 2 more: --limit shows more of them.")
+    few = kyber("logs", "rejected", "--limit", "1").stdout.splitlines()
+    assert [line.strip().partition(":")[0] for line in few] == [
+        "F10 Rejected records without a syslog header",
+        "logs/auth.log",
+        "… and 4 more",
+        "F41 Rejected records that are not valid JSON",
+        "logs/app.jsonl",
+        "… and 1 more",
+        "F40 Rejected records that are JSON, but not objects",
+        "logs/app.jsonl",
+    ]
+    some = kyber("logs", "rejected", "--json", "--limit", "1").stdout.splitlines()
+    assert [json.loads(line)["reason"] for line in some] == ["F41", "F40", "F10"]
+    assert len(kyber("logs", "rejected", "--json").stdout.splitlines()) == 8
 
 
 def test_rejected_records_are_given_whole_as_json_lines_and_masked(here: Path) -> None:

@@ -14,9 +14,11 @@ import yaml
 from typer.testing import Result
 
 from kyber import kept
-from kyber.cli.logs import SHOWN
+from kyber.cli.logs_rejected import SHOWN
+from kyber.cli.logs_ship import LOCK
 from kyber.logs.expiry import ALERTS
 from kyber.logs.store.cluster import Access, Cluster
+from kyber.logs.store.lock import held
 from kyber.logs.store.templates import alerts, every_stream, stream
 from tests.cli.run import kyber
 from tests.elastic.scripted import REASONS, Refuse, Scripted
@@ -130,6 +132,7 @@ def test_the_status_shows_the_ledger_of_each_destination(here: Path, server: Scr
     assert found.pop("pending_bytes") > 0
     assert found == {
         "destination": server.url,
+        "cluster": server.uuid,
         "namespace": "test",
         "source": "app",
         "delivered": 4,
@@ -212,10 +215,10 @@ def test_what_was_refused_is_shown_harmless_and_masked_with_its_reason(here: Pat
     say_in_the_ledger(here, f"no {HOSTILE}")
     shown = run("rejected").stdout.splitlines()
     assert len(shown) == 6
-    why = r"no \x1b]0;title\x07\x1b[31mred\u202e ******-**** [bold]x[/bold]"
-    assert shown[0] == rf"app: refused by \x1b]0;title\x07\x1b[31mred\u202e [bold]x[/bold] (400): {why}"
-    assert shown[0] == shown[2] == shown[4]
-    assert all(len(line) <= SHOWN + 5 for line in shown[1::2])
+    assert shown[0] == r"Refused by \x1b]0;title\x07\x1b[31mred\u202e [bold]x[/bold] (namespace test):"
+    assert shown[1] == r"  3 events (400): no \x1b]0;title\x07\x1b[31mred\u202e ******-**** [bold]x[/bold]"
+    assert all(line.startswith("    app: {") and len(line) <= SHOWN + 10 for line in shown[2:5])
+    assert shown[5] == "Once what is wrong has been mended, `kyber logs retry` sends these events again."
     found = objects("rejected")
     assert {one["reason"] for one in found} == {f"no {HOSTILE.replace(CODE, '******-****')}"}
     assert sorted(one["raw"] for one in found) == sorted(line.replace(CODE, "******-****") for line in lines)
@@ -266,8 +269,8 @@ def test_what_was_refused_is_delivered_by_retry_and_what_is_refused_again_stays(
 @pytest.mark.parametrize(
     ("language", "said", "shown", "refused"),
     [
-        ("fi", "4 tapahtumaa toimitettiin. 1 torjuttiin", "Toimitettu kohteeseen", "torjui (400)"),
-        ("sv", "4 händelser levererades. 1 avvisades", "Levererat till", "avvisade (400)"),
+        ("fi", "4 tapahtumaa toimitettiin. 1 torjuttiin", "Toimitettu kohteeseen", "torjui (nimiavaruus test):"),
+        ("sv", "4 händelser levererades. 1 avvisades", "Levererat till", "Avvisat av "),
     ],
 )
 def test_what_became_of_events_is_said_in_the_language_of_the_workspace(
@@ -286,7 +289,80 @@ def test_what_became_of_events_is_said_in_the_language_of_the_workspace(
     assert refused in run("rejected").stdout
 
 
-@pytest.mark.parametrize("command", ["ship", "retry", "status", "rejected", "retain"])
+def test_what_was_refused_is_shown_by_reason_whatever_is_of_one_document(here: Path, server: Scripted) -> None:
+    log(here, "app.jsonl", *(json.dumps({"@timestamp": NOW.isoformat(), "n": n}) for n in range(5)))
+    server.script(Refuse({0: 413, 1: 400, 2: 400, 3: 400, 4: 400}))
+    run("ship", code=4)
+    with closing(sqlite3.connect(here / ".kyber" / "index.sqlite")) as database:
+        own = "'[1:' || length(body) || '] no date in document ' || char(39) || id || char(39)"
+        database.execute(f"update refused set reason = {own} where status = 400")
+        database.commit()
+    shown = run("rejected", "--limit", 1).stdout.splitlines()
+    assert shown[:2] == [f"Refused by {server.url} (namespace test):", "  4 events (400): no date in document '…'"]
+    assert shown[2].startswith("    app: {")
+    assert shown[3] == "    … and 3 more: --limit shows more of them."
+    assert shown[4].startswith("  1 event (413): ")
+    assert sorted(one["status"] for one in objects("rejected", "--limit", 1)) == [400, 413]
+    assert run("rejected", "app").stdout.splitlines()[1] == shown[1]
+
+
+def test_the_hint_names_the_options_that_reach_what_was_refused(here: Path, server: Scripted) -> None:
+    server.script(Refuse({0: 400}))
+    run("ship", "logs/app.jsonl", "--namespace", "other", code=4)
+    assert "`kyber logs retry --files --namespace other`" in run("rejected").stdout
+    assert "1 event delivered." in run("retry", "--files", "--namespace", "other").stdout
+
+
+# --- what is forgotten ------------------------------------------------------------------------------------------------
+
+
+def test_a_destination_is_forgotten_here_and_the_cluster_is_not_asked(here: Path, server: Scripted) -> None:
+    server.script(Refuse({0: 400}))
+    run("ship", code=4)
+    run("ship", "--namespace", "other")
+    run("ship", "logs/app.jsonl", "--namespace", "other")
+    asked = len(server.requests)
+    result = run("forget", server.url, "--namespace", "test", "--yes")
+    said = f"{server.url} (cluster {server.uuid}, namespace test): delivered 4, refused 1, pending 0; last sent "
+    assert result.stdout.startswith(said)
+    assert result.stdout.splitlines()[1].startswith("Forgotten is what was delivered there, and what was refused")
+    assert result.stdout.splitlines()[2] == "Forgotten."
+    assert len(server.requests) == asked
+    assert {(one["namespace"], one["source"]) for one in destinations()} == {("other", "app"), ("other", "files")}
+    assert run("rejected").stdout == ""
+    assert run("ship").stdout == "1 event delivered. 4 were there already.\n"
+    assert len(run("forget", server.uuid, "--namespace", "other", "--yes").stdout.splitlines()) == 4
+    assert {one["namespace"] for one in destinations()} == {"test"}
+    assert sorted(one["kept"] for one in objects("status") if "kept" in one) == [5, 5]
+
+
+def test_nothing_is_forgotten_where_it_is_not_clear_what_or_nobody_said_so(here: Path, server: Scripted) -> None:
+    run("ship")
+    run("ship", "--namespace", "other")
+    assert "nothing was ever sent to http://x; there are http" in run("forget", "http://x", "--yes", code=2).stderr
+    assert "choose one with --namespace: test, other" in run("forget", server.url, "--yes", code=2).stderr
+    result = run("forget", server.url, "--namespace", "test", code=2)
+    assert "--yes forgets without asking" in result.stderr
+    with held(here / ".kyber" / LOCK, "somebody"):
+        assert "somebody" in run("forget", server.url, "--namespace", "test", "--yes", code=3).stderr
+    assert {one["namespace"] for one in destinations()} == {"test", "other"}
+
+
+def test_of_two_clusters_that_were_at_one_address_one_is_named_by_its_id(here: Path, server: Scripted) -> None:
+    run("ship")
+    with closing(sqlite3.connect(here / ".kyber" / "index.sqlite")) as database:
+        database.execute("update destinations set name = 'the old one/test'")
+        database.commit()
+    run("ship")
+    assert f"Sent to {server.url} (cluster the old one, namespace test):" in run("status").stdout
+    refused = run("forget", server.url, "--yes", code=2)
+    assert f"name one of them by its id: the old one, {server.uuid}" in refused.stderr
+    run("forget", "the old one", "--yes")
+    assert [one["cluster"] for one in destinations()] == [server.uuid]
+    assert f"Sent to {server.url} (namespace test):" in run("status").stdout
+
+
+@pytest.mark.parametrize("command", ["ship", "retry", "status", "rejected", "forget", "retain"])
 def test_help_says_what_the_command_is_for_and_how_it_ends(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "300")
     shown = " ".join(run(command, "--help").stdout.split())
@@ -376,6 +452,12 @@ def test_retention_deletes_events_and_alerts_in_a_cluster_that_does_not(
     ]
     assert dry[-2:] == there
     assert [cluster.count(name) for name in names] == [5, 2]
+    settings = (here / "kyber.yaml").read_text()
+    (here / "kyber.yaml").write_text("organisation: County\nlanguage: en\n")
+    named = ("retain", "--dry-run", "--url", cluster.name)
+    assert run(*named, "--namespace", namespace).stdout.splitlines()[-2:] == there  # as shipping is told where to
+    assert cluster.name not in run(*named, "--namespace", "another").stdout
+    (here / "kyber.yaml").write_text(settings)
     assert not (here / ".kyber" / "deleted.jsonl").exists()
     found = [one for one in objects("retain") if "destination" in one]
     assert [(one["what"], one["source"], one["day"], one["rows"]) for one in found] == [

@@ -99,6 +99,15 @@ class Ledger:
                 (self.destination, address, at),
             )
 
+    def drop(self) -> None:
+        """Forget the destination: what was sent there, and the documents that it refused. Nothing is pending for it
+        any more; who ships there again sends everything."""
+        mine = self._id
+        with self._index.transaction():
+            for table in ("refused", "shipments", "sent"):
+                self._index.run(f"delete from {table} where destination = ?", (mine,))  # noqa: S608
+            self._index.run("delete from destinations where id = ?", (mine,))
+
     @property
     def _id(self) -> int:
         found = self._index.run("select id from destinations where name = ?", (self.destination,))
