@@ -16,12 +16,15 @@ import typer
 from kyber.cli.cluster import AllowPlaintext, Insecure, Namespace, Url, cluster_of, namespace_of
 from kyber.cli.console import ExitCode, InputFormat, Where, plain, root_of, say, tell_problems
 from kyber.cli.delivered import FILES
+from kyber.cli.delivering import Onlooker, shown_delivery
 from kyber.cli.reading import holder, known_format, path_jobs, shown_progress, source_jobs
 from kyber.errors import NothingReadError, UsageError
 
 if TYPE_CHECKING:
+    from datetime import tzinfo
+
     from kyber.logs.parse import Job, Progress
-    from kyber.logs.ship import Alongside, Shipped, Shipper, Timing
+    from kyber.logs.ship import Alongside, Shipper, Timing
     from kyber.problem import Place, Problem
     from kyber.text import Words
     from kyber.workspace import Workspace
@@ -98,6 +101,8 @@ def ship(
     status` shows what was delivered, refused and is pending. What the cluster refuses for good is kept: `kyber logs
     rejected`. Ends with 4 where something could not be delivered, with 3 where somebody else is collecting.
     """
+    from kyber.logs.ship import Shipper
+    from kyber.logs.store.cluster import ClusterError
     from kyber.text import words_for
     from kyber.workspace import at
 
@@ -110,22 +115,28 @@ def ship(
     stop = Event()
     timing = _timing(stop, None if follow and patience is None else PATIENCE if patience is None else patience)
     asked = _Asked(paths, input_format, timezone, follow, (spool or SPOOL // 2**20) * 2**20)
+    failure: ClusterError | None = None
+    stopped = False
     with (
         cluster_of(here, url, insecure=insecure, allow_plaintext=allow_plaintext) as cluster,
         _stopped_by_signals(stop, follow),
     ):
-        from kyber.logs.ship import Shipper
-
         name = namespace_of(here, namespace)
         _check_streams(here, name)
         folder = here.state / FILES if paths else here.state
-        shipper = Shipper(folder, cluster, name, timing, _teller(words))
-        try:
-            asked.run(here, shipper, stop, words)
-        except KeyboardInterrupt:
-            _told(shipper, words, json)
-            raise typer.Exit(ExitCode.STOPPED) from None
+        with _shown(words, here.settings.zone, follow) as (onlooker, progress):
+            shipper = Shipper(folder, cluster, name, timing, onlooker.told)
+            try:
+                asked.run(here, shipper, stop, words, progress, onlooker)
+            except KeyboardInterrupt:
+                stopped = True
+            except ClusterError as error:
+                failure = error
         _told(shipper, words, json)
+        if failure is not None:
+            raise failure
+        if stopped:
+            raise typer.Exit(ExitCode.STOPPED)
     if shipper.done.refused or shipper.damaged:
         raise typer.Exit(ExitCode.UNDELIVERED)
 
@@ -155,7 +166,15 @@ class _Asked:
         jobs, problems = path_jobs(here, self.paths, self.timezone, self.input_format, None, now)
         return [replace(one, source=FILES) for one in jobs], problems
 
-    def run(self, here: "Workspace", shipper: "Shipper", stop: Event, words: "Words") -> None:
+    def run(
+        self,
+        here: "Workspace",
+        shipper: "Shipper",
+        stop: Event,
+        words: "Words",
+        progress: "Callable[[Progress], None]",
+        onlooker: Onlooker,
+    ) -> None:
         """Collect and send, at the same time, and tell once of what cannot be read. Raises AwayError, ClusterError,
         LockedError, StoreError."""
         from kyber.logs.ship import Alongside, StoppedError
@@ -165,7 +184,6 @@ class _Asked:
         told: set[tuple[Place, str]] = set()
         with (
             alone(shipper.folder, "kyber logs ship"),
-            shown_progress() as progress,
             Alongside(shipper) as alongside,
         ):
             try:
@@ -179,7 +197,10 @@ class _Asked:
                         tell_problems([one for one in problems if (one.place, one.code) not in told], words)
                         told |= {(one.place, one.code) for one in problems}
                     alongside.stored()
-                    if not self.follow or stop.wait(INTERVAL):
+                    if not self.follow:
+                        break
+                    onlooker.pending(_pending(shipper))
+                    if stop.wait(INTERVAL):
                         break
                     alongside.check()
                 if not stop.is_set():
@@ -270,10 +291,11 @@ def retry(
         _stopped_by_signals(stop, False),
     ):
         name = namespace_of(here, namespace)
-        shipper = Shipper(folder, cluster, name, _timing(stop, PATIENCE), _teller(words))
-        if ParquetStore.exists(folder):
-            with alone(folder, "kyber logs retry"):
-                shipper.retry(source)
+        with _shown(words, here.settings.zone, False) as (onlooker, _):
+            shipper = Shipper(folder, cluster, name, _timing(stop, PATIENCE), onlooker.told)
+            if ParquetStore.exists(folder):
+                with alone(folder, "kyber logs retry"):
+                    shipper.retry(source)
         _told(shipper, words, json)
     if shipper.done.refused:
         raise typer.Exit(ExitCode.UNDELIVERED)
@@ -325,34 +347,45 @@ def _stopped_by_signals(stop: Event, follow: bool) -> Iterator[None]:
             signal.signal(one, handler)
 
 
-def _teller(words: "Words") -> "Callable[[Shipped], None]":
-    """Says why nothing goes on, once for each reason."""
-    last = ""
+@contextmanager
+def _shown(words: "Words", zone: "tzinfo", follow: bool) -> "Iterator[tuple[Onlooker, Callable[[Progress], None]]]":
+    """What hears of delivering and of reading, and shows it on a terminal: as a bar, and with --follow, which has no
+    end, as a line with what is delivered and pending."""
 
-    def tell(shipped: "Shipped") -> None:
-        nonlocal last
-        if shipped.waiting and shipped.waiting != last:
-            last = shipped.waiting
-            say(words("ship.waiting", why=plain(shipped.waiting)), error=True)
-        elif not shipped.waiting and last:
-            last = ""
-            say(words("ship.goes-on"), error=True)
+    def now() -> datetime:
+        return datetime.now(UTC)
 
-    return tell
+    if follow:
+        with shown_delivery(words, zone) as show:
+            yield Onlooker(words, now, show), lambda _: None
+    else:
+        with shown_progress() as progress:
+            yield Onlooker(words, now, lambda _: None), progress
 
 
-def _told(shipper: "Shipper", words: "Words", json: bool) -> None:
+def _pending(shipper: "Shipper") -> int:
+    """Events that are stored and not settled; of a cluster that did not answer yet, what is known of its address."""
     from contextlib import closing
 
     from kyber.logs.store.ledger import Ledger
     from kyber.logs.store.parquet import ParquetStore
+
+    if not ParquetStore.exists(shipper.folder):
+        return 0
+    with closing(ParquetStore(shipper.folder)) as store:
+        known = [
+            name
+            for name, address in Ledger.destinations(store.index)
+            if address == shipper.cluster.name and name.endswith(f"/{shipper.namespace}")
+        ]
+        ledger = Ledger(store.index, shipper.destination or "".join(known[-1:]))
+        return sum(one.pending for one in ledger.totals().values())
+
+
+def _told(shipper: "Shipper", words: "Words", json: bool) -> None:
     from kyber.render.safe import json_line
 
-    done, pending = shipper.done, 0
-    if ParquetStore.exists(shipper.folder):
-        with closing(ParquetStore(shipper.folder)) as store:
-            ledger = Ledger(store.index, shipper.destination)
-            pending = sum(one.pending for one in ledger.totals().values())
+    done, pending = shipper.done, _pending(shipper)
     if json:
         counts = {name: getattr(done, name) for name in ("created", "known", "refused", "again", "size")}
         say(json_line({**counts, "pending": pending}))

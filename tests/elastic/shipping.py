@@ -88,15 +88,15 @@ class County:
     def options(self) -> list[str]:
         return ["--workspace", str(self.folder), "--url", self.url, "--namespace", self.namespace]
 
-    def start(self, *arguments: str, body: int = ship.BODY) -> "subprocess.Popen[str]":
-        """`kyber logs …` as a process."""
+    def start(self, *arguments: str, body: int = ship.BODY, errors: int = subprocess.PIPE) -> "subprocess.Popen[str]":
+        """`kyber logs …` as a process; `errors`: where its standard error goes."""
         return subprocess.Popen(
             [sys.executable, "-m", "tests.elastic.shipping", str(body), "logs", *arguments, *self.options()],
             cwd=ROOT,
             env={**os.environ, **_SURROUNDINGS, PEAK: str(self.folder / "peak")},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=errors,
             text=True,
         )
 

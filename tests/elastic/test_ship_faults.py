@@ -145,7 +145,7 @@ def test_what_the_server_refuses_is_kept_with_its_reason_and_sent_again_when_tol
         "document_parsing_exception: [1:9] failed to parse field [source.ip] of type [ip]"
     }
     told = logs(county, "rejected").stdout
-    assert f"{SOURCE}: refused by {server.url} (400): document_parsing_exception" in told
+    assert "11 events (400): document_parsing_exception: failed to parse field [source.ip] of type [ip]" in told
     assert CODE not in told + str(shown)
 
     server.script(Refuse({0: 400, 1: 400}))
@@ -362,6 +362,7 @@ def test_a_cluster_that_is_away_longer_than_patience_lasts_gets_everything_the_n
     result = logs(county, "ship", "--patience", "90", code=4)
     assert f"waiting: nobody listens at {server.url}" in result.stderr
     assert f"kyber: nobody listens at {server.url}" in result.stderr
+    assert result.stdout == "0 events delivered. 10 are pending.\n"
     assert 90 <= clock.seconds < 90 + shipping.LONGEST_WAIT
     assert len(county.stored()) == 10, "what was read is kept meanwhile"
     server.start()
@@ -374,8 +375,10 @@ def test_a_cluster_that_goes_away_on_the_way_gets_the_rest_the_next_time(
 ) -> None:
     server.script(None, Reset())
     clock.meanwhile.append(server.stop)
-    result = logs(county, "ship", "--patience", "5", code=4)
+    result = logs(county, "ship", "--follow", "--patience", "5", "--json", code=4)
     assert "goes on" not in result.stderr
+    said = json.loads(result.stdout)
+    assert (said["created"] + said["known"], said["pending"]) == (4, 6)
     assert county.totals()[SOURCE].pending == 6
     server.start()
     server.roll(STREAM)

@@ -71,12 +71,36 @@ def test_a_shipper_that_follows_waits_for_a_cluster_that_is_away_sends_what_come
             wait_for("what was there is sent", lambda: len(server.documents()) == 10, LATER)
             server.script(Status(503), Reset())
             county.write(5, 10)
-            wait_for("what was written since is sent", lambda: len(server.documents()) == 15, LATER)
+            wait_for("what was written since is sent", lambda: county.totals()[SOURCE].delivered == 15, LATER)
             said = ended(child, by)
         assert "goes on" in said
+        assert len(server.documents()) == 15
         assert "15 events delivered." in said or "there already" in said
         assert county.totals()[SOURCE].delivered == 15
         assert county.totals()[SOURCE].pending == 0
+
+
+def test_on_a_terminal_a_shipper_that_follows_shows_what_is_delivered_and_pending_and_no_bar(tmp_path: Path) -> None:
+    with Scripted() as server:
+        county = County(tmp_path / "county", server.url, "test").lay_out()
+        county.write(10)
+        ours, theirs = os.openpty()
+        child = county.start("ship", "--follow", errors=theirs)
+        os.close(theirs)
+        try:
+            shown = ""
+            while not re.search(r"delivered: 10, pending: 0, the last at: \d{4}-\d\d-\d\d \d\d:\d\d:\d\d", shown):
+                shown += os.read(ours, 65_536).decode()
+            assert "bytes" not in shown
+            child.send_signal(signal.SIGTERM)
+            with suppress(OSError):  # the other end is closed
+                while os.read(ours, 65_536):
+                    pass
+            assert child.communicate(timeout=LATER)[0] == "10 events delivered.\n"
+        finally:
+            child.kill()
+            child.communicate()
+            os.close(ours)
 
 
 def test_a_shipper_that_waits_for_a_cluster_ends_at_once_when_it_is_told_to(tmp_path: Path) -> None:
