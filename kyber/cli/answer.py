@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from kyber.logs.search.hits import Hit, Order
     from kyber.logs.search.run import Searcher
     from kyber.logs.search.when import Clock
+    from kyber.logs.store import Period
     from kyber.render.answers import Kind
     from kyber.text import Words
 
@@ -86,10 +87,13 @@ class Answer:
         clock: "Clock",
         words: "Words",
         change: Callable[[str], str],
+        period: "Period",
+        total: Callable[[], int] | None = None,
     ) -> None:
+        """`total`: how many events of the period there are, where not all of them are read."""
         self.searcher, self.asked, self.clock, self.words, self.change = searcher, asked, clock, words, change
-        self.events = events
-        self.matched = 0
+        self.events, self.period, self.total = events, period, total
+        self.matched = self.looked_at = 0
         self.more = False
         """Whether there are rows that the limit left out."""
 
@@ -97,8 +101,14 @@ class Answer:
         """Each batch, and its rows that match."""
         for batch in self.events:
             rows = self.searcher.rows(batch)
+            self.looked_at += int(self.period.holds(batch.times).sum())
             self.matched += len(rows)
             yield batch, rows
+
+    @property
+    def all(self) -> int:
+        """How many events there are of the period, whether they match or not; once all that is read was read."""
+        return self.looked_at if self.total is None else self.total()
 
     def table(self) -> Iterator[Any]:
         """The parts of a terminal's output."""
@@ -145,7 +155,7 @@ class Answer:
     def summary(self, shown: int) -> Iterator[str]:
         """How many events match, how many rows are shown where there are more, and in which zone times are."""
         words = self.words
-        said = [words.many("search.matched", self.matched, all=words.number(self.searcher.events))]
+        said = [words.many("search.matched", self.matched, all=words.number(self.all))]
         if self.more:
             said.append(words.many("search.limited", shown))
         yield " ".join((*said, words("search.zone", zone=str(self.clock.zone))))
@@ -180,7 +190,7 @@ class Answer:
         asked = self.asked
         if asked.count:
             count = self.counted()
-            yield {"count": count, "events": self.searcher.events}
+            yield {"count": count, "events": self.all}
         elif asked.by:
             for values, count in self.groups():
                 yield {"count": count, "fields": dict(zip(asked.by, values, strict=True))}

@@ -140,11 +140,16 @@ def _lines(found: "Compared", words: "Words") -> Iterator[str]:
             group = ", ".join(f"{key}={value}" for key, value in one.group.items())
             yield f"    {one.id[:8]} {plain(one.rule.title_in(words.language))} {plain(group)}".rstrip()
     if found.blind:
-        yield words("compare.blind", rules=", ".join(found.blind[:SHOWN]), count=words.number(len(found.blind)))
+        yield words("compare.blind", count=words.number(len(found.blind)))
+        titles = {one.rule.id: one.rule.title_in(words.language) for one in (*found.here.blind, *found.there.blind)}
+        for id_ in found.blind[:SHOWN]:
+            yield f"    {plain(titles[id_])}"
     if found.others:
         yield words(
             "compare.others", sources=plain(", ".join(found.others)), count=words.number(sum(found.others.values()))
         )
-    if not found.same and events.pending:
+    if events.pending:
         yield words("compare.ship")
+    if events.only_here:
+        yield words("compare.lost")
     yield words("compare.same" if found.same else "compare.different")

@@ -71,8 +71,8 @@ def setup(
     if not dry_run and found.steps:
         say(words.many("setup.left", len(found.steps)), error=True)
         raise typer.Exit(ExitCode.UNDELIVERED)
-    if not json and dry_run:
-        say(words("setup.dry-run"))
+    if not json:
+        say(words("setup.dry-run" if dry_run else "setup.done"))
 
 
 def _checked(

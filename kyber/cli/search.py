@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -11,6 +12,7 @@ import typer
 from kyber.cli.answer import Answer, Asked, Form, write
 from kyber.cli.cluster import AllowPlaintext, Insecure, Namespace, Url
 from kyber.cli.console import InputFormat, Where, around, plain, say, tell_problems
+from kyber.cli.delivered import FILES
 from kyber.cli.files import check_place, form_of, spare, standard_output
 from kyber.cli.readers import may_reveal, record_reading
 from kyber.cli.reading import known_format, no_collector, path_jobs, shown_progress, zone_of
@@ -186,10 +188,13 @@ def search(
     with shown_progress() as progress, no_collector(), ExitStack() as open_:
         if jobs is None:
             opened = open_.enter_context(_opened(here, stores, source))
-            events = opened.events(need.period, sources=source, narrow=_narrow(opened, meant, here))
+            narrow = _narrow(opened, meant, here)
+            events = opened.events(need.period, sources=source, narrow=narrow)
+            total = partial(opened.number, need.period, sources=source) if narrow is not None else None
         else:
-            opened, events = None, _from_files(jobs, need, problems, progress)
-        answer = Answer(searcher, _enriched(events, here), asked, clock, words, str if reveal else mask)
+            opened, events, total = None, _from_files(jobs, need, problems, progress), None
+        change = str if reveal else mask
+        answer = Answer(searcher, _enriched(events, here), asked, clock, words, change, need.period, total)
         if form is Form.TABLE and output is None:
             made = list(answer.table())
         else:
@@ -218,7 +223,7 @@ def _opened(here: "Workspace | None", stores: Stores, sources: Sequence[str] | N
     """The store that is to be searched. Raises UsageError, NothingReadError where there is nothing in it yet."""
     if here is None:
         raise UsageError("there is nothing to search: name files with --path, or make a workspace with `kyber init`")
-    with stores.opened(here, "run `kyber logs collect`, or name files with --path") as store:
+    with stores.opened(here, "run `kyber logs collect`, or name files with --path") as store, store.reading():
         if sources:
             _check_sources(here, store, sources)
         yield store
@@ -227,9 +232,15 @@ def _opened(here: "Workspace | None", stores: Stores, sources: Sequence[str] | N
 def _check_sources(here: "Workspace", store: "Store", sources: Sequence[str]) -> None:
     """Raises UsageError for a source that neither the register nor the store knows."""
     from kyber.logs.source import load_sources
+    from kyber.logs.store.parquet import ParquetStore
 
     known = {one.id for one in load_sources(here.root)[0]}
     if unknown := sorted(set(sources) - known - {part.source for part in store.parts(sources=sources)}):
+        if not store.narrows and FILES in unknown and ParquetStore.exists(here.state / FILES):
+            raise UsageError(
+                f"what `kyber logs ship PATH` sent is searched in Elasticsearch: add --store elasticsearch to "
+                f"--source {FILES}, or name the files with --path instead"
+            )
         known |= {part.source for part in store.parts()}
         raise UsageError(f"there is no log source '{unknown[0]}'; there are {', '.join(sorted(known)) or 'none'}")
 

@@ -199,6 +199,9 @@ class _Of:
     def _some(self, sources: Sequence[str] | None) -> Sequence[str]:
         return sorted(self.sources if sources is None else self.sources.intersection(sources))
 
+    def number(self, period: Period = ALL, *, sources: Sequence[str] | None = None) -> int:
+        return self.store.number(period, sources=self._some(sources))
+
     def event(self, identity: str, period: Period = ALL) -> tuple[EventBatch, int] | None:
         return self.store.event(identity, period)
 
@@ -272,22 +275,13 @@ def _gathered(parts: Iterable[Part], period: Period, ledger: Delivered = ALL_DEL
         seen = 0
         settled = ledger.unsettled.get(part.key, part.rows) if isinstance(part.key, int) else part.rows
         for batch in part.read(None):
-            rows = np.flatnonzero(_within(batch.times, period))
+            rows = np.flatnonzero(period.holds(batch.times))
             ids.append(_pairs(b"".join(bytes.fromhex(batch.event_id(row)) for row in rows.tolist())))
             content.append(_contents(batch)[rows])
             times.append(batch.times[rows])
             pending.append(rows + seen >= settled)
             seen += batch.rows
     return _Gathered(np.concatenate(ids), np.concatenate(content), np.concatenate(times), np.concatenate(pending))
-
-
-def _within(times: NDArray[np.int64], period: Period) -> NDArray[np.bool_]:
-    held = np.ones(len(times), dtype=bool) if not period.bounded else times != NO_TIME
-    if period.start is not None:
-        held &= times >= period.start
-    if period.end is not None:
-        held &= times < period.end
-    return held
 
 
 def _pairs(joined: bytes) -> _Pairs:

@@ -121,6 +121,14 @@ def summary(result: ScanResult) -> Summary:
     )
 
 
+def nothing_found(result: ScanResult, words: Words) -> list[str]:
+    """What there is to say where a result shows no finding: whether there is none, or none that was asked for."""
+    if not result.left_out:
+        return [words.many("findings.none-new", result.known) if result.known else words("findings.none")]
+    said = [words.many("findings.left-out", result.left_out)]
+    return [*said, words.many("findings.known", result.known)] if result.known else said
+
+
 def filter_told(hidden: Hidden, words: Words) -> str:
     """What a filter hid, who answers for it and how long it holds, in one line."""
     by, until = hidden.owner, hidden.expires

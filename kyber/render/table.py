@@ -28,6 +28,7 @@ from kyber.render.summary import (
     by_reason,
     by_rule,
     filter_told,
+    nothing_found,
     summary,
     titled_in,
 )
@@ -129,11 +130,8 @@ class _Parts:
             yield Text(words("findings.nothing-new"), style="bold")
             return
         if not self._result.findings:
-            yield Text(words("findings.none"), style="bold")
-            if self._result.left_out:
-                yield Text(words.many("findings.left-out", self._result.left_out), style="yellow")
-            if self._result.known:
-                yield Text(words.many("findings.known", self._result.known))
+            for text in nothing_found(self._result, words):
+                yield Text(text, style="bold")
             if counts.blind:
                 yield Text(words.many("findings.none-but-blind", counts.blind), style="yellow")
             return

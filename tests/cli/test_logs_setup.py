@@ -26,6 +26,9 @@ def changes(server: Scripted) -> list[str]:
     ]
 
 
+DONE = "Done. Next: kyber logs ship\n"
+
+
 def setup(county: Path, server: Any, *options: str) -> Any:
     return kyber("logs", "setup", "--workspace", county, "--url", server.url, *options)
 
@@ -60,7 +63,9 @@ def test_a_dry_run_shows_the_same_and_changes_nothing(county: Path) -> None:
         assert shown.exit_code == 0
         assert changes(server) == []
         done = setup(county, server)
-        assert shown.output.replace("Nothing was changed (--dry-run).\n", "") == done.output
+        assert shown.output.endswith("Nothing was changed (--dry-run).\n")
+        assert done.output.endswith(DONE)
+        assert shown.output.removesuffix("Nothing was changed (--dry-run).\n") == done.output.removesuffix(DONE)
 
 
 def test_what_somebody_changed_is_shown_and_set_right(county: Path) -> None:

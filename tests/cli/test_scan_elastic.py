@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -104,6 +105,11 @@ def test_findings_are_those_of_the_workspaces_own_store_and_go_back_as_alerts(co
     assert told(found) == [("2026-03-02", 2), ("2026-03-03", 1)]
     assert found == county.scan("--between", "2026-03-01", "2026-03-09", "--store", "parquet")
     assert county.scan() == []  # nothing is new
+    county.write("nothing", days=1)
+    county.ship()
+    shown = county.run("scan").stdout
+    assert re.search(r"Nothing new; \d+ known findings?: kyber findings list shows", shown)
+    assert "No rule matched" not in shown
     assert f"{found[0]['id'][:8]}" in county.run("findings", "list").stdout
     written = county.alerts()
     assert written.keys() == {one["id"] for one in found}
@@ -171,6 +177,36 @@ def test_a_search_gives_the_same_from_both_stores(county: County) -> None:
     assert county.run("search", "x", "--source", "nobody").exit_code == 2
 
 
+def test_a_search_says_how_many_events_there_are_however_few_of_them_it_asked_for(county: County) -> None:
+    county.write("a bad thing", *["nothing"] * 8)
+    county.write(*["nothing"] * 3, days=1)
+    county.ship()
+    for store in ("parquet", "elasticsearch"):
+        for asked, matched, there in (
+            (("bad",), "1 event matches", 12),
+            (("bad", "--source", "app", "--between", "2026-03-02T11:00", "2026-03-02T13:59"), "0 events match", 3),
+            (("bad", "--since", "2026-03-03"), "0 events match", 3),
+        ):
+            shown = county.run("search", *asked, "--store", store)
+            assert f"{matched}, of {there}. " in shown.stdout, (asked, store)
+            counted = json.loads(county.run("search", *asked, "--store", store, "--count", "--json").stdout)
+            assert counted["events"] == there, (asked, store)
+
+
+def test_what_was_shipped_by_path_is_searched_where_it_is_and_said_to_be(county: County, tmp_path: Path) -> None:
+    county.write("a bad thing")
+    county.ship()
+    extra = tmp_path / "extra.log"
+    extra.write_text("2026-03-02T10:00:00Z host1 app[1]: a bad thing\n")
+    assert county.run("logs", "ship", extra).exit_code == 0
+    county.cluster.refresh(every_stream(county.namespace))
+    asked = ("search", "bad", "--source", "files")
+    assert "1 event matches, of 1. " in county.run(*asked).stdout
+    own = county.run(*asked, "--store", "parquet")
+    assert own.exit_code == 2
+    assert "add --store elasticsearch to --source files, or name the files with --path" in own.stderr
+
+
 def test_a_comparison_says_that_all_is_the_same_and_else_what_differs_first(county: County) -> None:
     county.write("a bad thing", "nothing")
     county.write("a bad thing", days=1)
@@ -182,13 +218,14 @@ def test_a_comparison_says_that_all_is_the_same_and_else_what_differs_first(coun
     pending = json.loads(county.run("scan", "--compare", "--json").stdout)
     assert {key: count for key, count in pending["events"].items() if count} == {"alike": 3, "pending": 1}
     assert pending["same"] is False  # since it is another event that the source was silent after
-    assert "run `kyber logs ship`, and compare again" in county.run("scan", "--compare").stdout
+    assert "has fewer events: run `kyber logs ship`, and compare again" in county.run("scan", "--compare").stdout
     name = stream("app", county.namespace)
     hit = county.cluster.search({"query": {"term": {"kyber.day": "2026-03-03"}}}, index=name)["hits"]["hits"][0]
     county.cluster.delete([(hit["_index"], hit["_id"])])
     county.cluster.refresh(name)
     lost = county.run("scan", "--compare")
     assert lost.exit_code == 1
+    assert "after `kyber logs forget`, `kyber logs ship` sends it again" in lost.stdout
     assert f"2026-03-03T10:00:00+00:00, app, {county.folder}/logs/app.log:3, id {hit['_id']}" in lost.stdout
     changed = {**hit["_source"], "kyber": {**hit["_source"]["kyber"], "fields": {"message": "no bad thing"}}}
     lines = [orjson.dumps({"create": {"_index": name, "_id": hit["_id"]}}), orjson.dumps(changed)]

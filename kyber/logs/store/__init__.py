@@ -9,7 +9,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from kyber.logs.batch import EventBatch
+from kyber.logs.values import NO_TIME
 from kyber.problem import Problem
 
 if TYPE_CHECKING:
@@ -28,6 +32,15 @@ class Period:
     @property
     def bounded(self) -> bool:
         return self.start is not None or self.end is not None
+
+    def holds(self, times: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of some times are in it; no event without a time is, where there is a bound."""
+        held = np.ones(len(times), dtype=bool) if not self.bounded else times != NO_TIME
+        if self.start is not None:
+            held &= times >= self.start
+        if self.end is not None:
+            held &= times < self.end
+        return held
 
 
 ALL: Final = Period()
@@ -104,6 +117,10 @@ class Store(Protocol):
     ) -> Iterator[EventBatch]:
         """The events of a period, by day and source or by time; `narrow` as in `Part.read`. Events without a time are
         given where the period has no bounds."""
+        ...
+
+    def number(self, period: Period = ALL, *, sources: Sequence[str] | None = None) -> int:
+        """How many events of a period there are, whatever a narrow leaves out."""
         ...
 
     def event(self, identity: str, period: Period = ALL) -> tuple[EventBatch, int] | None:

@@ -146,6 +146,13 @@ class ElasticStore:
             for one in self._parts(period, sources, days):
                 yield from self._batches(one.place, _all(self._within(one.place, period)), one.order)
 
+    def number(self, period: Period = ALL, *, sources: Sequence[str] | None = None) -> int:
+        """How many events of a period there are."""
+        asked: list[Mapping[str, Any]] = [query(None, period, sources), {"exists": {"field": "kyber.id"}}]
+        with self.reading(), answered(self.cluster):
+            found = self._view.search({"size": 0, "track_total_hits": True, "query": _all(asked)})
+            return int(found["hits"].get("total", {"value": 0})["value"])
+
     def event(self, identity: str, period: Period = ALL) -> tuple[EventBatch, int] | None:
         """The event of an id, where it is there."""
         with self.reading():

@@ -168,6 +168,10 @@ class ParquetStore:
             for info in self.chosen(period, sources=sources, days=days):
                 yield self.batch(info)
 
+    def number(self, period: Period = ALL, *, sources: Sequence[str] | None = None) -> int:
+        """How many events of a period there are."""
+        return sum(int(period.holds(batch.times).sum()) for batch in self.events(period, sources=sources))
+
     def event(self, identity: str, period: Period = ALL) -> tuple[EventBatch, int] | None:
         """The event of an id (32 hexadecimal digits) as a batch and a row, where it is stored and may be of a period.
 
