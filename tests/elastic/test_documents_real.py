@@ -76,7 +76,7 @@ def unlike_any(batch: EventBatch) -> EventBatch:
     return batch
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(some_batches())
 @example(batch_of([*MIXED, {}], times=[NOW] * (len(MIXED) + 1)))
 @example(batch_of([{}], raw=[b""]))

@@ -31,19 +31,6 @@ def test_every_test_process_of_a_run_gets_the_same_server(elasticsearch: Server,
     assert elasticsearch.answers()
 
 
-def test_a_server_that_was_killed_comes_back_with_what_it_acknowledged(elasticsearch_alone: Server) -> None:
-    with elasticsearch_alone.client() as asking:
-        asking.index(index="kyber", id="1", document={"a": 1})
-    url = elasticsearch_alone.url
-    elasticsearch_alone.kill()
-    assert not elasticsearch_alone.answers()
-    elasticsearch_alone.start()
-    assert elasticsearch_alone.url == url
-    with elasticsearch_alone.client() as asking:
-        asking.cluster.health(index="kyber", wait_for_status="yellow")
-        assert asking.get(index="kyber", id="1")["_source"] == {"a": 1}
-
-
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
 def test_servers_end_with_the_last_process_that_uses_them(tmp_path: Path, end: signal.Signals) -> None:
     logs = tmp_path / "shared" / "logs"

@@ -13,8 +13,8 @@ def test_shippers_and_a_server_are_killed_and_every_event_is_there_once(
     elasticsearch_alone: Server, tmp_path: Path, namespace: str
 ) -> None:
     county = County(tmp_path / "county", elasticsearch_alone.url, namespace).lay_out()
-    series = Killed(county, elasticsearch_alone, seed=7, body=2**18)
-    series.run(20_000, shippers=2, servers=1)
+    series = Killed(county, elasticsearch_alone, seed=7, body=2**17)
+    series.run(8_000, shippers=2, servers=1)
     assert not series.wrong
     assert series.counts["shippers killed"] == 2
     assert series.counts["rollovers"] >= 1
