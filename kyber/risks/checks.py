@@ -12,7 +12,7 @@ from kyber.register import Record
 from kyber.risks.approval import state_of
 from kyber.risks.matrix import rank
 from kyber.risks.register import RiskRegister
-from kyber.risks.risk import Assessed, Estimate, Risk, lacking
+from kyber.risks.risk import Assessed, Estimate, Quant, Risk, lacking
 from kyber.text import Key
 
 ACCEPTED_FOR: Final = Duration.parse("12 months")
@@ -23,6 +23,13 @@ CONFIRMED: Final = 3
 """How many times one score may be confirmed with nothing to show for it."""
 EVENT_WORDS: Final = 3
 """How many words an event has at least: who or what, what happens, to what."""
+RATES: Final = (1e-6, 1e3)
+"""How seldom and how often in a year something may happen that is simulated."""
+LOSSES: Final = (0.01, 1e12)
+"""How small and how large a loss may be that is simulated."""
+WIDEST: Final = 10_000
+"""How many times its p5 a p95 may be. Soon beyond that, the mean of a lognormal exceeds its p95, and only what nobody
+has estimated decides it."""
 
 _PARTS: Final = ("inherent", "current", "target", "residual")
 
@@ -55,6 +62,37 @@ def check_scale(register: RiskRegister) -> Iterator[Problem]:
                     yield _outside(one, (*path, "impact", dimension), dimension, scale.dimensions)
                 elif value > scale.impacts:
                     yield _outside(one, (*path, "impact", dimension), value, f"1–{scale.impacts}")
+
+
+def check_numbers(register: RiskRegister) -> Iterator[Problem]:
+    """K07: numbers for a simulation that contradict each other, or are of an absurd size."""
+    for one in register.risks:
+        if one.quant is not None:
+            for path, value, expected in unusable(one.quant):
+                yield _outside(one, ("quant", *path), f"{value:.15g}", expected)
+
+
+def unusable(quant: Quant) -> Iterator[tuple[tuple[str, str], float, str]]:
+    """The numbers that nothing can be simulated from: the field, its value, and what is allowed."""
+    for field, (low, high), allowed in (
+        ("frequency", (quant.frequency.p5, quant.frequency.p95), RATES),
+        ("loss", (quant.loss.p5, quant.loss.p95), LOSSES),
+    ):
+        for name, value in (("p5", low), ("p95", high)):
+            if not allowed[0] <= value <= allowed[1]:
+                yield (field, name), value, f"{allowed[0]:.15g}–{allowed[1]:.15g}"
+                break
+        else:
+            if low > high:
+                yield (field, "p95"), high, f"≥ p5 ({low:.15g})"
+            elif high > WIDEST * low:
+                yield (field, "p95"), high, f"≤ {WIDEST} × p5 ({WIDEST * low:.15g})"
+    for field, name, middle, (low, high) in (
+        ("frequency", "p50", quant.frequency.p50, (quant.frequency.p5, quant.frequency.p95)),
+        ("loss", "mode", quant.loss.mode, (quant.loss.p5, quant.loss.p95)),
+    ):
+        if middle is not None and low <= high and not low <= middle <= high:
+            yield (field, name), middle, f"{low:.15g}–{high:.15g}"
 
 
 def check_days(register: RiskRegister) -> Iterator[Problem]:
@@ -195,6 +233,7 @@ def check_tasks(register: RiskRegister) -> Iterator[Problem]:
 CHECKS: Final[tuple[Callable[[RiskRegister], Iterator[Problem]], ...]] = (
     check_completeness,
     check_scale,
+    check_numbers,
     check_days,
     check_assessments,
     check_statements,

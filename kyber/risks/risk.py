@@ -150,6 +150,8 @@ class Tails(Part):
     """The value that is undershot one time in twenty."""
     p95: Number
     """The value that is exceeded one time in twenty."""
+    mode: Number | None = None
+    """The likeliest value, of a PERT only; else halfway between the ends."""
 
 
 class Gain(Part):

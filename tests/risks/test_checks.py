@@ -9,6 +9,12 @@ from kyber.join import check_workspace
 from tests.risks.county import FILES, KINDS, TODAY, accepted, changed, codes, git, lay_out, problems
 
 TARGET = "target: {likelihood: 2, impact: {privacy: 3}}\n"
+
+
+def numbers(frequency: str, loss: str) -> str:
+    return f"quant: {{frequency: {frequency}, loss: {loss}}}\n"
+
+
 SCORE = "  - {on: 2026-10-01, by: workshop, agreed: {likelihood: 3, impact: {privacy: 4}}}\n"
 
 
@@ -45,6 +51,18 @@ def test_what_is_only_preliminary_may_lack_everything_else(tmp_path: Path) -> No
         ("K07", "risk", "impact: {privacy: 4, reputation: 3}", "impact: {privacy: 4, weather: 3}"),
         ("K07", "risk", "  likelihood: 3\n", "  likelihood: 6\n"),
         ("K07", "settings", "language: en", "language: en\nmatrix: 3x3"),
+        ("K07", "risk", "", numbers("{p5: 2, p50: 2, p95: 1}", "{p5: 1, p95: 9}")),
+        ("K07", "risk", "", numbers("{p5: 1, p50: 0.9, p95: 2}", "{p5: 1, p95: 9}")),
+        ("K07", "risk", "", numbers("{p5: 1, p50: 2.1, p95: 2}", "{p5: 1, p95: 9}")),
+        ("K07", "risk", "", numbers("{p5: 1, p50: 1, p95: 1000.1}", "{p5: 1, p95: 9}")),
+        ("K07", "risk", "", numbers("{p5: 0.0000009, p50: 1, p95: 1}", "{p5: 1, p95: 9}")),
+        ("K07", "risk", "", numbers("{p5: 0.001, p50: 1, p95: 11}", "{p5: 1, p95: 9}")),
+        ("K07", "risk", "", numbers("{p5: 1, p50: 1, p95: 1}", "{p5: 9, p95: 1}")),
+        ("K07", "risk", "", numbers("{p5: 1, p50: 1, p95: 1}", "{p5: 0.009, p95: 1}")),
+        ("K07", "risk", "", numbers("{p5: 1, p50: 1, p95: 1}", "{p5: 1e9, p95: 1.1e12}")),
+        ("K07", "risk", "", numbers("{p5: 1, p50: 1, p95: 1}", "{p5: 1, p95: 10001}")),
+        ("K07", "risk", "", numbers("{p5: 1, p50: 1, p95: 1}", "{p5: 1, mode: 0.9, p95: 9}")),
+        ("K07", "risk", "", numbers("{p5: 1, p50: 1, p95: 1}", "{p5: 1, mode: 9.1, p95: 9}")),
         ("K08", "risk", "Two attempts in 2025", "The patient 131052-308T complained"),
         ("K10", "risk", "  rationale: Two attempts in 2025\n", ""),
         ("K10", "risk", "impact: {privacy: 4, reputation: 3}", "impact: {}"),
@@ -73,6 +91,27 @@ def test_what_is_only_preliminary_may_lack_everything_else(tmp_path: Path) -> No
 )  # fmt: skip
 def test_one_thing_wrong_is_told_by_its_code(tmp_path: Path, code: str, kind: str, old: str, new: str) -> None:
     assert code in codes(changed(tmp_path, kind, (old, new)))
+
+
+@pytest.mark.parametrize(
+    ("frequency", "loss"),
+    [
+        ("{p5: 0.1, p50: 0.3, p95: 1}", "{p5: 1000, p95: 100000}"),
+        ("{p5: 1, p50: 1, p95: 1}", "{p5: 5, p95: 5}"),
+        ("{p5: 0.000001, p50: 0.000001, p95: 0.01}", "{p5: 0.01, p95: 100}"),
+        ("{p5: 1000, p50: 1000, p95: 1000}", "{p5: 1e8, mode: 1e12, p95: 1e12}"),
+    ],
+)
+def test_numbers_that_something_can_be_simulated_from_are_left_alone(tmp_path: Path, frequency: str, loss: str) -> None:
+    assert codes(changed(tmp_path, "risk", ("", numbers(frequency, loss)))) == []
+
+
+def test_a_number_that_cannot_be_is_told_with_its_field_and_what_is_allowed(tmp_path: Path) -> None:
+    folder = changed(tmp_path, "risk", ("", numbers("{p5: 2, p50: 2, p95: 1}", "{p5: 0.5, p95: 1234567}")))
+    assert [dict(one.facts) for one in problems(folder)] == [
+        {"field": "quant.frequency.p95", "value": "1", "expected": "≥ p5 (2)"},
+        {"field": "quant.loss.p95", "value": "1234567", "expected": "≤ 10000 × p5 (5000)"},
+    ]
 
 
 def test_a_residual_risk_is_lowered_by_an_active_control_and_by_nothing_else(tmp_path: Path) -> None:
