@@ -1,26 +1,38 @@
-"""What risks cost in a year in; lines for a terminal, one JSON object, or the panels of a picture, out.
+"""What risks cost in a year in; text for a terminal, one JSON object, or the panels of a picture, out.
 
-The texts must be masked and plain before.
+The texts must be masked before.
 """
 
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
 from kyber.render.amounts import percent, rounded
 from kyber.render.exceedance import MARKED, Panel
 from kyber.render.safe import json_line
+from kyber.render.sheet import Column, Sheet, text_of
 from kyber.risks.quantify import Effect, Loss, Outcome, Portfolio
 from kyber.text import Words
 
 ROUGH: Final = 0.1
 """The standard error, as a share of an expected loss, above which it is said to be rough."""
+WIDTH: Final = 140
+"""How wide a table is where there is no terminal."""
+NARROW: Final = 80
+"""A terminal that is narrower shows the lines broken."""
 COSTED: Final = "EUR"
 """The currency of the costs of controls."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the register says of a control."""
+
+    title: str
+    status: str
+    cost: float | None
+    """In euros a year."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +41,9 @@ class Account:
 
     portfolios: Sequence[Portfolio]
     titles: Mapping[str, str]
-    """Of risks and controls, by id."""
-    costs: Mapping[str, float | None]
-    """Of controls, in euros a year."""
-    statuses: Mapping[str, str]
-    """Of controls."""
+    """Of risks, by id."""
+    controls: Mapping[str, Known]
+    """The controls of the register, by id."""
     without: Sequence[str]
     """The risks that have no numbers."""
     unusable: Sequence[str]
@@ -48,22 +58,29 @@ class Account:
 
     def cost(self, control: str, currency: str) -> float | None:
         """What a control costs in a year, where that is known and in the currency."""
-        return self.costs.get(control) if currency == COSTED else None
+        known = self.controls.get(control)
+        return known.cost if known is not None and currency == COSTED else None
 
 
-def lines(account: Account, words: Words) -> Iterator[str]:
+def text(account: Account, words: Words) -> str:
     """What a person reads: a table of risks and one of controls for each currency, and what is not in them."""
+    width = max(NARROW, shutil.get_terminal_size((WIDTH, 24)).columns)
+    parts = []
     for portfolio in account.portfolios:
-        yield words("quantify.heading", currency=portfolio.currency)
-        yield from _drawn(_risks(portfolio, account, words))
+        heading = words("quantify.heading", currency=portfolio.currency)
+        parts.append(f"{heading}\n{text_of(_risks(portfolio, account, words), width)}")
         if portfolio.whole.controls:
-            yield ""
-            yield words("quantify.controls", currency=portfolio.currency)
-            yield from _drawn(_controls(portfolio, account, words))
-        yield ""
+            heading = words("quantify.controls", currency=portfolio.currency)
+            parts.append(f"{heading}\n{text_of(_controls(portfolio, account, words), width)}")
+    parts.append("".join(f"{line}\n" for line in _notes(account, words)))
+    return "\n".join(parts)
+
+
+def _notes(account: Account, words: Words) -> Iterator[str]:
     if account.portfolios:
         yield words("quantify.legend", years=words.number(account.years), seed=str(account.seed))
-        if rough := [id_ for id_, outcome in _outcomes(account) if _is_rough(outcome.loss)]:
+        yield words("quantify.worth")
+        if rough := [id_ for one in account.portfolios for id_, found in one.risks.items() if _is_rough(found.loss)]:
             yield words.many("quantify.rough", len(rough), ids=tuple(rough))
     if account.without:
         yield words.many("quantify.without", len(account.without), all=words.number(account.count))
@@ -73,37 +90,38 @@ def lines(account: Account, words: Words) -> Iterator[str]:
         yield words("quantify.none")
 
 
-def _risks(portfolio: Portfolio, account: Account, words: Words) -> Table:
-    table = _table(words, "risk", "expected", "chance", "p90", "p95", "p99")
+def _risks(portfolio: Portfolio, account: Account, words: Words) -> Sheet:
     largest = sorted(portfolio.risks.items(), key=lambda one: (-one[1].loss.expected, one[0]))
-    for id_, outcome in largest:
-        table.add_row(_named(id_, account), *_numbers(outcome.loss, words))
-    if len(largest) > 1:
-        table.add_section()
-        table.add_row(Text(words("quantify.whole"), "bold"), *_numbers(portfolio.whole.loss, words))
+    rows = [(f"{id_} {account.titles[id_]}", *_numbers(found.loss, words)) for id_, found in largest]
+    if len(rows) > 1:
+        rows.append((words("quantify.whole"), *_numbers(portfolio.whole.loss, words)))
     if portfolio.whole.together is not None:
-        table.add_row(Text(words("quantify.with-all"), "bold"), *_numbers(portfolio.whole.together, words))
-    return table
+        rows.append((words("quantify.with-all"), *_numbers(portfolio.whole.together, words)))
+    return Sheet(_columns(words, "risk", "expected", "chance", "p90", "p95", "p99"), tuple(rows))
 
 
-def _controls(portfolio: Portfolio, account: Account, words: Words) -> Table:
-    table = _table(words, "control", "saved", "left", "cost", "balance")
-    whole = portfolio.whole
+def _controls(portfolio: Portfolio, account: Account, words: Words) -> Sheet:
+    whole, rows = portfolio.whole, []
     for effect in sorted(whole.controls, key=lambda one: (-one.saved, one.control)):
+        known = account.controls.get(effect.control)
+        name = f"{effect.control} {known.title}" if known else effect.control
         cost = account.cost(effect.control, portfolio.currency)
-        table.add_row(_named(effect.control, account), *_bought(effect.saved, effect.expected, cost, words))
-    if whole.together is not None and len(whole.controls) > 1:
+        rows.append((name, *_bought(effect.saved, effect.expected, cost, words)))
+    if whole.together is not None and len(rows) > 1:
         saved = whole.loss.expected - whole.together.expected
         cost = _sum(account.cost(effect.control, portfolio.currency) for effect in whole.controls)
-        table.add_section()
-        named = Text(words("quantify.all-controls"), "bold")
-        table.add_row(named, *_bought(saved, whole.together.expected, cost, words))
-    return table
+        rows.append((words("quantify.all-controls"), *_bought(saved, whole.together.expected, cost, words)))
+    return Sheet(_columns(words, "control", "saved", "left", "cost", "balance"), tuple(rows))
 
 
-def _bought(saved: float, left: float, cost: float | None, words: Words) -> list[str]:
+def _columns(words: Words, first: str, *numbers: str) -> tuple[Column, ...]:
+    right = (Column(words(f"quantify.{key}"), right=True) for key in numbers)
+    return Column(words(f"quantify.{first}"), wide=True), *right
+
+
+def _bought(saved: float, left: float, cost: float | None, words: Words) -> tuple[str, ...]:
     balance = None if cost is None else saved - cost
-    return [rounded(saved, words), rounded(left, words), _known(cost, words), _known(balance, words)]
+    return rounded(saved, words), rounded(left, words), _known(cost, words), _known(balance, words)
 
 
 def _known(amount: float | None, words: Words) -> str:
@@ -112,32 +130,9 @@ def _known(amount: float | None, words: Words) -> str:
     return f"\N{MINUS SIGN}{rounded(-amount, words)}" if amount < 0 else rounded(amount, words)
 
 
-def _numbers(loss: Loss, words: Words) -> list[str]:
+def _numbers(loss: Loss, words: Words) -> tuple[str, ...]:
     tails = (rounded(amount, words) for amount in (loss.p90, loss.p95, loss.p99))
-    return [rounded(loss.expected, words), percent(loss.chance, words), *tails]
-
-
-def _named(id_: str, account: Account) -> Text:
-    return Text(f"{id_} {account.titles.get(id_, '')}".rstrip())
-
-
-def _table(words: Words, first: str, *numbers: str) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    table.add_column(words(f"quantify.{first}"), overflow="fold")
-    for key in numbers:
-        table.add_column(words(f"quantify.{key}"), justify="right", no_wrap=True)
-    return table
-
-
-def _drawn(table: Table) -> Iterator[str]:
-    console = Console()
-    with console.capture() as text:
-        console.print(table, highlight=False)
-    return (line.rstrip() for line in text.get().splitlines())
-
-
-def _outcomes(account: Account) -> Iterator[tuple[str, Outcome]]:
-    return (one for portfolio in account.portfolios for one in portfolio.risks.items())
+    return rounded(loss.expected, words), percent(loss.chance, words), *tails
 
 
 def _is_rough(loss: Loss) -> bool:
@@ -185,10 +180,11 @@ def _outcome(outcome: Outcome, currency: str, account: Account) -> dict[str, Any
 
 
 def _effect(effect: Effect, currency: str, account: Account) -> dict[str, Any]:
+    known = account.controls.get(effect.control)
     return {
         **asdict(effect),
-        "title": account.titles.get(effect.control),
-        "status": account.statuses.get(effect.control),
+        "title": known.title if known else None,
+        "status": known.status if known else None,
         "cost": account.cost(effect.control, currency),
     }
 

@@ -22,6 +22,7 @@ from kyber.cli.risks_edit import (
     treat,
 )
 from kyber.cli.risks_files import Desk, RiskId, desk, owners
+from kyber.cli.risks_quantify import quantify
 from kyber.cli.risks_workshop import workshop
 from kyber.errors import UsageError
 
@@ -262,7 +263,7 @@ def history(
         _show_change(at, one)
 
 
-for _command in (add, define, assess, treat, control, action, review, accept, close, approve, workshop):
+for _command in (add, define, assess, treat, control, action, review, accept, close, approve, workshop, quantify):
     app.command()(_command)
 
 

@@ -35,7 +35,8 @@ def ids(folder: str) -> Sequence[str]:
     return sorted(ids_in_names(file.name for file in (root / folder).glob("*.yaml"))) if root else ()
 
 
-def _risks(incomplete: str) -> list[str]:
+def risk_ids(incomplete: str) -> list[str]:
+    """The risks of the workspace around here, for the shell to complete."""
     return [id_ for id_ in ids("risks") if id_.startswith(incomplete)]
 
 
@@ -59,7 +60,8 @@ def owners(incomplete: str) -> list[str]:
 
 
 RiskId = Annotated[
-    str, typer.Argument(metavar="RISK", help="The risk's id, such as R-001.", autocompletion=_risks, show_default=False)
+    str,
+    typer.Argument(metavar="RISK", help="The risk's id, such as R-001.", autocompletion=risk_ids, show_default=False),
 ]
 MaybeControlId = Annotated[
     str | None,

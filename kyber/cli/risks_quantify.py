@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from kyber.cli.console import Where, day_here, plain, root_of, say, tell_problems
-from kyber.cli.files import check_place, spare, standard_output, write_whole
+from kyber.cli.console import Where, say, tell_problems
+from kyber.cli.files import check_place, spare, write_out
+from kyber.cli.risks_files import Desk, desk, risk_ids
 from kyber.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from kyber.risks.control import Control
     from kyber.risks.risk import Quant, Risk
 
 YEARS: Final = 100_000
@@ -23,8 +23,11 @@ SEED: Final = 20_260_101
 
 
 def quantify(
-    ids: Annotated[
-        list[str] | None, typer.Argument(metavar="ID…", help="The risks; else all open ones.", show_default=False)
+    risks: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="RISK…", help="The risks; else all but closed.", autocompletion=risk_ids, show_default=False
+        ),
     ] = None,
     years: Annotated[
         int,
@@ -48,61 +51,47 @@ def quantify(
     """
     from dataclasses import replace
 
-    from kyber.cli import quantified
+    from kyber.cli.quantified import Account, Known, as_json, panels, text
     from kyber.privacy import mask
     from kyber.render.exceedance import svg
     from kyber.render.safe import every_text
     from kyber.risks.checks import check_numbers, unusable
     from kyber.risks.quantify import quantify as simulate
-    from kyber.risks.register import load_register
-    from kyber.text import words_for
-    from kyber.workspace import at as workspace_at
 
-    here = workspace_at(root_of(workspace or Path()))
-    words = words_for(here.settings.language)
+    at = desk(workspace)
     if output is not None:
         check_place(output)
-        spare(output, here)
-    register, problems = load_register(here.root, here.settings, day_here(here))
-    chosen = _chosen(register.risks, ids or ())
+        spare(output, at.here)
+    chosen = _chosen(at, risks or ())
     numbers = {one.id: one.quant for one in chosen if one.quant is not None and not any(unusable(one.quant))}
     _check_size(numbers, years)
-    found = simulate(numbers, years, seed)
-    account = quantified.Account(
-        portfolios=found,
-        titles=every_text(_titles(register.controls, chosen), lambda text: plain(mask(text))),
-        costs={one.id: one.cost for one in register.controls},
-        statuses={one.id: one.status for one in register.controls},
+    account = Account(
+        portfolios=simulate(numbers, years, seed),
+        titles=every_text({one.id: one.title for one in chosen}, mask),
+        controls=every_text(
+            {id_: Known(one.title, one.status, one.cost) for id_, one in at.register.control.items()}, mask
+        ),
         without=tuple(sorted(one.id for one in chosen if one.quant is None)),
         unusable=tuple(sorted(one.id for one in chosen if one.quant is not None and one.id not in numbers)),
         years=years,
         seed=seed,
     )
-    with standard_output():
-        if json:
-            say(quantified.as_json(account))
-        else:
-            for line in quantified.lines(account, words):
-                say(line)
-    tell_problems((*problems, *check_numbers(replace(register, risks=chosen))), words)
+    if json:
+        say(as_json(account))
+    else:
+        write_out(None, text(account, at.words))
+    tell_problems(tuple(check_numbers(replace(at.register, risks=chosen))), at.words)
     if output is not None:
-        if not found:
+        if not account.portfolios:
             raise UsageError(f"{output} was not drawn: no risk has numbers")
-        title = words("quantify.title", organisation=mask(here.settings.organisation))
-        write_whole(output, svg(quantified.panels(account), title, words).encode())
+        title = at.words("quantify.title", organisation=mask(at.here.settings.organisation))
+        write_out(output, svg(panels(account), title, at.words))
 
 
-def _chosen(risks: "Sequence[Risk]", ids: "Sequence[str]") -> "tuple[Risk, ...]":
-    """The risks that are named, closed ones too; else the open ones."""
-    if not ids:
-        return tuple(one for one in risks if one.is_open)
-    if unknown := [id_ for id_ in ids if id_ not in {one.id for one in risks}]:
-        raise UsageError(f"there is no risk {', '.join(unknown)}")
-    return tuple(one for one in risks if one.id in ids)
-
-
-def _titles(controls: "Iterable[Control]", risks: "Iterable[Risk]") -> dict[str, str]:
-    return {**{one.id: one.title for one in controls}, **{one.id: one.title for one in risks}}
+def _chosen(at: Desk, ids: "Sequence[str]") -> "tuple[Risk, ...]":
+    """The risks that are named, closed ones too; else all but the closed ones. Each once."""
+    found = [at.risk(id_) for id_ in ids] or [one for one in at.register.risks if one.is_open]
+    return tuple({one.id: one for one in found}.values())
 
 
 def _check_size(numbers: "Mapping[str, Quant]", years: int) -> None:

@@ -7,15 +7,13 @@ from typing import Any, Final
 from xml.etree import ElementTree
 
 import pytest
-import typer
-from typer.main import get_command
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from kyber.cli import _Commands, risks_quantify
+from kyber.cli import risks_quantify
 from kyber.risks import quantify as simulation
+from tests.cli.run import kyber
 from tests.risks.county import CONTROL, FILES, KINDS, RISK, SETTINGS, lay_out
 
-ROOT: Final = Path(__file__).parent.parent.parent
 QUANT: Final = """\
 quant:
   frequency: {p5: 0.1, p50: 0.3, p95: 1}
@@ -29,14 +27,9 @@ BAD: Final = "quant: {frequency: {p5: 2, p50: 2, p95: 1}, loss: {p5: 70, p95: 70
 OFTEN: Final = "quant: {frequency: {p5: 900, p50: 900, p95: 900}, loss: {p5: 70, p95: 70}}\n"
 RARE: Final = "quant: {frequency: {p5: 0.0001, p50: 0.0001, p95: 0.0001}, loss: {p5: 70, p95: 700}}\n"
 
-app = typer.Typer(cls=_Commands, pretty_exceptions_enable=False, rich_markup_mode=None)
-app.command()(risks_quantify.quantify)
-app.callback()(lambda: None)
-
 
 def quantify(folder: Path, *arguments: object) -> Result:
-    given = ["quantify", *map(str, arguments), "--workspace", str(folder)]
-    return CliRunner().invoke(app, given, env={"NO_COLOR": "1", "COLUMNS": "120"})
+    return kyber("risks", "quantify", *arguments, "--workspace", folder)
 
 
 def risk(id_: str, more: str = "", status: str = "treating") -> str:
@@ -153,7 +146,7 @@ def test_a_register_without_risks_is_told_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("R-009",), "there is no risk R-009"),
+        (("R-009",), "there is no risk R-009; there is"),
         (("--years", "999"), "--years"),
         (("--years", "1000001"), "--years"),
         (("--seed", "-1"), "--seed"),
@@ -211,10 +204,3 @@ def test_titles_steer_no_terminal_and_show_no_personal_identity_code(tmp_path: P
 def test_the_bounds_of_the_options_are_those_of_the_simulation() -> None:
     for name in ("YEARS", "FEWEST_YEARS", "MOST_YEARS", "SEED"):
         assert getattr(risks_quantify, name) == getattr(simulation, name)
-
-
-def test_its_document_lists_every_option_and_no_other() -> None:
-    rows = re.findall(r"^\| `(-[^|]*)\|", (ROOT / "docs" / "quantify.md").read_text(encoding="utf-8"), re.MULTILINE)
-    listed = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", " ".join(rows)))
-    (command,) = get_command(app).commands.values()  # type: ignore[attr-defined]
-    assert listed == {opt for one in command.params for opt in one.opts if opt.startswith("-") and opt != "--help"}
