@@ -99,18 +99,21 @@ def _axes(panel: Panel, low: int, high: int, words: Words) -> Iterator[str]:
         y = _y(share)
         yield f'<path d="M{_LEFT} {y:.1f}H{_RIGHT}" stroke="{_GRID}"/>'
         yield _text(_LEFT - 8, y + 4, percent(share, words), anchor="end", fill=_QUIET)
+    every = ceil((len(money(10.0**high, words)) + 2) * _LETTER * (high - low) / (_RIGHT - _LEFT))
     for power in range(low, high + 1):
         x = _x(10.0**power, low, high)
         yield f'<path d="M{x:.1f} {_TOP}V{_BOTTOM}" stroke="{_GRID}"/>'
-        yield _text(x, _BOTTOM + 18, money(10.0**power, words), anchor="middle", fill=_QUIET)
+        if (power - low) % every == 0:
+            yield _text(x, _BOTTOM + 18, money(10.0**power, words), anchor="middle", fill=_QUIET)
     yield f'<path d="M{_LEFT} {_TOP}V{_BOTTOM}H{_RIGHT}" fill="none" stroke="{_INK}"/>'
     yield _text(20, _TOP - 14, words("quantify.chance-axis"))
     yield _text(_RIGHT, _BOTTOM + 40, words("quantify.loss-axis", currency=panel.currency), anchor="end")
 
 
 def _line(curve: Curve, low: int, high: int, colour: str, dashes: str) -> str:
-    whole = ((10.0**low, curve[0][1]), *curve)  # any loss at all is as likely as the smallest one
-    points = dict.fromkeys(f"{_x(loss, low, high):.1f},{_y(share):.1f}" for loss, share in whole)
+    left, shown = 10.0**low, [point for point in curve if point[0] > 10.0**low]
+    start = min((share for loss, share in curve if loss <= left), default=curve[0][1])  # as likely as the smallest one
+    points = dict.fromkeys(f"{_x(loss, low, high):.1f},{_y(share):.1f}" for loss, share in ((left, start), *shown))
     dashed = f' stroke-dasharray="{dashes}"' if dashes else ""
     return f'<polyline points="{" ".join(points)}" fill="none" stroke="{colour}" stroke-width="2"{dashed}/>'
 

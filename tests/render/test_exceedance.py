@@ -106,6 +106,24 @@ def test_what_is_too_rare_to_be_drawn_is_said() -> None:
     assert "exceeds" not in (root[1].text or "")
 
 
+def test_losses_too_small_for_the_axis_are_left_out_and_still_counted() -> None:
+    curve = ((0.02, 0.9), (0.5, 0.6), (30.0, 0.1), (90.0, 0.001))
+    (line,) = lines(drawn(Panel(currency="EUR", expected=1.0, marks=(), curve=curve)))
+    assert len({x for x, _ in line}) == len(line) == 3
+    (small,) = lines(drawn(Panel(currency="EUR", expected=1.0, marks=(), curve=curve[1:])))
+    assert small == line
+
+
+def test_amounts_on_the_axis_do_not_run_into_each_other() -> None:
+    for highest in (1e3, 1e6, 1e9, 1e12, 1e15):
+        curve = ((highest / 1e6, 0.9), (highest, 0.001))
+        root = drawn(Panel(currency="EUR", expected=1.0, marks=(), curve=curve))
+        ticks = [one for one in root.iter(f"{SVG}text") if one.get("text-anchor") == "middle"]
+        for one, other in pairwise(ticks):
+            room = float(other.attrib["x"]) - float(one.attrib["x"])
+            assert room > 6 * (len(one.text or "") + len(other.text or "")) / 2
+
+
 @pytest.mark.parametrize("loss", [0.001, 0.5, 1.0, 777.0, 1e15])
 def test_a_loss_that_is_always_the_same_is_a_step(loss: float) -> None:
     panel = Panel(currency="EUR", expected=loss, marks=((0.1, loss),), curve=((loss, 0.2), (loss, 0.001)))
