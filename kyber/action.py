@@ -12,6 +12,7 @@ from pydantic import Field
 from kyber.people import Owner
 from kyber.problem import Problem, Severity
 from kyber.register import Day, Id, Record, Ref, Text
+from kyber.text import Key
 
 GLOB: Final = "actions/*.yaml"
 PREFIX: Final = "A"
@@ -64,10 +65,13 @@ def check_actions(actions: Sequence[Action], today: date) -> Iterator[Problem]:
             yield Problem(one.where("done_on"), "K06", {"field": "done_on", "day": one.done_on, "limit": today})
         if not one.is_open or one.status == "proposed":
             continue
-        if lacking := [field for field in ("owner", "due") if getattr(one, field) is None]:
-            yield Problem(one.at, "K17", {"id": one.id, "lacks": tuple(lacking), "due": ""}, Severity.WARNING)
-        elif one.due is not None and one.due < today:
-            yield Problem(one.where("due"), "K17", {"id": one.id, "lacks": (), "due": one.due}, Severity.WARNING)
+        for field in ("owner", "due"):
+            if getattr(one, field) is None:
+                why = Key(f"risks.action-lacks.{field}")
+                yield Problem(one.at, "K17", {"id": one.id, "why": why, "due": one.due or "–"}, Severity.WARNING)
+        if one.due is not None and one.due < today:
+            why = Key("risks.action-late")
+            yield Problem(one.where("due"), "K17", {"id": one.id, "why": why, "due": one.due}, Severity.WARNING)
 
 
 def _cycles(actions: Sequence[Action]) -> Iterator[Problem]:

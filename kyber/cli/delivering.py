@@ -21,6 +21,7 @@ _REASONS: Final = {
     "busy": r"(?P<at>.+) has too much to do \((?P<said>\d+)\)",
     "full": r"(?P<at>.+?) takes no more for now: (?P<said>.*)",
     "unable": r"(?P<at>.+?) cannot answer now \((?P<status>\d+)\)(?P<said>.*)",
+    "refresh": r"(?P<at>.+) cannot let all that was written to (?P<index>.+) be found now",
     "forming": r"(?P<at>.+) has not formed a cluster yet",
     "name": r"the name of (?P<at>.+) cannot be looked up now",
     "broken": r"(?P<at>.+) closed the connection|the connection to (?P<to>.+?) (?:broke off|failed: .*)",

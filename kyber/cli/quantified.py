@@ -116,7 +116,7 @@ def _controls(portfolio: Portfolio, account: Account, words: Words) -> Sheet:
 
 def _columns(words: Words, first: str, *numbers: str) -> tuple[Column, ...]:
     right = (Column(words(f"quantify.{key}"), right=True) for key in numbers)
-    return Column(words(f"quantify.{first}"), wide=True), *right
+    return Column(words(f"quantify.{first}"), weight=1), *right
 
 
 def _bought(saved: float, left: float, cost: float | None, words: Words) -> tuple[str, ...]:

@@ -80,6 +80,8 @@ class Part(StrEnum):
 BY_ENDING: Final = {".csv": "csv", ".md": "markdown", ".jsonl": "jsonl", ".txt": "table"}
 WIDTH: Final = 140
 """How wide a table is in a file."""
+WIDE: Final = 110
+"""A terminal that is narrower shows fewer columns of the list."""
 NARROW: Final = 80
 """A terminal that is narrower shows the lines broken."""
 Json = Annotated[bool, typer.Option("--json", help="JSON lines, for another program.")]
@@ -105,7 +107,9 @@ def list_(
     workspace: Where = None,
 ) -> None:
     """List the risks, the largest first: by level, then impact, then likelihood."""
-    from kyber.risks.listing import listed, record
+    from collections.abc import Sequence
+
+    from kyber.risks.listing import HEADS, ON_A_NARROW_ONE, ON_A_TERMINAL, listed, record
 
     at = desk(workspace)
     form = Form(form_of(form, json, output, BY_ENDING))
@@ -120,7 +124,10 @@ def list_(
     if form is Form.JSONL:
         write_out(output, "".join(f"{_line(record(at.register, one))}\n" for one in risks))
         return
-    write_out(output, _in_form(listed(at.register, risks, at.words), form, output))
+    heads: Sequence[str] = HEADS
+    if form is Form.TABLE and output is None:
+        heads = ON_A_TERMINAL if _width() >= WIDE else ON_A_NARROW_ONE
+    write_out(output, _in_form(listed(at.register, risks, at.words, heads), form, output))
     if form is Form.TABLE and output is None:
         _below(at, risks)
 
@@ -172,7 +179,7 @@ def status(json: Json = False, workspace: Where = None) -> None:
         say()
         heads = ("id", "step", "lacks", "title")
         sheet = Sheet(
-            tuple(Column(words(f"risks.head.{head}"), wide=head in ("lacks", "title")) for head in heads),
+            tuple(Column(words(f"risks.head.{head}"), weight=head in ("lacks", "title")) for head in heads),
             tuple(
                 (one.risk.id, words(f"risks.step.{one.step}"), told(one, words), mask(one.risk.title))
                 for one in waiting
@@ -298,7 +305,11 @@ def _in_form(sheet: "Sheet", form: Form, output: Path | None) -> str:
 def _table(sheet: "Sheet", output: Path | None = None) -> str:
     from kyber.render.sheet import text_of
 
-    return text_of(sheet, WIDTH if output is not None else max(shutil.get_terminal_size((WIDTH, 24)).columns, NARROW))
+    return text_of(sheet, WIDTH if output is not None else _width())
+
+
+def _width() -> int:
+    return max(shutil.get_terminal_size((WIDTH, 24)).columns, NARROW)
 
 
 def _below(at: Desk, risks: "Sequence[Risk]") -> None:

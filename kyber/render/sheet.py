@@ -20,8 +20,8 @@ class Column:
 
     head: str
     right: bool = False
-    wide: bool = False
-    """Whether it takes the room that the others leave, and wraps."""
+    weight: int = 0
+    """Its share in the room that the others leave; where it is not 0, the column wraps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +67,18 @@ def text_of(sheet: Sheet, width: int) -> str:
 
 
 def _widths(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> Sequence[int]:
-    """As wide as the longest cell; wide columns share what is left, each at least LEAST and no more than it needs."""
+    """As wide as the longest cell; those with a weight share what is left, and take no more than they need."""
     widths = [max(map(cell_len, cells)) for cells in zip(*rows, strict=True)]
-    room = width - sum(needed + GAP for needed, column in zip(widths, columns, strict=True) if not column.wide)
-    wide = sorted((at for at, column in enumerate(columns) if column.wide), key=lambda at: widths[at])
-    for done, at in enumerate(wide):
+    room = width - sum(needed + GAP for needed, column in zip(widths, columns, strict=True) if not column.weight)
+    sharing = sorted(
+        (at for at, one in enumerate(columns) if one.weight), key=lambda at: widths[at] / columns[at].weight
+    )
+    weights = sum(columns[at].weight for at in sharing)
+    for at in sharing:
         least = max(LEAST, *map(cell_len, columns[at].head.split()))
-        share = max(least, room // (len(wide) - done) - GAP)
-        widths[at] = min(widths[at], share)
+        widths[at] = min(widths[at], max(least, room * columns[at].weight // weights - GAP))
         room -= widths[at] + GAP
+        weights -= columns[at].weight
     return widths
 
 

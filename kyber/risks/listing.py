@@ -14,7 +14,14 @@ from kyber.settings import RiskLevel
 from kyber.text import Words
 
 NONE: Final = "none"
-WIDE: Final = frozenset(("title", "controls", "actions"))
+HEADS: Final = (
+    *("id", "level", "score", "target", "title", "owner", "status", "treatment", "controls", "actions", "review"),
+)
+"""The columns of the list in a file."""
+ON_A_TERMINAL: Final = ("id", "level", "way", "title", "owner", "status", "controls", "review")
+ON_A_NARROW_ONE: Final = ("id", "level", "way", "title", "owner", "status")
+WEIGHTS: Final = {"title": 3, "owner": 1, "controls": 1, "actions": 1}
+"""How the columns that wrap share the room."""
 PARTS: Final = ("inherent", "current", "target", "residual")
 
 
@@ -35,34 +42,31 @@ def dimension_word(dimension: str, words: Words) -> str:
     return words(key) if words.has(key) else dimension
 
 
-def listed(register: RiskRegister, risks: Sequence[Risk], words: Words) -> Sheet:
-    """One row a risk, as the terminal, CSV and Markdown have it."""
-    heads = ("id", "level", "score", "target", "title", "owner", "status", "treatment", "controls", "actions", "review")
-    rows = []
-    for one in risks:
-        due = register.review_due(one)
-        actions = [each for each in register.actions_of(one) if each.is_open]
-        rows.append(
-            (
-                one.id,
-                level_word(register.level(one), words),
-                score(one.left),
-                score(one.target),
-                mask(one.title),
-                one.owner or "–",
-                words(f"risks.status.{one.status}"),
-                words(f"risks.treatment.{one.treatment}") if one.treatment else "–",
-                " ".join(one.controls) or "–",
-                " ".join(each.id for each in actions) or "–",
-                due.isoformat() if due and one.is_open else "–",
-            )
-        )
+def listed(register: RiskRegister, risks: Sequence[Risk], words: Words, heads: Sequence[str] = HEADS) -> Sheet:
+    """One row a risk, with the columns of HEADS that are asked for."""
     return Sheet(
-        columns=tuple(
-            Column(words(f"risks.head.{head}"), wide=head in ("title", "controls", "actions")) for head in heads
-        ),
-        rows=tuple(rows),
+        columns=tuple(Column(words(f"risks.head.{head}"), weight=WEIGHTS.get(head, 0)) for head in heads),
+        rows=tuple(tuple(_cells(register, one, words)[head] for head in heads) for one in risks),
     )
+
+
+def _cells(register: RiskRegister, one: Risk, words: Words) -> Mapping[str, str]:
+    due = register.review_due(one)
+    target = score(one.target)
+    return {
+        "id": one.id,
+        "level": words(f"risks.level.{register.level(one) or NONE}"),
+        "score": score(one.left),
+        "target": target,
+        "way": score(one.left) if one.target is None else f"{score(one.left)} → {target}",
+        "title": mask(one.title),
+        "owner": one.owner or "–",
+        "status": words(f"risks.status.{one.status}"),
+        "treatment": words(f"risks.treatment.{one.treatment}") if one.treatment else "–",
+        "controls": " ".join(one.controls) or "–",
+        "actions": " ".join(each.id for each in register.actions_of(one) if each.is_open) or "–",
+        "review": due.isoformat() if due and one.is_open else "–",
+    }
 
 
 def record(register: RiskRegister, one: Risk) -> Mapping[str, Any]:
