@@ -21,6 +21,7 @@ from kyber.cli.risks_edit import (
     review,
     treat,
 )
+from kyber.cli.risks_evidence import evidence
 from kyber.cli.risks_files import Desk, RiskId, desk, owners
 from kyber.cli.risks_quantify import quantify
 from kyber.cli.risks_workshop import workshop
@@ -185,7 +186,7 @@ def status(json: Json = False, workspace: Where = None) -> None:
                 for one in waiting
             ),
         )
-        write_out(None, _table(sheet))
+        write_out(None, table(sheet))
 
 
 @app.command()
@@ -270,7 +271,21 @@ def history(
         _show_change(at, one)
 
 
-for _command in (add, define, assess, treat, control, action, review, accept, close, approve, workshop, quantify):
+for _command in (
+    add,
+    define,
+    assess,
+    treat,
+    control,
+    action,
+    review,
+    accept,
+    close,
+    approve,
+    workshop,
+    evidence,
+    quantify,
+):
     app.command()(_command)
 
 
@@ -299,10 +314,10 @@ def _in_form(sheet: "Sheet", form: Form, output: Path | None) -> str:
 
     if form is Form.CSV:
         return csv_of(sheet)
-    return markdown_of(sheet) if form is Form.MARKDOWN else _table(sheet, output)
+    return markdown_of(sheet) if form is Form.MARKDOWN else table(sheet, output)
 
 
-def _table(sheet: "Sheet", output: Path | None = None) -> str:
+def table(sheet: "Sheet", output: Path | None = None) -> str:
     from kyber.render.sheet import text_of
 
     return text_of(sheet, WIDTH if output is not None else _width())

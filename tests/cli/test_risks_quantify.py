@@ -28,6 +28,11 @@ OFTEN: Final = "quant: {frequency: {p5: 900, p50: 900, p95: 900}, loss: {p5: 70,
 RARE: Final = "quant: {frequency: {p5: 0.0001, p50: 0.0001, p95: 0.0001}, loss: {p5: 70, p95: 700}}\n"
 
 
+@pytest.fixture(autouse=True)
+def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "140")
+
+
 def quantify(folder: Path, *arguments: object) -> Result:
     return kyber("risks", "quantify", *arguments, "--workspace", folder)
 
