@@ -12,37 +12,48 @@ import json
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, tzinfo
 from functools import cache, lru_cache
 from hashlib import blake2b
 from ipaddress import ip_address
+from itertools import repeat
 from math import isfinite
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from kyber.logs.batch import EventBatch, LogSource, Origin, Places, Rows, Sieve, flat, joined
+from kyber.logs.batch import ABSENT, Codes, Column, EventBatch, LogSource, Origin, Places, Rows, Sieve, flat, joined
 from kyber.logs.schema import table
 from kyber.logs.store.templates import TYPES, stream
 from kyber.logs.values import NO_TIME, Scalar, Value, fold, number, parts, text
 from kyber.render.rows import ECS_VERSION
 
+_T = TypeVar("_T")
 LONGEST_TERM: Final = 1_024
 """Bytes of a term, with the name of its column; of what is longer, only the column's name is indexed."""
 LONGEST_NAME: Final = 512
 """Bytes of a column's name that is a key of `kyber.fields`; a longer one stands in `kyber.odd`."""
 _INT64: Final = range(-(2**63), 2**63)
-_SECOND: Final = 1_000_000
-_EPOCH: Final = datetime(1970, 1, 1)
+_WHOLE: Final = range(-(2**63), 2**64)
+"""The whole numbers that JSON takes here."""
 _YEARS: Final = (-62_135_596_800_000_000, 253_402_300_799_999_999)
 """The times that can be written with four digits of the year, in microseconds."""
+_BETWEEN: Final = "\x7f"
+"""Stands between texts that are written together: a sign that JSON has as it is, and logs hardly have."""
+_TEXTS: Final = ("keyword", "text")
+"""Types that take every text."""
+_TOGETHER: Final = 2**20
+"""Characters that are written together, at most."""
+_BODY: Final = (
+    b'{"@timestamp":"%b",%b%b,"event.original":%b,"kyber":{%b,"id":"%b","record":%d,"offset":%d,"held":%d,%b,"shape":"%b",'
+    b'"fields":{%b},"terms":[%b]%b}}'
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(NamedTuple):
     """An event ready to be sent: its id, the two lines that create it in a bulk request, and its number of records."""
 
     id: str
@@ -69,12 +80,11 @@ class Sending:
 
 def documents(batch: EventBatch, rows: Places, sending: Sending) -> list[Document]:
     """Some rows of a batch as documents, in their order."""
-    made = _Rows(batch, rows)
     index = stream(batch.source, sending.namespace)
     action = b'{"create":{"_index":' + orjson.dumps(index) + b',"_id":"'
     head = {
         "ecs.version": ECS_VERSION,
-        "event.ingested": _iso(sending.ingested),
+        "event.ingested": _stamps(np.array([sending.ingested]))[0].decode(),
         "data_stream": {"type": "logs", "dataset": index.split("-", 2)[1], "namespace": sending.namespace},
     }
     nature = {
@@ -85,134 +95,156 @@ def documents(batch: EventBatch, rows: Places, sending: Sending) -> list[Documen
         "day": sending.day,
         **{name: said for name in LogSource.__slots__ if (said := getattr(batch.logsource, name)) is not None},
     }
-    shapes, times, held = made.shapes(), batch.times[rows].tolist(), batch.read.held
+    common, own = _members(head), _members(nature)
+    times, held = batch.times[rows], batch.read.held
+    stamps = _stamps(np.where((times >= _YEARS[0]) & (times <= _YEARS[1]), times, sending.collected))
+    origin, file = None, b""
     found = []
-    for place, row in enumerate(rows.tolist()):
-        time, identity, origin = times[place], batch.event_id(row), batch.origin(row)
-        records, raw = held[row] if held else 1, batch.raw[row]
-        dated = time != NO_TIME and _YEARS[0] <= time <= _YEARS[1]
-        own = {
-            **nature,
-            "id": identity,
-            "record": batch.records[row],
-            "offset": batch.offsets[row],
-            "held": records,
-            "file": origin.file,
-            "fingerprint": origin.fingerprint.hex(),
-            "shape": shapes[place],
-            "fields": made.fields[place],
-            "terms": made.terms[place],
-        }
+    for row, time, stamp, (top, fields, terms, shape, more) in zip(
+        rows.tolist(), times.tolist(), stamps, _Rows(batch, rows).parts(), strict=True
+    ):
+        identity, raw, records = batch.event_id(row), batch.raw[row], held[row] if held else 1
+        if (here := batch.origin(row)) is not origin:
+            origin, file = here, _members({"file": _sound(here.file), "fingerprint": here.fingerprint.hex()})
         if time != NO_TIME:
-            own["time"] = time
-        if place in made.partial:
-            own["partial"] = made.partial[place]
+            more = b',"time":%d%b' % (time, more)
         try:
-            original = raw.decode()
+            original = orjson.dumps(raw.decode())
         except UnicodeDecodeError:  # in base64, too, so that nothing of it is lost
-            original = raw.decode("utf-8", "replace")
-            own["raw"] = b64encode(raw).decode()
-        made.top[place].update(head)
-        whole = {"@timestamp": _iso(time if dated else sending.collected), **made.top[place]}
-        whole |= {"event.original": original, "kyber": own}
-        try:
-            body = orjson.dumps(whole)
-        except TypeError:
-            body = orjson.dumps(_mended(whole))
-        found.append(Document(identity, action + identity.encode() + b'"}}', body, records))
+            original = orjson.dumps(raw.decode("utf-8", "replace"))
+            more += b',"raw":"%b"' % b64encode(raw)
+        key, place = identity.encode(), (batch.records[row], batch.offsets[row], records)
+        body = _BODY % (stamp, top, common, original, own, key, *place, file, shape, fields[:-1], terms[:-1], more)
+        found.append(Document(identity, action + key + b'"}}', body, records))
     return found
 
 
-def _iso(time: int) -> str:
-    seconds, micros = divmod(time, _SECOND)
-    return f"{(_EPOCH + timedelta(seconds=seconds)).isoformat()}.{micros:06}Z"
+def _members(some: Mapping[str, Any]) -> bytes:
+    """What stands between the braces of an object."""
+    return orjson.dumps(some)[1:-1]
+
+
+def _json(value: object) -> bytes:
+    """A value as JSON; nothing where JSON does not take it."""
+    try:
+        return orjson.dumps(value)
+    except TypeError:
+        return b""
+
+
+def _sound(name: str) -> str:
+    """The name of a file, which need not be text, as one."""
+    return name.encode("utf-8", "replace").decode()
+
+
+def _stamps(times: NDArray[np.int64]) -> list[bytes]:
+    """Times (microseconds) as documents have them."""
+    stamps: list[bytes] = np.datetime_as_string(times.view("M8[us]"), timezone="UTC").astype(bytes).tolist()
+    return stamps
+
+
+@dataclass(frozen=True, slots=True)
+class _Pieces:
+    """What each value of a native column adds to a document: to `fields` and `terms`, with a comma after it; to
+    `partial` and `odd`, where one of them does."""
+
+    fields: Sequence[bytes]
+    terms: Sequence[bytes]
+    partial: Sequence[bytes] = ()
+    odd: Sequence[bytes] = ()
+
+
+class _Cells:
+    """What some rows have of one column: the code of a value in each, or ABSENT; and the values that are met there."""
+
+    def __init__(self, column: Column, rows: Places) -> None:
+        codes = column.codes[rows]
+        met = np.zeros(len(column.values) + 1, dtype=bool)
+        met[codes] = True
+        met[ABSENT] = False
+        places = np.flatnonzero(met)
+        dense = np.empty(len(met), dtype=np.int32)
+        dense[places], dense[ABSENT] = np.arange(len(places)), ABSENT
+        self.codes: Codes = dense[codes]
+        self.values = [column.values[place] for place in places.tolist()]
+
+    def of(self, each: Sequence[_T], absent: _T, places: Places | None = None) -> Iterator[_T]:
+        """What the values mean, row by row."""
+        codes = self.codes if places is None else self.codes[places]
+        return map([*each, absent].__getitem__, codes.tolist())
+
+
+_Native = tuple[str, _Cells, _Pieces]
+_Part = tuple[bytes, bytes, bytes, bytes, bytes]
 
 
 class _Rows:
-    """What some rows of a batch have of every column: each value is looked at once, and each row takes its own."""
+    """What some rows of a batch have of every column, as pieces of JSON: each value is looked at once, and rows that
+    have the same native columns are put together at once."""
 
     def __init__(self, batch: EventBatch, rows: Places) -> None:
         self.batch, self.rows = batch, rows
-        self.fields: list[dict[str, Any]] = [{} for _ in rows]
-        self.terms: list[list[str]] = [[] for _ in rows]
-        self.partial: dict[int, list[str]] = {}
-        self.top: list[dict[str, Any]] = [{} for _ in rows]
-        self.names: list[str] = []
-        self.present: list[Rows] = []
-        self._native()
-        self._canonical()
+        self.native = [
+            (name, cells, _pieces(name, cells.values))
+            for name in sorted(batch.fields.names)
+            if (cells := self._cells(batch.fields.column(name))) is not None
+        ]
+        self.canonical = [
+            (cells, _canonical_pieces(name, TYPES[name], cells.values))
+            for name in batch.table.columns
+            if name in TYPES and (cells := self._cells(batch.column(name))) is not None
+        ]
 
-    def _native(self) -> None:
-        """The native columns: exactly, and as terms."""
-        for name in sorted(self.batch.fields.names):
-            column = self.batch.fields.column(name)
-            if column is None:
-                continue
-            codes = column.codes[self.rows]
-            there = codes >= 0
-            if not there.any():
-                continue
-            self.names.append(name)
-            self.present.append(there)
-            key, folded = _is_key(name), fold(name)
-            values: dict[int, Any] = {}
-            terms: dict[int, list[str]] = {}
-            cut = set()
-            for code in np.unique(codes[there]).tolist():
-                value = column.values[code]
-                values[code] = value if key and _is_plain(value) else _Odd(value)
-                terms[code], whole = terms_of(folded, value)
-                if not whole:
-                    cut.add(code)
-            for place, code in zip(np.flatnonzero(there).tolist(), codes[there].tolist(), strict=True):
-                self.fields[place][name] = values[code]
-                self.terms[place] += terms[code]
-                if code in cut:
-                    self.partial.setdefault(place, []).append(partial(folded))
+    def _cells(self, column: Column | None) -> _Cells | None:
+        """A column at the rows; None where none of them has it."""
+        cells = None if column is None else _Cells(column, self.rows)
+        return cells if cells is not None and cells.values else None
 
-    def _canonical(self) -> None:
-        """The columns of the Elastic Common Schema, as far as they fit their mapping."""
-        for name in self.batch.table.columns:
-            kind = TYPES.get(name)
-            column = self.batch.column(name) if kind is not None else None
-            if column is None or kind is None:
-                continue
-            codes = column.codes[self.rows]
-            there = codes >= 0
-            fitting = {code: _fitting(column.values[code], kind) for code in np.unique(codes[there]).tolist()}
-            for place, code in zip(np.flatnonzero(there).tolist(), codes[there].tolist(), strict=True):
-                if fitting[code] is not None:
-                    self.top[place][name] = fitting[code]
-
-    def shapes(self) -> list[str]:
-        """Of each row, what names its native columns and all that tells its kind for rules: events of one shape have
-        the same fields, and are of the same logsources."""
-        there = np.packbits(np.array(self.present, dtype=bool).reshape(len(self.names), len(self.rows)).T, axis=1)
-        named = map(bytes, there.tolist()) if self.names else [b""] * len(self.rows)
-        kinds = [self._meanings(name, wanted) for name, wanted in _kinds(self.batch.table.name).items()]
-        head = [self.batch.table.name, *(getattr(self.batch.logsource, name) for name in LogSource.__slots__)]
-        digests: dict[tuple[bytes, tuple[str, ...]], str] = {}
-        found = []
-        for names, *meant in zip(named, *kinds, strict=True):
-            key = names, tuple(meant)
-            if key not in digests:
-                bits = np.unpackbits(np.frombuffer(names, dtype=np.uint8))[: len(self.names)].tolist()
-                here = [name for name, bit in zip(self.names, bits, strict=True) if bit]
-                digests[key] = blake2b(json.dumps([*head, here, meant]).encode(), digest_size=12).hexdigest()
-            found.append(digests[key])
+    def parts(self) -> list[_Part]:
+        """Of each row, in their order: its canonical columns, `fields`, `terms` and `shape`, and what more there is."""
+        found: list[_Part] = [(b"", b"", b"", b"", b"")] * len(self.rows)
+        meanings = self._meanings()
+        for native, places in self._alike():
+            names = [name for name, _, _ in native]
+            digests = {meant: self._shape(names, meant) for meant in {meanings[place] for place in places.tolist()}}
+            parts_ = zip(
+                _put_together([cells.of(pieces, b"", places) for cells, pieces in self.canonical], len(places)),
+                _put_together([cells.of(pieces.fields, b"", places) for _, cells, pieces in native], len(places)),
+                _put_together([cells.of(pieces.terms, b"", places) for _, cells, pieces in native], len(places)),
+                [digests[meanings[place]] for place in places.tolist()],
+                _more(native, places),
+                strict=True,
+            )
+            for place, part in zip(places.tolist(), parts_, strict=True):
+                found[place] = part
         return found
 
-    def _meanings(self, name: str, wanted: frozenset[str]) -> list[str]:
-        """Of each row, which of the texts that tell kinds of events it has in a column."""
-        column = self.batch.column(name)
-        if column is None:
-            return [""] * len(self.rows)
-        codes = column.codes[self.rows]
-        meaning = {-1: ""}
-        for code in np.unique(codes[codes >= 0]).tolist():
-            told = {text(part).lower() for part in parts(column.values[code])}
-            meaning[code] = json.dumps(sorted(told & wanted))
-        return [meaning[code] for code in codes.tolist()]
+    def _alike(self) -> Iterator[tuple[list[_Native], Places]]:
+        """The places of rows that have the same native columns, and these."""
+        there = np.array([cells.codes >= 0 for _, cells, _ in self.native], dtype=bool)
+        bits = np.packbits(there.reshape(len(self.native), len(self.rows)).T, axis=1)
+        alike: dict[bytes, list[int]] = {}
+        for place, key in enumerate(map(bytes, bits.tolist())):
+            alike.setdefault(key, []).append(place)
+        for places in alike.values():
+            yield [one for one in self.native if one[1].codes[places[0]] >= 0], np.array(places)
+
+    def _shape(self, names: Sequence[str], meant: Sequence[str]) -> bytes:
+        """What names native columns and all that tells the kind of an event for rules: events of one shape have the
+        same fields, and are of the same logsources."""
+        head = [self.batch.table.name, *(getattr(self.batch.logsource, name) for name in LogSource.__slots__)]
+        return blake2b(json.dumps([*head, names, meant]).encode(), digest_size=12).hexdigest().encode()
+
+    def _meanings(self) -> list[tuple[str, ...]]:
+        """Of each row, which of the texts that tell kinds of events it has in each column that tells them."""
+        found: list[Iterator[str]] = []
+        for name, wanted in _kinds(self.batch.table.name).items():
+            if (cells := self._cells(self.batch.column(name))) is None:
+                found.append(repeat("", len(self.rows)))
+                continue
+            told = ({text(part).lower() for part in parts(value)} for value in cells.values)
+            found.append(cells.of([json.dumps(sorted(one & wanted)) for one in told], ""))
+        return list(zip(*found, strict=True)) if found else [()] * len(self.rows)
 
 
 @cache
@@ -228,11 +260,90 @@ def _kinds(name: str) -> dict[str, frozenset[str]]:
     return found
 
 
-class _Odd:
-    """A value that JSON would not give back, or that the field type would not take; JSON stops at it."""
+def _put_together(columns: Sequence[Iterator[bytes]], rows: int) -> list[bytes]:
+    """Row by row what columns add, each with a comma after it."""
+    return list(map(b"".join, zip(*columns, strict=True))) if columns else [b""] * rows
 
-    def __init__(self, value: Value) -> None:
-        self.value = value
+
+def _more(native: Sequence[_Native], places: Places) -> list[bytes]:
+    """What there is to say of rows with the same native columns where these are not whole."""
+    partial = [cells.of(pieces.partial, b"", places) for _, cells, pieces in native if any(pieces.partial)]
+    odd = [cells.of(pieces.odd, b"", places) for _, cells, pieces in native if any(pieces.odd)]
+    found = [b""] * len(places)
+    for member, columns in ((b"partial", partial), (b"odd", odd)):
+        for row, one in enumerate(zip(*columns, strict=True)):
+            if said := list(filter(None, dict.fromkeys(one))):
+                found[row] += b',"%b":[%b]' % (member, b",".join(said))
+    return found
+
+
+def _pieces(name: str, values: Sequence[Value]) -> _Pieces:
+    """What each value of a native column adds: all at once, where they are plain."""
+    if (found := _plain_pieces(name, values)) is not None:
+        return found
+    folded, key = fold(name), _json(name) if _is_key(name) else b""
+    fields, terms, partials, odd = [], [], [], []
+    for value in values:
+        field = _json(value) if key and _is_plain(value) else b""
+        listed, whole = terms_of(folded, value)
+        fields.append(key + b":" + field + b"," if field else b"")
+        terms.append(b"".join(one + b"," for one in map(_json, listed) if one))
+        partials.append(b"" if whole and field else orjson.dumps(partial(folded)))
+        odd.append(b"" if field else orjson.dumps([json.dumps(name), json.dumps(value)]))
+    return _Pieces(fields, terms, partials, odd)
+
+
+def _plain_pieces(name: str, values: Sequence[Value]) -> _Pieces | None:
+    """`_pieces` where all values are texts, or all are whole numbers; None where they are not."""
+    folded, key = fold(name), _json(name) if _is_key(name) else b""
+    if not key or (plain := _joined_texts(values)) is None:
+        return None
+    joined, quote = plain
+    fields = _split(key + b":" + quote, joined, quote + b",")
+    terms = _split(orjson.dumps(folded)[:-1] + b"=", fold(joined), b'",')
+    if len(fields) != len(values) or len(terms) != len(values):
+        return None
+    texts = joined.split(_BETWEEN)
+    room = LONGEST_TERM - len(folded.encode()) - 1
+    if 4 * max(map(len, texts)) <= room:
+        return _Pieces(fields, terms)
+    fit = [4 * len(one) <= room or len(fold(one).encode()) <= room for one in texts]
+    named = orjson.dumps(partial(folded))
+    return _Pieces(
+        fields,
+        [one if fits else b"" for one, fits in zip(terms, fit, strict=True)],
+        [b"" if fits else named for fits in fit],
+    )
+
+
+def _canonical_pieces(name: str, kind: str, values: Sequence[Value]) -> Sequence[bytes]:
+    """What each value of a canonical column adds to the top of a document."""
+    key = orjson.dumps(name) + b":"
+    fitting = values if kind in _TEXTS and set(map(type, values)) == {str} else [_fitting(one, kind) for one in values]
+    if (plain := _joined_texts(fitting)) is not None:
+        joined, quote = plain
+        if len(found := _split(key + quote, joined, quote + b",")) == len(values):
+            return found
+    return [b"" if value is None or not (one := _json(value)) else key + one + b"," for value in fitting]
+
+
+def _joined_texts(values: Sequence[Any]) -> tuple[str, bytes] | None:
+    """Texts, or whole numbers as such, one after the other, and what JSON quotes them with; None where there are both,
+    others, or too many characters."""
+    kinds = set(map(type, values))
+    if kinds == {str} and sum(map(len, values)) <= _TOGETHER:
+        return _BETWEEN.join(values), b'"'
+    if kinds == {int} and min(values) in _WHOLE and max(values) in _WHOLE:
+        return _BETWEEN.join(map(str, values)), b""
+    return None
+
+
+def _split(before: bytes, joined: str, after: bytes) -> list[bytes]:
+    """Each of some joined texts as JSON, without quotes and between two others; more or fewer, where this cannot be."""
+    between, written = _BETWEEN.encode(), _json(joined)
+    if not written:
+        return []
+    return (before + written[1:-1].replace(between, after + between + before) + after).split(between)
 
 
 def _is_key(name: str) -> bool:
@@ -270,15 +381,14 @@ def terms_of(folded: str, value: Value) -> tuple[list[str], bool]:
 
 def _fitting(value: Value, kind: str) -> Any:
     """A canonical value as its mapping takes it; None where nothing of it fits."""
-    if type(value) is str and kind in ("keyword", "text"):
-        return value
-    found = [one for one in (_fit(part, kind) for part in parts(value)) if one is not None]
-    return (found if isinstance(value, tuple) else found[0]) if found else None
+    if not isinstance(value, tuple):
+        return value if type(value) is str and kind in _TEXTS else _fit(value, kind)
+    return [one for one in (_fit(part, kind) for part in value) if one is not None] or None
 
 
 def _fit(one: Scalar, kind: str) -> Scalar:
     if one is None or isinstance(one, bool):
-        return text(one) if isinstance(one, bool) and kind in ("keyword", "text") else None
+        return text(one) if isinstance(one, bool) and kind in _TEXTS else None
     if kind == "ip":
         return _address(text(one))
     if kind == "long":
@@ -294,29 +404,6 @@ def _address(written: str) -> str | None:
     except ValueError:
         return None
     return None if getattr(found, "scope_id", None) else str(found)
-
-
-def _mended(whole: dict[str, Any]) -> dict[str, Any]:
-    """The document without what JSON does not take: what is odd in its fields stands apart, exactly, as text."""
-    own, fields = whole["kyber"], whole["kyber"]["fields"]
-    odd = {name: value for name, value in fields.items() if not _is_json({name: value})}
-    cut = dict.fromkeys((*own.get("partial", ()), *(partial(fold(name)) for name in odd)))
-    listed = [[json.dumps(name), json.dumps(one.value if isinstance(one, _Odd) else one)] for name, one in odd.items()]
-    own |= {
-        "fields": {name: value for name, value in fields.items() if name not in odd},
-        "odd": listed,
-        "terms": [term for term in own["terms"] if _is_json(term)],
-        "partial": list(cut),
-    }
-    return {name: value for name, value in whole.items() if _is_json({name: value})}
-
-
-def _is_json(value: object) -> bool:
-    try:
-        orjson.dumps(value)
-    except TypeError:
-        return False
-    return True
 
 
 # --- and back --------------------------------------------------------------------------------------------------------

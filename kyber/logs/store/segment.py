@@ -382,6 +382,7 @@ class _Records:
     def __init__(self, segment: Segment, memory: MutableMapping[bytes, bytes] | None) -> None:
         self._segment, self.source, self.zone = segment, segment.nature.source, segment.zone
         self.memory = memory
+        self._origins: dict[tuple[int, int], Origin] = {}
 
     @cached_property
     def raw(self) -> Sequence[bytes]:
@@ -411,8 +412,10 @@ class _Records:
         return found
 
     @cached_property
-    def _ids(self) -> Any:
-        return self._segment.array(ID)
+    def _ids(self) -> memoryview:
+        """One after the other, 16 bytes each."""
+        array = self._segment.array(ID).cast(pa.binary(16))
+        return memoryview(array.buffers()[1])[16 * array.offset :]
 
     @cached_property
     def _files(self) -> Column:
@@ -436,11 +439,14 @@ class _Records:
         return sieve.rows(self.joined(rows))
 
     def origin(self, row: int) -> Origin:
-        fingerprint: Any = self._fingerprints.at(row)
-        return Origin(self.source, str(self._files.at(row)), fingerprint, self.zone)
+        codes = self._files.codes[row], self._fingerprints.codes[row]
+        if codes not in self._origins:
+            fingerprint: Any = self._fingerprints.at(row)
+            self._origins[codes] = Origin(self.source, str(self._files.at(row)), fingerprint, self.zone)
+        return self._origins[codes]
 
     def event_id(self, row: int) -> str:
-        return str(self._ids[row].as_py().hex())
+        return self._ids[16 * row : 16 * row + 16].hex()
 
 
 class _Raw(Sequence[bytes]):

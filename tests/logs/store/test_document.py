@@ -5,7 +5,8 @@ import math
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import product
+from io import BufferedReader
+from itertools import islice, product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -14,10 +15,14 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import orjson
 import pytest
+import zstandard
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kyber.logs.batch import EventBatch, LogSource, Origin, Parsed
+from kyber.logs.collect import collect
+from kyber.logs.inputs import inputs
+from kyber.logs.parse import Job
 from kyber.logs.schema import table, tables
 from kyber.logs.sigma.match import Matcher
 from kyber.logs.sigma.plan import plan
@@ -36,7 +41,9 @@ from kyber.logs.store.index import Cursor, Read
 from kyber.logs.store.parquet import ParquetStore, writing
 from kyber.logs.store.templates import KEYWORD, TYPES, stream
 from kyber.logs.values import NO_TIME, fold, parts, text
+from tests.data import outside
 from tests.logs.sigma.strategies import PLACEHOLDERS
+from tests.logs.store.slow_document import slow_document
 from tests.logs.store.test_segment import KEYS, MIXED, SCALARS, names_of, said
 
 NOW: Final = 1_772_712_000_000_000
@@ -249,6 +256,50 @@ def test_a_document_holds_ecs_as_far_as_it_fits_and_the_record_whole(tmp_path: P
     values = ("commandline=true", "processid=0x1f", "sourceip=10.0.0.1", "sourceip=nobody", "sourceip=fe80::1%eth0")
     assert own["terms"] == [*(prefix + one for one in values), f"{prefix}sourceport=70000"]
     assert own["fields"] == {prefix + name: value for name, value in (data | {"CommandLine": True}).items()}
+
+
+# --- many at once, as if one by one -----------------------------------------------------------------------------------
+
+
+def assert_as_if_made_slowly(batch: EventBatch) -> None:
+    sending = Sending(day="2026-03-05", collected=NOW, ingested=NOW + 1, namespace="test")
+    for start in range(0, batch.rows, 512):
+        rows = np.arange(start, min(start + 512, batch.rows))
+        for row, one in zip(rows.tolist(), documents(batch, rows, sending), strict=True):
+            assert one == slow_document(batch, row, sending)
+
+
+@settings(max_examples=300)
+@given(some_batches())
+@example(batch_of([*MIXED, {}], times=[NOW] * (len(MIXED) + 1)))
+@example(batch_of([{name: value} for name in ODD_NAMES for value in ("x", "x" * 1_020, 2**64)]))
+@example(batch_of([{"a": value, "b": [value, None]} for value in ODD_VALUES]))
+@example(batch_of([{"a": "\ud800"}, {"a": "ä"}, {"b": "\ud800"}]))
+@example(batch_of([{"a": "\x7f"}, {"a": "x\x7fy"}, {"a\x7fb": "x"}, {"\x7f": "\x7f"}]))
+@example(batch_of([{"A": '\0\\"\n\u2028/', "B": "\u0130\u03a3\u212aß"}, {"A": "", "B": "ΟΔΥΣΣΕΥΣ"}]))
+@example(batch_of([{"n": number} for number in (0, -(2**63), 2**64 - 1)]))
+@example(batch_of([{"n": 1}, {"n": 2**64}, {"n": True}, {"n": 1.0}, {"n": -0.0}]))
+@example(batch_of([{"a": "ß" * 600}, {"a": "x" * 1_022}, {"a": "x" * 1_023}, {"A": "x" * 2_000, "a": "x" * 2_000}]))
+@example(batch_of([{"a": "x" * 2**19}, {"a": "y" * 2**19}, {"a": "z"}]))
+@example(
+    batch_of([{"winlog": {"event_data": {"SourcePort": value}}} for value in (*range(3), "4", True)], of="windows")
+)
+def test_documents_made_together_are_those_that_are_made_one_by_one(batch: EventBatch) -> None:
+    assert_as_if_made_slowly(batch)
+
+
+def test_documents_of_real_events_of_windows_are_those_that_are_made_one_by_one(tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    with outside("windows-events.jsonl.zst").open("rb") as packed:
+        lines = BufferedReader(zstandard.ZstdDecompressor().stream_reader(packed))
+        file.write_bytes(b"".join(islice(lines, 0, 60_000, 60)))
+    now = datetime.now(UTC)
+    with writing(tmp_path / ".kyber", "the test") as store:
+        collect([Job(source="files", inputs=inputs([str(file)], now)[0], zone=UTC)], store, now)
+        batches = [store.batch(info) for info in store.chosen()]
+        assert sum(batch.rows for batch in batches) == 1_000
+        for batch in batches:
+            assert_as_if_made_slowly(batch)
 
 
 # --- what is compared -------------------------------------------------------------------------------------------------
