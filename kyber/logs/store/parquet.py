@@ -601,7 +601,7 @@ class _Stored:
 
     def has(self, offset: int, raw: bytes) -> bool:
         """Whether all lines of a record are stored, be it in several records, or in one with others."""
-        lines = list(segments.lines_of(offset, raw))
+        lines = list(segments.lines_of(offset, raw)) if self._lines else ()
         return bool(lines) and all(self._has_line(*line) for line in lines)
 
     def _has_line(self, offset: int, line: bytes) -> bool:
