@@ -168,10 +168,10 @@ class _Cells:
         self.codes: Codes = dense[codes]
         self.values = [column.values[place] for place in places.tolist()]
 
-    def of(self, each: Sequence[_T], absent: _T, places: Places | None = None) -> Iterator[_T]:
-        """What the values mean, row by row."""
+    def of(self, each: Sequence[_T], places: Places | None = None) -> Iterator[_T]:
+        """What the values mean, row by row; `each` ends with what it means that there is none, where that can be."""
         codes = self.codes if places is None else self.codes[places]
-        return map([*each, absent].__getitem__, codes.tolist())
+        return map(each.__getitem__, codes.tolist())
 
 
 _Native = tuple[str, _Cells, _Pieces]
@@ -190,7 +190,7 @@ class _Rows:
             if (cells := self._cells(batch.fields.column(name))) is not None
         ]
         self.canonical = [
-            (cells, _canonical_pieces(name, TYPES[name], cells.values))
+            (cells, (*_canonical_pieces(name, TYPES[name], cells.values), b""))
             for name in batch.table.columns
             if name in TYPES and (cells := self._cells(batch.column(name))) is not None
         ]
@@ -208,9 +208,9 @@ class _Rows:
             names = [name for name, _, _ in native]
             digests = {meant: self._shape(names, meant) for meant in {meanings[place] for place in places.tolist()}}
             parts_ = zip(
-                _put_together([cells.of(pieces, b"", places) for cells, pieces in self.canonical], len(places)),
-                _put_together([cells.of(pieces.fields, b"", places) for _, cells, pieces in native], len(places)),
-                _put_together([cells.of(pieces.terms, b"", places) for _, cells, pieces in native], len(places)),
+                _put_together([cells.of(pieces, places) for cells, pieces in self.canonical], len(places)),
+                _put_together([cells.of(pieces.fields, places) for _, cells, pieces in native], len(places)),
+                _put_together([cells.of(pieces.terms, places) for _, cells, pieces in native], len(places)),
                 [digests[meanings[place]] for place in places.tolist()],
                 _more(native, places),
                 strict=True,
@@ -222,12 +222,12 @@ class _Rows:
     def _alike(self) -> Iterator[tuple[list[_Native], Places]]:
         """The places of rows that have the same native columns, and these."""
         there = np.array([cells.codes >= 0 for _, cells, _ in self.native], dtype=bool)
-        bits = np.packbits(there.reshape(len(self.native), len(self.rows)).T, axis=1)
+        there = there.reshape(len(self.native), len(self.rows)).T
         alike: dict[bytes, list[int]] = {}
-        for place, key in enumerate(map(bytes, bits.tolist())):
+        for place, key in enumerate(map(bytes, np.packbits(there, axis=1).tolist())):
             alike.setdefault(key, []).append(place)
         for places in alike.values():
-            yield [one for one in self.native if one[1].codes[places[0]] >= 0], np.array(places)
+            yield [self.native[one] for one in np.flatnonzero(there[places[0]]).tolist()], np.array(places)
 
     def _shape(self, names: Sequence[str], meant: Sequence[str]) -> bytes:
         """What names native columns and all that tells the kind of an event for rules: events of one shape have the
@@ -243,7 +243,7 @@ class _Rows:
                 found.append(repeat("", len(self.rows)))
                 continue
             told = ({text(part).lower() for part in parts(value)} for value in cells.values)
-            found.append(cells.of([json.dumps(sorted(one & wanted)) for one in told], ""))
+            found.append(cells.of([*(json.dumps(sorted(one & wanted)) for one in told), ""]))
         return list(zip(*found, strict=True)) if found else [()] * len(self.rows)
 
 
@@ -267,8 +267,8 @@ def _put_together(columns: Sequence[Iterator[bytes]], rows: int) -> list[bytes]:
 
 def _more(native: Sequence[_Native], places: Places) -> list[bytes]:
     """What there is to say of rows with the same native columns where these are not whole."""
-    partial = [cells.of(pieces.partial, b"", places) for _, cells, pieces in native if any(pieces.partial)]
-    odd = [cells.of(pieces.odd, b"", places) for _, cells, pieces in native if any(pieces.odd)]
+    partial = [cells.of(pieces.partial, places) for _, cells, pieces in native if any(pieces.partial)]
+    odd = [cells.of(pieces.odd, places) for _, cells, pieces in native if any(pieces.odd)]
     found = [b""] * len(places)
     for member, columns in ((b"partial", partial), (b"odd", odd)):
         for row, one in enumerate(zip(*columns, strict=True)):
@@ -299,15 +299,15 @@ def _plain_pieces(name: str, values: Sequence[Value]) -> _Pieces | None:
     if not key or (plain := _joined_texts(values)) is None:
         return None
     joined, quote = plain
+    texts, room = joined.split(_BETWEEN), LONGEST_TERM - len(folded.encode()) - 1
+    fit = [4 * len(one) <= room or len(one) <= room >= len(fold(one).encode()) for one in texts]
+    short = joined if all(fit) else _BETWEEN.join(one if fits else "" for one, fits in zip(texts, fit, strict=True))
     fields = _split(key + b":" + quote, joined, quote + b",")
-    terms = _split(orjson.dumps(folded)[:-1] + b"=", fold(joined), b'",')
-    if len(fields) != len(values) or len(terms) != len(values):
+    terms = _split(orjson.dumps(folded)[:-1] + b"=", fold(short), b'",')
+    if not len(texts) == len(fields) == len(terms) == len(values):
         return None
-    texts = joined.split(_BETWEEN)
-    room = LONGEST_TERM - len(folded.encode()) - 1
-    if 4 * max(map(len, texts)) <= room:
+    if all(fit):
         return _Pieces(fields, terms)
-    fit = [4 * len(one) <= room or len(fold(one).encode()) <= room for one in texts]
     named = orjson.dumps(partial(folded))
     return _Pieces(
         fields,
