@@ -1,11 +1,13 @@
 """`kyber risks`: the register of risks, looked at: the list, one risk, the steps, the matrix, the history."""
 
 import shutil
+import textwrap
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
+from rich.cells import cell_len
 
 from kyber.cli.console import Where, plain, say
 from kyber.cli.files import check_place, form_of, spare, write_out
@@ -79,6 +81,8 @@ class Part(StrEnum):
 
 
 BY_ENDING: Final = {".csv": "csv", ".md": "markdown", ".jsonl": "jsonl", ".txt": "table"}
+LABEL: Final = 22
+"""Letters of a label in what is shown of one risk."""
 WIDTH: Final = 140
 """How wide a table is in a file."""
 WIDE: Final = 110
@@ -144,13 +148,13 @@ def show(risk: RiskId, json: Json = False, workspace: Where = None) -> None:
         say(_line(record(at.register, one)))
         return
     for line in _whole(at, one):
-        say(plain(line) if line else "")
+        for part in _wrapped(plain(line), _width()):
+            say(part)
 
 
 @app.command()
 def status(json: Json = False, workspace: Where = None) -> None:
     """Show how far the list has come, from interviews to normal practice, and what each risk lacks to go on."""
-    from kyber.privacy import mask
     from kyber.render.sheet import Column, Sheet
     from kyber.risks.approval import latest
     from kyber.risks.listing import told
@@ -175,16 +179,16 @@ def status(json: Json = False, workspace: Where = None) -> None:
         say(words("risks.approved.never"))
     else:
         say(plain(words("risks.approved.last", on=approval.on, by=approval.by, ref=approval.decision_ref)))
-    waiting = [one for one in found if one.lacks]
+    waiting: dict[tuple[str, str], list[str]] = {}
+    for one in found:
+        if one.lacks:
+            waiting.setdefault((words(f"risks.step.{one.step}"), told(one, words)), []).append(one.risk.id)
     if waiting:
         say()
-        heads = ("id", "step", "lacks", "title")
+        heads = ("step", "lacks", "risks")
         sheet = Sheet(
-            tuple(Column(words(f"risks.head.{head}"), weight=head in ("lacks", "title")) for head in heads),
-            tuple(
-                (one.risk.id, words(f"risks.step.{one.step}"), told(one, words), mask(one.risk.title))
-                for one in waiting
-            ),
+            tuple(Column(words(f"risks.head.{head}"), weight=head != "step") for head in heads),
+            tuple((step, lacks, " ".join(ids)) for (step, lacks), ids in sorted(waiting.items())),
         )
         write_out(None, table(sheet))
 
@@ -351,7 +355,7 @@ def _whole(at: Desk, one: "Risk") -> "Iterator[str]":
     words, register = at.words, at.register
 
     def label(key: str) -> str:
-        return f"  {words(f'risks.label.{key}') + ':':<22} "
+        return f"  {words(f'risks.label.{key}') + ':':<{LABEL}} "
 
     yield f"{one.id}  {mask(one.title)}"
     yield f"{level_word(register.level(one), words)}   {words(f'risks.status.{one.status}')}"
@@ -407,6 +411,15 @@ def _whole(at: Desk, one: "Risk") -> "Iterator[str]":
     if one.is_open and stands.lacks:
         yield label("next") + told(stands, words)
     yield label("file") + str(Path(one.at.file).relative_to(at.here.root))
+
+
+def _wrapped(line: str, width: int) -> "Sequence[str]":
+    """A line as several where it is too long, the later ones below its text."""
+    if cell_len(line) <= width:
+        return (line,)
+    beside = LABEL + 3 if line[LABEL + 2 : LABEL + 3] == " " and line[: LABEL + 2].rstrip().endswith(":") else 0
+    indent = " " * (beside or len(line) - len(line.lstrip()))
+    return textwrap.wrap(line, width, subsequent_indent=indent)
 
 
 def _linked(at: Desk, one: "Risk") -> "Iterator[str]":

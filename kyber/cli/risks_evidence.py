@@ -137,7 +137,7 @@ def _table(at: Desk, borne: "Sequence[Borne]", since: date) -> None:
                 words.number(len(one.days)) if one.frequency else "–",
                 _spark([one.by_month().get(month, 0) for month in months(at.today)]),
                 _often(at, one.frequency),
-                _stated(at, one),
+                _class(at, one),
                 mask(one.risk.title),
             )
         )
@@ -199,14 +199,23 @@ def _often(at: Desk, often: "Frequency | None") -> str:
 
 
 def _stated(at: Desk, one: "Borne") -> str:
-    from kyber.risks.evidence import Verdict
     from kyber.risks.listing import frequency
 
     left = one.risk.left
     if left is None or left.likelihood > at.register.scale.likelihoods:
         return "–"
-    mark = {Verdict.MORE: " ▲", Verdict.LESS: " ▼"}.get(one.verdict, "")
-    return f"{left.likelihood} {frequency(at.register.scale.per_year(left.likelihood), at.words)}{mark}"
+    return f"{left.likelihood} {frequency(at.register.scale.per_year(left.likelihood), at.words)}"
+
+
+def _class(at: Desk, one: "Borne") -> str:
+    left = one.risk.left
+    return "–" if left is None else f"{left.likelihood}{_mark(one)}"
+
+
+def _mark(one: "Borne") -> str:
+    from kyber.risks.evidence import Verdict
+
+    return {Verdict.MORE: " ▲", Verdict.LESS: " ▼"}.get(one.verdict, "")
 
 
 def _number(at: Desk, value: float) -> str:

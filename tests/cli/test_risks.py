@@ -29,6 +29,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         },
     )
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "140")
     return tmp_path
 
 
@@ -139,7 +140,7 @@ def test_the_status_says_how_far_the_list_has_come_and_what_is_missing(here: Pat
     shown = kyber("risks", "status").output
     assert re.findall(r"^\d [a-z ]+? +(\d+)/3", shown, re.MULTILINE) == ["3", "1", "1", "1", "0", "0"]
     assert "Management has not approved the list yet" in shown
-    assert re.search(r"R-002 +1 preliminary +an estimate", shown)
+    assert re.search(r"1 preliminary +an estimate \(kyber risks workshop or assess\) +R-002 R-003", shown)
     found = {one["id"]: one for one in map(loads, kyber("risks", "status", "--json").output.splitlines())}
     assert found["R-001"] == {"id": "R-001", "step": "defined", "lacks": ["approval"]}
     assert found["R-003"]["lacks"] == ["estimate"]
