@@ -1,0 +1,186 @@
+"""`kyber risks export`: the register in, a workbook, a table or a document for other programs out."""
+
+import csv
+import io
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from kyber.cli.console import Where, day_here, root_of, say, tell_problems
+from kyber.cli.files import check_place, spare, write_out, write_whole
+from kyber.errors import UsageError
+
+if TYPE_CHECKING:
+    from kyber.risks.register import RiskRegister
+    from kyber.risks.risk import Risk
+    from kyber.text import Words
+
+
+class Form(StrEnum):
+    """The forms in which the register leaves."""
+
+    XLSX = "xlsx"
+    CSV = "csv"
+    JSON = "json"
+    MD = "md"
+    OSCAL = "oscal"
+
+
+BY_ENDING: Final[Mapping[str, Form]] = {
+    ".xlsx": Form.XLSX,
+    ".csv": Form.CSV,
+    ".json": Form.JSON,
+    ".jsonl": Form.JSON,
+    ".md": Form.MD,
+}
+SHORT: Final = ("id", "current", "title", "status", "owner", "category", "treatment")
+"""The columns of a Markdown table, by where they begin."""
+
+
+def export(
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write to this file; a workbook needs one."),
+    ] = None,
+    form: Annotated[
+        Form | None,
+        typer.Option(
+            "--format",
+            help="A workbook, a table, JSON lines, or OSCAL's plan of action and milestones; else by the file's name.",
+            show_default=False,
+        ),
+    ] = None,
+    owner: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ROLE",
+            help="Only what this role or person answers for; a workbook is then a form for their review.",
+            show_default=False,
+        ),
+    ] = None,
+    workspace: Where = None,
+) -> None:
+    """Export the register of risks: as a workbook that imports back, per owner as a form for reviews, or for others."""
+    from kyber.problem import Severity
+    from kyber.risks.register import load_register
+    from kyber.risks.workbook import of_owner
+    from kyber.text import words_for
+    from kyber.workspace import at
+
+    here, now = at(root_of(workspace or Path())), datetime.now(UTC)
+    words = words_for(here.settings.language)
+    chosen = form or _by_ending(output)
+    if output is not None:
+        check_place(output)
+        spare(output, here)
+    register, problems = load_register(here.root, here.settings, day_here(here, now))
+    tell_problems([one for one in problems if one.severity is Severity.ERROR], words)
+    risks = register.prioritised() if owner is None else of_owner(register, owner)
+    if not risks:
+        raise UsageError(words("risklist.nothing"))
+    if chosen is Form.XLSX:
+        from kyber.render.xlsx import bytes_of
+        from kyber.risks.workbook import book_of
+
+        if output is None:
+            raise UsageError("a workbook needs a file to go to: --output FILE.xlsx; or choose another --format")
+        write_whole(output, bytes_of(book_of(register, words, now, owner)))
+    else:
+        write_out(output, _FORMS[chosen](register, risks, words, now))
+    if output is not None:
+        say(words("risklist.written", file=output, risks=words.number(len(risks))))
+
+
+def _by_ending(output: Path | None) -> Form:
+    if output is None:
+        return Form.XLSX
+    if output.suffix.lower() not in BY_ENDING:
+        raise UsageError(f"{output}: name it {', '.join(BY_ENDING)}, or say the --format")
+    return BY_ENDING[output.suffix.lower()]
+
+
+def _rows(register: "RiskRegister", risks: "Sequence[Risk]", words: "Words") -> list[tuple[tuple[str, ...], list[str]]]:
+    """The columns: where each begins, and its heading and texts."""
+    from kyber.risks.opening import text_of
+    from kyber.risks.workbook import book_of, columns_of
+
+    page = book_of(register, words, datetime.now(UTC)).pages[0]
+    wanted = {one.id for one in risks}
+    rows = [row for row in page.rows if row[0] in wanted]
+    columns = columns_of("risk", register, words)
+    return [
+        (column.path, [column.head, *("" if row[at] is None else text_of(row[at]) for row in rows)])
+        for at, column in enumerate(columns)
+    ]
+
+
+def _csv(register: "RiskRegister", risks: "Sequence[Risk]", words: "Words", _: datetime) -> str:
+    from kyber.render.safe import cell
+
+    stream = io.StringIO()
+    columns = [texts for _, texts in _rows(register, risks, words)]
+    csv.writer(stream, lineterminator="\n").writerows(
+        [cell(text) for text in row] for row in zip(*columns, strict=True)
+    )
+    return stream.getvalue()
+
+
+def _markdown(register: "RiskRegister", risks: "Sequence[Risk]", words: "Words", _: datetime) -> str:
+    from kyber.privacy import mask
+    from kyber.render.safe import plain
+
+    columns = [texts for path, texts in _rows(register, risks, words) if len(path) == 1 and path[0] in SHORT]
+    head, *rows = [
+        "| " + " | ".join(_marked(plain(mask(" ".join(text.split())))) for text in row) + " |"
+        for row in zip(*columns, strict=True)
+    ]
+    return "\n".join([head, "|" + "---|" * len(columns), *rows, ""])
+
+
+def _marked(text: str) -> str:
+    return "".join(f"\\{letter}" if letter in "\\`*_{}[]<>|#" else letter for letter in text)
+
+
+def _json(register: "RiskRegister", risks: "Sequence[Risk]", _: "Words", __: datetime) -> str:
+    from kyber.render.safe import json_line
+
+    lines = [json_line({**_plain(one), "level": register.level(one)}) for one in risks]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _plain(value: Any) -> Any:
+    """A record as plain JSON values, without what it does not say."""
+    from kyber.duration import Duration
+    from kyber.register import Part
+
+    if isinstance(value, Part):
+        fields = type(value).model_fields.items()
+        return {info.alias or name: _plain(found) for name, info in fields if (found := getattr(value, name))}
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Duration) else value.isoformat() if isinstance(value, date) else value
+
+
+def _oscal(register: "RiskRegister", risks: "Sequence[Risk]", _: "Words", now: datetime) -> str:
+    import json
+
+    from kyber.git import head
+    from kyber.risks.oscal import poam
+
+    first = Path(risks[0].at.file).parent
+    document = poam(register, risks, now.astimezone(register.settings.zone), head(first) or register.today.isoformat())
+    return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+
+
+_FORMS: Final[Mapping[Form, Callable[["RiskRegister", "Sequence[Risk]", "Words", datetime], str]]] = {
+    Form.CSV: _csv,
+    Form.MD: _markdown,
+    Form.JSON: _json,
+    Form.OSCAL: _oscal,
+}
