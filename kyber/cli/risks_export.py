@@ -119,12 +119,13 @@ def _rows(register: "RiskRegister", risks: "Sequence[Risk]", words: "Words") -> 
 
 
 def _csv(register: "RiskRegister", risks: "Sequence[Risk]", words: "Words", _: datetime) -> str:
+    from kyber.privacy import mask
     from kyber.render.safe import cell
 
     stream = io.StringIO()
     columns = [texts for _, texts in _rows(register, risks, words)]
     csv.writer(stream, lineterminator="\n").writerows(
-        [cell(text) for text in row] for row in zip(*columns, strict=True)
+        [cell(mask(text)) for text in row] for row in zip(*columns, strict=True)
     )
     return stream.getvalue()
 
@@ -146,9 +147,11 @@ def _marked(text: str) -> str:
 
 
 def _json(register: "RiskRegister", risks: "Sequence[Risk]", _: "Words", __: datetime) -> str:
-    from kyber.render.safe import json_line
+    from kyber.privacy import mask
+    from kyber.render.safe import every_text, json_line
 
-    lines = [json_line({**_plain(one), "level": register.level(one)}) for one in risks]
+    records = ({**_plain(one), "level": register.level(one)} for one in risks)
+    lines = [json_line(every_text(record, mask)) for record in records]
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -171,11 +174,13 @@ def _oscal(register: "RiskRegister", risks: "Sequence[Risk]", _: "Words", now: d
     import json
 
     from kyber.git import head
+    from kyber.privacy import mask
+    from kyber.render.safe import every_text
     from kyber.risks.oscal import poam
 
     first = Path(risks[0].at.file).parent
     document = poam(register, risks, now.astimezone(register.settings.zone), head(first) or register.today.isoformat())
-    return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+    return json.dumps(every_text(document, mask), ensure_ascii=False, indent=2) + "\n"
 
 
 _FORMS: Final[Mapping[Form, Callable[["RiskRegister", "Sequence[Risk]", "Words", datetime], str]]] = {

@@ -92,13 +92,31 @@ def import_(
 
 @dataclass(frozen=True, slots=True)
 class _At:
-    """A workspace: its root, register, words, day, and the ids that were ever used in it."""
+    """A workspace: its root, register, words, day, and the ids that it gives."""
 
     root: Path
     register: "RiskRegister"
     words: "Words"
     today: date
-    used: set[str]
+    ids: "_Ids"
+
+
+class _Ids:
+    """The ids to give next: after those that the workspace or its history has used, and those that were given."""
+
+    def __init__(self, used: set[str]) -> None:
+        self._used: Mapping[str, set[str]] = {
+            prefix: {id_ for id_ in used if id_.startswith(f"{prefix}-")} for prefix in "RCA"
+        }
+
+    def next(self, prefix: str) -> str:
+        from kyber.amend import next_id
+
+        return next_id(prefix, self._used[prefix])
+
+    def give(self, id_: str) -> None:
+        prefix = id_.partition("-")[0]
+        self._used = {**self._used, prefix: {id_}}
 
 
 @dataclass(slots=True)
@@ -135,7 +153,7 @@ def _at(workspace: Path | None) -> _At:
     used = ids_in_names([*used_names(here.root, *NUMBERED), *files])
     for known in (register.risks, register.controls, register.actions):
         used |= {one.id for one in known}
-    return _At(here.root, register, words, today, used)
+    return _At(here.root, register, words, today, _Ids(used))
 
 
 def _content(file: Path) -> bytes:
@@ -220,13 +238,13 @@ def _propose(at: _At, proposal: "Proposal", ids: dict[int, str], told: _Outcome)
     from kyber.risks import risk
     from kyber.risks.rawlist import first_sentence
 
-    words, used, edits = at.words, set(at.used), []
-    document = {"id": (id_ := amend.next_id(risk.PREFIX, used)), **proposal.fields}
+    words, edits = at.words, []
+    document = {"id": (id_ := at.ids.next(risk.PREFIX)), **proposal.fields}
     done = None
     try:
         if proposal.measures:
             title = first_sentence(proposal.measures)
-            done = {"id": amend.next_id(action.PREFIX, used), "title": title, "status": "proposed"}
+            done = {"id": at.ids.next(action.PREFIX), "title": title, "status": "proposed"}
             if title != proposal.measures:
                 done["description"] = proposal.measures
             edits.append(amend.new(at.root, "actions", action.Action, done))
@@ -236,7 +254,8 @@ def _propose(at: _At, proposal: "Proposal", ids: dict[int, str], told: _Outcome)
     except amend.AmendError as error:
         told.out(words("risklist.refused", row=proposal.row, reason=str(error)), row=proposal.row)
         return
-    at.used.update([id_, *([done["id"]] if done else [])])
+    for given in (id_, *([done["id"]] if done else [])):
+        at.ids.give(given)
     ids[proposal.row] = id_
     told.edits += edits
     made = _read(edits[-1])
@@ -345,9 +364,9 @@ def _edit(at: _At, row: "Row", origin: str, on: date) -> "tuple[str, Edit | None
         fields = workbook.nested(row.values)
         if "title" not in fields:
             raise amend.AmendError(at.words("risklist.wrong.title"))
-        document: dict[str, Any] = {"id": amend.next_id(prefix, at.used), "title": "", **usual, **fields}
+        document: dict[str, Any] = {"id": at.ids.next(prefix), "title": "", **usual, **fields}
         edit = amend.new(at.root, folder, model, document)
-        at.used.add(document["id"])
+        at.ids.give(document["id"])
         return document["id"], edit
     file, made = Path(row.record.at.file), None
     if row.values:

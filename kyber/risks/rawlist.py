@@ -4,10 +4,12 @@ Nothing of a row is lost: what has no field, or does not fit into it, stands in 
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from difflib import SequenceMatcher
+from itertools import islice
 from typing import Final
 
 from kyber.errors import UsageError
@@ -22,8 +24,10 @@ TITLE_LENGTH: Final = 120
 """Characters of a title; the whole of a longer text is kept beside it."""
 ALIKE: Final = 0.85
 """How alike two titles are, from 0 to 1, for one to be told as a possible duplicate."""
-COMPARED: Final = 200
-"""Titles with a word in common that a title is compared with."""
+COMPARED: Final = 20
+"""Titles that a title is compared with: those with most words in common."""
+NAMED: Final = 5
+"""Possible duplicates that are named for a row."""
 
 TITLES: Final = (
     *("riski", "riskit", "risk", "risker", "risks", "tunnistettu riski", "identifierad risk", "identified risk"),
@@ -132,10 +136,9 @@ def first_sentence(text: str) -> str:
 
 
 def _heading(table: Table, asked: Asked, known: Known) -> tuple[int, Mapping[str, int]] | None:
-    for at, row in enumerate(table.rows[:HEADING_WITHIN]):
-        if any(row) and "title" in (columns := _columns(row, asked, known)):
-            return at, columns
-    return None
+    """The row that is the heading, from 0, and its columns: of those that have one for the title, the row with most."""
+    rows = ((at, _columns(row, asked, known)) for at, row in enumerate(table.rows[:HEADING_WITHIN]) if any(row))
+    return max((one for one in rows if "title" in one[1]), key=lambda one: len(one[1]), default=None)
 
 
 def _columns(row: Sequence[str], asked: Asked, known: Known) -> Mapping[str, int]:
@@ -310,10 +313,11 @@ def _with_alike(proposals: Sequence[Proposal], risks: Sequence[Risk]) -> Iterabl
         if one.is_open:
             add(one.id, one.title)
     for each in proposals:
-        near = dict.fromkeys(known for word in _words(each.title) for known in by_word.get(word, ())[:COMPARED])
-        alike = tuple(name for name, title in list(near)[:COMPARED] if _is_alike(title, _plain(each.title)))
+        shared = Counter(known for word in _words(each.title) for known in by_word.get(word, ()))
+        matcher = SequenceMatcher(None, "", _plain(each.title), autojunk=False)
+        alike = (name for (name, title), _ in shared.most_common(COMPARED) if _is_alike(matcher, title))
         add(str(each.row), each.title)
-        yield Proposal(each.row, each.title, each.fields, each.measures, alike)
+        yield Proposal(each.row, each.title, each.fields, each.measures, tuple(islice(alike, NAMED)))
 
 
 def _words(title: str) -> set[str]:
@@ -321,8 +325,8 @@ def _words(title: str) -> set[str]:
     return {word[:5] for word in re.findall(r"\w{3,}", title.casefold())}
 
 
-def _is_alike(one: str, other: str) -> bool:
-    matcher = SequenceMatcher(None, one, other, autojunk=False)
+def _is_alike(matcher: SequenceMatcher[str], title: str) -> bool:
+    matcher.set_seq1(title)
     return matcher.real_quick_ratio() >= ALIKE and matcher.quick_ratio() >= ALIKE and matcher.ratio() >= ALIKE
 
 

@@ -484,10 +484,11 @@ class _Found:
                 continue
             shown.append(Change(column, _shown(column, present, self.words), _shown(column, value, self.words)))
             values[column.path] = value
-        answer = self._answer(sheet, number, said) if record is not None else None
+        answer = self._answer(sheet, number, said, new=record is None)
         if len(self.wrong) > before:
             return
-        if record is not None and values and hashes.get(id_) != hash_of(record, exported):
+        confirmed = record is not None and answer is not None and answer.right and review(record, answer)
+        if record is not None and (values or confirmed) and hashes.get(id_) != hash_of(record, exported):
             self.conflicts.append((sheet, number, id_))
         elif record is None:
             fields = {path: value for path, value in values.items() if value is not None}
@@ -555,12 +556,14 @@ class _Found:
                 raise _RefusedError("unknown", id=id_)
         return ids
 
-    def _answer(self, sheet: str, number: int, said: Mapping[Column, str]) -> Answer | None:
+    def _answer(self, sheet: str, number: int, said: Mapping[Column, str], *, new: bool) -> Answer | None:
         given = {column.path: (column, text) for column, text in said.items() if column.kind == "answer" and text}
         if not given:
             return None
         column, text = given.get(RIGHT) or given.get(ON) or given[COMMENT]
         try:
+            if new:
+                raise _RefusedError("answer-new")
             if RIGHT not in given:
                 raise _RefusedError("answer-right")
             right = _choice(column, text, self.words) == "yes"
@@ -591,7 +594,7 @@ def review(one: Risk, answer: Answer) -> Mapping[Path_, object]:
         return noted
     last = one.review.last if one.review else None
     if last is not None and last >= answer.on:
-        return {}
+        return {} if any((each.on, each.by) == (answer.on, answer.by) for each in one.assessments) else noted
     changes: dict[Path_, object] = {("review", "last"): answer.on, ("review", "reviewer"): answer.by}
     if (left := one.left) is None:
         return {**changes, **noted}

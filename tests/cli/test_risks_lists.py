@@ -333,6 +333,27 @@ def test_what_is_said_to_be_right_no_more_is_noted_and_stays_due(county: Path, t
     assert str(risk.review.last) == "2026-10-01"
 
 
+def test_yes_is_not_taken_for_what_has_changed_since(county: Path, tmp_path: Path) -> None:
+    cells = dict(zip(ANSWER, ("2026-11-09", "yes", ""), strict=True))
+    file = back(county, tmp_path, ("Risks", "R-001", cells), owner="keeper")
+    risk = county / "risks/R-001-a-stolen-account.yaml"
+    risk.write_text(RISK.replace("likelihood: 3", "likelihood: 5"), encoding="utf-8")
+    before = files(county)
+    assert "was changed in the workspace" in run("import", file, "--workspace", county).stdout
+    assert files(county) == before
+
+
+def test_a_comment_that_comes_after_a_later_review_is_kept(county: Path, tmp_path: Path) -> None:
+    cells = dict(zip(ANSWER, ("2026-09-01", "yes", "Seen in autumn"), strict=True))
+    file = back(county, tmp_path, ("Risks", "R-001", cells), owner="keeper")
+    for _ in range(2):
+        run("import", file, "--workspace", county)
+    risk = register(county).risks[0]
+    assert risk.notes == "2026-09-01 keeper: Seen in autumn"
+    assert risk.review is not None
+    assert str(risk.review.last) == "2026-10-01"
+
+
 @pytest.mark.parametrize(
     ("answers", "said"),
     [

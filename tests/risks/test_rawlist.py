@@ -64,6 +64,11 @@ def test_what_no_heading_says_is_not_guessed(heading: str) -> None:
     assert read(["Riski", heading], ["A", ""]).fields == {"title": "Riski"}
 
 
+def test_the_heading_is_the_row_that_most_is_known_of() -> None:
+    found = read(["Riskit"], [""], ["Nro", "Riski", "Omistaja"], ["1", "A", "keeper"])
+    assert (found.heading, only(found).title, only(found).fields["owner"]) == (3, "A", "keeper")
+
+
 def test_a_statement_is_one_only_where_all_of_it_is_there_and_else_its_parts_are_kept() -> None:
     heads = ["Risk", "Cause", "Event", "Consequence"]
     assert only(read(heads, ["A", "a", "b", "c"])).fields["statement"] == {
