@@ -24,7 +24,9 @@ from kyber.cli.risks_edit import (
     treat,
 )
 from kyber.cli.risks_evidence import evidence
+from kyber.cli.risks_export import export
 from kyber.cli.risks_files import Desk, RiskId, desk, owners
+from kyber.cli.risks_import import import_
 from kyber.cli.risks_quantify import quantify
 from kyber.cli.risks_workshop import workshop
 from kyber.errors import UsageError
@@ -291,6 +293,8 @@ for _command in (
     quantify,
 ):
     app.command()(_command)
+app.command("import")(import_)
+app.command()(export)
 
 
 def _chosen(at: Desk, level: Level | None, statuses: "Sequence[Status]", owner: str, category: str) -> "list[Risk]":

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from kyber.cli.console import Where, day_here, root_of, say, tell_problems
+from kyber.cli.console import Where, say
 from kyber.cli.files import check_place, spare, write_out, write_whole
+from kyber.cli.risks_files import desk, owners
 from kyber.errors import UsageError
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def export(
         str | None,
         typer.Option(
             metavar="ROLE",
+            autocompletion=owners,
             help="Only what this role or person answers for; a workbook is then a form for their review.",
             show_default=False,
         ),
@@ -65,20 +67,14 @@ def export(
     workspace: Where = None,
 ) -> None:
     """Export the register of risks: as a workbook that imports back, per owner as a form for reviews, or for others."""
-    from kyber.problem import Severity
-    from kyber.risks.register import load_register
     from kyber.risks.workbook import of_owner
-    from kyber.text import words_for
-    from kyber.workspace import at
 
-    here, now = at(root_of(workspace or Path())), datetime.now(UTC)
-    words = words_for(here.settings.language)
+    at, now = desk(workspace), datetime.now(UTC)
+    register, words = at.register, at.words
     chosen = form or _by_ending(output)
     if output is not None:
         check_place(output)
-        spare(output, here)
-    register, problems = load_register(here.root, here.settings, day_here(here, now))
-    tell_problems([one for one in problems if one.severity is Severity.ERROR], words)
+        spare(output, at.here)
     risks = register.prioritised() if owner is None else of_owner(register, owner)
     if not risks:
         raise UsageError(words("risklist.nothing"))

@@ -3,14 +3,15 @@
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kyber.cli.console import ExitCode, Where, day_here, plain, root_of, say, tell_problems
+from kyber.cli.console import ExitCode, Where, plain, say
+from kyber.cli.risks_files import desk
 from kyber.errors import UsageError
 
 if TYPE_CHECKING:
@@ -104,9 +105,9 @@ class _At:
 class _Ids:
     """The ids to give next: after those that the workspace or its history has used, and those that were given."""
 
-    def __init__(self, used: set[str]) -> None:
-        self._used: Mapping[str, set[str]] = {
-            prefix: {id_ for id_ in used if id_.startswith(f"{prefix}-")} for prefix in "RCA"
+    def __init__(self, used: frozenset[str]) -> None:
+        self._used: Mapping[str, frozenset[str]] = {
+            prefix: frozenset(one for one in used if one.startswith(f"{prefix}-")) for prefix in "RCA"
         }
 
     def next(self, prefix: str) -> str:
@@ -116,7 +117,7 @@ class _Ids:
 
     def give(self, id_: str) -> None:
         prefix = id_.partition("-")[0]
-        self._used = {**self._used, prefix: {id_}}
+        self._used = {**self._used, prefix: frozenset((id_,))}
 
 
 @dataclass(slots=True)
@@ -136,24 +137,8 @@ class _Outcome:
 
 
 def _at(workspace: Path | None) -> _At:
-    from kyber.amend import ids_in_names
-    from kyber.git import used_names
-    from kyber.join import NUMBERED
-    from kyber.problem import Severity
-    from kyber.risks.register import load_register
-    from kyber.text import words_for
-    from kyber.workspace import at
-
-    here = at(root_of(workspace or Path()))
-    today = day_here(here, datetime.now(UTC))
-    register, problems = load_register(here.root, here.settings, today)
-    words = words_for(here.settings.language)
-    tell_problems([one for one in problems if one.severity is Severity.ERROR], words)
-    files = (file.name for folder in NUMBERED for file in (here.root / folder).glob("*"))
-    used = ids_in_names([*used_names(here.root, *NUMBERED), *files])
-    for known in (register.risks, register.controls, register.actions):
-        used |= {one.id for one in known}
-    return _At(here.root, register, words, today, _Ids(used))
+    found = desk(workspace)
+    return _At(found.here.root, found.register, found.words, found.today, _Ids(found.place().used))
 
 
 def _content(file: Path) -> bytes:

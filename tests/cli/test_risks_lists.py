@@ -5,12 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 from click.testing import Result
 from typer.testing import CliRunner
 
-from kyber.cli.risks_export import export
-from kyber.cli.risks_import import import_
+from kyber.cli.risks import app
 from kyber.errors import KyberError, UsageError
 from kyber.render.xlsx import bytes_of
 from kyber.risks.register import RiskRegister
@@ -21,9 +19,6 @@ from tests.data import outside
 from tests.risks.county import RISK, git, lay_out, problems, register
 from tests.risks.sheets import MADE, ods, typed, xlsx
 
-app = typer.Typer()
-app.command("import")(import_)
-app.command()(export)
 CODE = "131052-308T"
 """A personal identity code that is made up, as the population register's own examples are."""
 
