@@ -7,7 +7,7 @@ figure. Every measurement is a process of its own, so that none warms another; t
 
 `python -m bench NAME` measures something else, see `bench.NAME`: `cores` a scan by several processes, `growth` how it
 grows with events and rules, `store` the embedded store, `rules` reading and planning rules, `readers` ways to read
-JSON lines, `shipping` sending to Elasticsearch.
+JSON lines, `shipping` sending to Elasticsearch, `registers` checking and listing a large register of risks.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import cores, growth, readers, rules, shipping, store
+from bench import cores, growth, readers, registers, rules, shipping, store
 from bench.measure import Figures, measured, ratio, show
 
 STAGES = ("parse", "scan")
@@ -28,6 +28,7 @@ OTHERS = {
     "cores": cores.main,
     "growth": growth.main,
     "shipping": shipping.main,
+    "registers": registers.main,
 }
 WRITTEN = 20_000
 

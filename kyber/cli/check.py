@@ -8,6 +8,7 @@ import typer
 
 from kyber.cli.console import ExitCode, day_here, root_of, say, show_problems
 from kyber.cli.files import write_out
+from kyber.cli.reading import no_collector
 from kyber.problem import Problem, Severity
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ def check(
 
     root = root_of(folder)
     here, _ = examine(root)
-    sifted = check_workspace(root, day_here(here), retired_ids(root))
+    with no_collector():
+        sifted = check_workspace(root, day_here(here), retired_ids(root))
     problems, words = sifted.left, words_for(here.settings.language)
     form = Form.JSON if json else form
     show_as(form, problems, words)

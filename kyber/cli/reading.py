@@ -164,7 +164,7 @@ def holder(command: str, now: datetime) -> str:
 
 @contextmanager
 def no_collector() -> Iterator[None]:
-    """Events and rules are trees without cycles: looking for cycles among them costs a third of the time."""
+    """Events, rules and registers are trees: looking for cycles among them costs a third of the time."""
     at_work = gc.isenabled()
     gc.disable()
     try:

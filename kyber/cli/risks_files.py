@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from kyber.cli.console import day_here, plain, root_of, say, tell_problems
+from kyber.cli.reading import no_collector
 from kyber.errors import UsageError
 
 if TYPE_CHECKING:
@@ -148,7 +149,8 @@ def desk(workspace: Path | None) -> Desk:
 
     here = at(root_of(workspace or Path()))
     today = day_here(here, datetime.now(UTC))
-    register, problems = load_register(here.root, here.settings, today)
+    with no_collector():
+        register, problems = load_register(here.root, here.settings, today)
     found = Desk(here, register, today)
     tell_problems([one for one in problems if one.severity is Severity.ERROR], found.words)
     return found

@@ -46,7 +46,7 @@ def listed(register: RiskRegister, risks: Sequence[Risk], words: Words, heads: S
     """One row a risk, with the columns of HEADS that are asked for."""
     return Sheet(
         columns=tuple(Column(words(f"risks.head.{head}"), weight=WEIGHTS.get(head, 0)) for head in heads),
-        rows=tuple(tuple(_cells(register, one, words)[head] for head in heads) for one in risks),
+        rows=tuple(tuple(cells[head] for head in heads) for cells in (_cells(register, one, words) for one in risks)),
     )
 
 
