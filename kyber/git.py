@@ -16,8 +16,8 @@ SECONDS: Final = 10.0
 HISTORY_SECONDS: Final = 60.0
 """How long it may take to go through the history."""
 
-_RECORD, _FIELD = "\x1e", "\x1f"
-_FORMAT: Final = f"{_RECORD}%H{_FIELD}%aI{_FIELD}%an{_FIELD}%s{_FIELD}"
+_FORMAT: Final = "%x00%H%x00%aI%x00%an%x00%s%x00"
+"""Of each commit; a NUL is the one character that none of it can hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,8 @@ def commits(folder: Path, *paths: str) -> tuple[Commit, ...]:
         "--",
         *paths,
     )
-    return tuple(_commit(entry) for entry in said.split(_RECORD)[1:])
+    parts = iter(said.split("\0")[1:])
+    return tuple(_commit(*entry) for entry in zip(parts, parts, parts, parts, parts, strict=True))
 
 
 def files_at(folder: Path, revision: str, *folders: str) -> tuple[str, tuple[str, ...]] | None:
@@ -117,9 +118,8 @@ def texts(folder: Path, wanted: Sequence[tuple[str, str]]) -> Iterator[bytes | N
         at += size + 1
 
 
-def _commit(entry: str) -> Commit:
-    id_, time, author, subject, rest = entry.split(_FIELD, 4)
-    return Commit(id_, datetime.fromisoformat(time), author, subject, _names(rest))
+def _commit(id_: str, time: str, author: str, subject: str, names: str) -> Commit:
+    return Commit(id_, datetime.fromisoformat(time), author, subject, _names(names))
 
 
 def _names(rest: str) -> tuple[str, ...]:

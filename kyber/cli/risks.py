@@ -10,7 +10,7 @@ import typer
 from rich.cells import cell_len
 
 from kyber.cli.console import Where, plain, say
-from kyber.cli.files import check_place, form_of, spare, write_out
+from kyber.cli.files import check_place, form_of, spare, write_out, write_whole
 from kyber.cli.risks_edit import (
     accept,
     action,
@@ -48,6 +48,7 @@ class Form(StrEnum):
     TABLE = "table"
     CSV = "csv"
     MARKDOWN = "markdown"
+    XLSX = "xlsx"
     JSONL = "jsonl"
 
 
@@ -82,7 +83,7 @@ class Part(StrEnum):
     RESIDUAL = "residual"
 
 
-BY_ENDING: Final = {".csv": "csv", ".md": "markdown", ".jsonl": "jsonl", ".txt": "table"}
+BY_ENDING: Final = {".csv": "csv", ".xlsx": "xlsx", ".md": "markdown", ".jsonl": "jsonl", ".txt": "table"}
 LABEL: Final = 22
 """Letters of a label in what is shown of one risk."""
 WIDTH: Final = 140
@@ -116,6 +117,7 @@ def list_(
     """List the risks, the largest first: by level, then impact, then likelihood."""
     from collections.abc import Sequence
 
+    from kyber.render.sheet import xlsx_of
     from kyber.risks.listing import HEADS, ON_A_NARROW_ONE, ON_A_TERMINAL, listed, record
 
     at = desk(workspace)
@@ -130,6 +132,14 @@ def list_(
         risks = [one for one in risks if (due := at.register.review_due(one)) is not None and due < at.today]
     if form is Form.JSONL:
         write_out(output, "".join(f"{_line(record(at.register, one))}\n" for one in risks))
+        return
+    if form is Form.XLSX:
+        if output is None:
+            raise UsageError(
+                "a workbook needs a file: -o risks.xlsx; one to edit and import again is `kyber risks export`"
+            )
+        sheet = listed(at.register, risks, at.words)
+        write_whole(output, xlsx_of(sheet, at.words("risks.head.risks")))
         return
     heads: Sequence[str] = HEADS
     if form is Form.TABLE and output is None:

@@ -1,4 +1,4 @@
-"""A plain table in; text for a terminal, CSV or Markdown out. What is in it is made plain here, whatever it holds."""
+"""A plain table in; text for a terminal, CSV, Markdown or a workbook out. What is in it is made plain here."""
 
 import csv
 import io
@@ -12,6 +12,7 @@ from typing import Final
 from rich.cells import cell_len
 
 from kyber.render.safe import cell, plain
+from kyber.render.xlsx import sheet_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,8 @@ class Sheet:
 
 GAP: Final = 2
 """Letters between two columns."""
+WIDEST: Final = 60
+"""Letters that a column of a workbook has at most."""
 LEAST: Final = 10
 """Letters that a wide column has at least."""
 _MARKED: Final = re.compile(r"([\\`*_{}\[\]<>|#])")
@@ -57,6 +60,26 @@ def markdown_of(sheet: Sheet) -> str:
 
     rule = "|".join("---:" if column.right else "---" for column in sheet.columns)
     return line([column.head for column in sheet.columns]) + f"|{rule}|\n" + "".join(map(line, sheet.rows))
+
+
+def xlsx_of(sheet: Sheet, name: str) -> bytes:
+    """The table as a workbook of one sheet, with a heading that stays and can be filtered by; every cell is text."""
+    import xlsxwriter
+
+    stream = io.BytesIO()
+    with xlsxwriter.Workbook(stream, {"in_memory": True}) as book:
+        page = book.add_worksheet(sheet_name(name))
+        head, wrapped = book.add_format({"bold": True}), book.add_format({"text_wrap": True, "valign": "top"})
+        for at, column in enumerate(sheet.columns):
+            longest = max(map(cell_len, (column.head, *(row[at] for row in sheet.rows))))
+            page.set_column(at, at, min(longest, WIDEST) + GAP, wrapped)
+            page.write_string(0, at, column.head, head)
+        for number, row in enumerate(sheet.rows, 1):
+            for at, value in enumerate(row):
+                page.write_string(number, at, plain(value), wrapped)
+        page.freeze_panes(1, 0)
+        page.autofilter(0, 0, len(sheet.rows), len(sheet.columns) - 1)
+    return stream.getvalue()
 
 
 def text_of(sheet: Sheet, width: int) -> str:

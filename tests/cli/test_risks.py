@@ -99,6 +99,18 @@ def test_the_list_is_written_as_csv_and_markdown_by_the_ending_of_the_file(here:
     assert (here / "list.md").read_text().splitlines()[2].startswith("| R-001 | major | 3 × 4 | 2 × 3 |")
 
 
+def test_the_list_is_written_as_a_workbook_whose_cells_are_all_texts(here: Path) -> None:
+    from python_calamine import CalamineWorkbook
+
+    file = here / KINDS["risk"]
+    file.write_text(file.read_text().replace("title: A stolen", "title: =1+1 a stolen"))
+    assert kyber("risks", "list", "-o", "list.xlsx").exit_code == 0
+    rows = CalamineWorkbook.from_path(here / "list.xlsx").get_sheet_by_index(0).to_python()
+    assert rows[0][:4] == ["id", "level", "L × I", "target"]
+    assert rows[1][:5] == ["R-001", "major", "3 × 4", "2 × 3", "=1+1 a stolen account opens records"]
+    assert kyber("risks", "list", "--format", "xlsx").exit_code == 2
+
+
 def test_a_title_that_a_spreadsheet_would_run_is_written_as_text(here: Path) -> None:
     file = here / KINDS["risk"]
     file.write_text(file.read_text().replace("title: A stolen", "title: =1+1 a stolen"))
