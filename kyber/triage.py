@@ -5,9 +5,8 @@ needs to know more looks the finding up by its id.
 """
 
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -15,10 +14,10 @@ from typing import Annotated, Final, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from kyber.amend import Edit, slug
 from kyber.errors import UsageError
 from kyber.finding import Finding, Judgement, Status
 from kyber.kept import KeptFinding
-from kyber.privacy import mask
 from kyber.problem import Problem, Severity
 from kyber.register import Day, Moment, Part, Record, Text, edited, private_data, read, read_all, text_of
 
@@ -30,7 +29,6 @@ ASKS_WHY: Final = frozenset((Status.CLOSED, Status.FALSE_POSITIVE))
 
 _ID: Final = re.compile(r"[0-9a-f]{32}")
 _ID_SHOWN: Final = 8
-_SLUG_LENGTH: Final = 60
 
 
 class TriageError(UsageError):
@@ -173,14 +171,6 @@ def check_triage(triage: Sequence[Triage], today: date) -> Iterator[Problem]:
 # --- writing decisions down ------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
-    """A file, and the text that it is to have."""
-
-    file: Path
-    text: str
-
-
 def edit(root: Path, triage: Sequence[Triage], finding: Finding, decision: Decision) -> Edit:
     """The decision, added to what the workspace at `root` has about a finding; nothing is written yet.
 
@@ -220,9 +210,8 @@ def edit(root: Path, triage: Sequence[Triage], finding: Finding, decision: Decis
 def name_of(finding: Finding, shown: int = _ID_SHOWN) -> str:
     """The name of a finding's file: its first day, its rule, and the first characters of its id."""
     day = finding.first.date().isoformat() if finding.first else "undated"
-    letters = unicodedata.normalize("NFKD", mask(finding.rule.name or finding.rule.title)).encode("ascii", "ignore")
-    slug = re.sub(r"[^a-z0-9]+", "-", letters.decode().lower())[:_SLUG_LENGTH].strip("-") or "rule"
-    return f"{FOLDER}/{day}-{slug}-{finding.id[:shown]}.yaml"
+    rule = slug(finding.rule.name or finding.rule.title) or "rule"
+    return f"{FOLDER}/{day}-{rule}-{finding.id[:shown]}.yaml"
 
 
 def _place(root: Path, triage: Sequence[Triage], finding: Finding) -> Path:

@@ -18,11 +18,12 @@ from kyber.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from kyber.amend import Edit
     from kyber.finding import Finding, Judgement, Status
     from kyber.kept import Kept, KeptFinding
     from kyber.render.kept import Whole
     from kyber.text import Words
-    from kyber.triage import Decision, Edit
+    from kyber.triage import Decision
     from kyber.workspace import Workspace
 
 app = typer.Typer(no_args_is_help=True, help="The findings that were kept, and what is decided about them.")
