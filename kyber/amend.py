@@ -16,7 +16,7 @@ from kyber.privacy import mask
 from kyber.problem import Problem, Severity
 from kyber.register import ABSENT, EditError, Path_, Record, edited, private_data, read, text_of, write
 from kyber.text import words_for
-from kyber.yamltext import Located, load
+from kyber.yamltext import Located, YamlError, load
 
 _SLUG_LENGTH: Final = 60
 _NUMBERED: Final = re.compile(r"([A-Z]+)-(\d+)")
@@ -72,13 +72,15 @@ def amend(file: Path, model: type[Record], changes: Sequence[tuple[Path_, object
     Raises AmendError where the result would not be a record, or holds what belongs in no register.
     """
     old = _text(file) if text is None else text
-    made = old
+    crlf = "\r\n" in old
+    made = old.replace("\r\n", "\n") if crlf else old
+    made = made if made.endswith("\n") else f"{made}\n"
     try:
         for path, value in changes:
             made = edited(made, *_from_what_is_there(made, path, value))
-    except EditError as error:
+    except (EditError, YamlError) as error:
         raise AmendError(f"{file}: {error}") from None
-    return _checked(Edit(file, made), old, model)
+    return _checked(Edit(file, made.replace("\n", "\r\n") if crlf else made), old, model)
 
 
 def apply(edits: Iterable[Edit]) -> None:
@@ -112,7 +114,7 @@ def _from_what_is_there(text: str, path: Path_, value: object) -> tuple[Path_, o
 
 def _text(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8")
+        return file.read_bytes().decode()
     except (OSError, UnicodeDecodeError) as error:
         raise AmendError(f"{file} cannot be read: {error}") from None
 

@@ -61,18 +61,26 @@ class Duration:
         return result
 
     def after(self, day: date) -> date:
-        """The day this long after `day`; the month's last where the month is too short. Parts of a day round up."""
+        """The day this long after `day`; the month's last where the month is too short. Parts of a day round up.
+        Where the calendar ends, its end."""
         month = day.month - 1 + self.months
         year, month = day.year + month // 12, month % 12 + 1
+        if year > date.max.year:
+            return date.max
         moved = date(year, month, min(day.day, monthrange(year, month)[1]))
-        return moved + timedelta(days=-(-self.seconds // _DAY))
+        days = -(-self.seconds // _DAY)
+        return moved + timedelta(days=days) if days <= (date.max - moved).days else date.max
 
     def before(self, day: date) -> date:
-        """The day this long before `day`; the month's last where the month is too short. Parts of a day round up."""
+        """The day this long before `day`; the month's last where the month is too short. Parts of a day round up.
+        Where the calendar ends, its end."""
         month = day.month - 1 - self.months
         year, month = day.year + month // 12, month % 12 + 1
+        if year < date.min.year:
+            return date.min
         moved = date(year, month, min(day.day, monthrange(year, month)[1]))
-        return moved - timedelta(days=-(-self.seconds // _DAY))
+        days = -(-self.seconds // _DAY)
+        return moved - timedelta(days=days) if days <= (moved - date.min).days else date.min
 
     @property
     def approximate_seconds(self) -> float:

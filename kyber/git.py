@@ -3,19 +3,31 @@
 Where there is no git, or the folder is in no repository, there is no history: the answers are empty.
 """
 
+import hashlib
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 
+SHA1: Final = 40
+"""Letters of an id where git uses SHA-1."""
 SECONDS: Final = 10.0
 """How long git may take for a short answer."""
 HISTORY_SECONDS: Final = 60.0
 """How long it may take to go through the history."""
 
+QUIETLY: Final = (
+    *("-c", "safe.bareRepository=explicit"),  # a folder of the workspace that poses as a repository is none
+    *("-c", "core.fsmonitor=false"),
+    *("-c", "log.showSignature=false"),
+    *("-c", "core.hooksPath=/dev/null"),
+    "--no-pager",
+)
+"""A repository's own configuration may name programs; a workspace may be a stranger's, so none of them is run."""
 _FORMAT: Final = "%x00%H%x00%aI%x00%an%x00%s%x00"
 """Of each commit; a NUL is the one character that none of it can hold."""
 
@@ -31,11 +43,16 @@ class Commit:
     files: tuple[str, ...]
 
 
+def _environment() -> dict[str, str]:
+    return {**os.environ, "GIT_NO_LAZY_FETCH": "1", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
+
+
 def says(git: str, folder: Path, *arguments: str, seconds: float = SECONDS) -> "subprocess.CompletedProcess[str]":
     """What git answers in a folder, whatever it ends with. Raises OSError, and TimeoutExpired after so long."""
     return subprocess.run(  # noqa: S603 - git's own path, and arguments that nobody else chose
-        [git, *arguments],
+        [git, *QUIETLY, *arguments],
         cwd=folder,
+        env=_environment(),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",
@@ -50,9 +67,36 @@ def head(folder: Path) -> str | None:
     return _answer(folder, "rev-parse", "--verify", "--quiet", "HEAD").strip() or None
 
 
-def changed(folder: Path, *paths: str) -> bool:
-    """Whether these files differ from the commit that is checked out, or are in no commit."""
-    return bool(_answer(folder, "status", "--porcelain", "--untracked-files=all", "--", *paths).strip())
+def changed(folder: Path, *globs: str) -> tuple[str, ...]:
+    """The names of the files that match and differ from the commit that is checked out, are in no commit, or are gone.
+
+    Contents are compared here: git would ask the filters that the repository's configuration names.
+    """
+    listed = _answer(folder, "ls-tree", "-r", "-z", "HEAD")
+    committed: dict[str, str] = {}
+    for entry in filter(None, listed.split("\0")):
+        about, _, name = entry.partition("\t")
+        if any(_matches(name, glob) for glob in globs):
+            committed[name] = about.split()[2]
+    there = {
+        file.relative_to(folder).as_posix(): file for glob in globs for file in folder.glob(glob) if file.is_file()
+    }
+    names = {*committed, *there}
+    return tuple(sorted(one for one in names if committed.get(one) != _object_id(there.get(one), committed.get(one))))
+
+
+def _matches(name: str, glob: str) -> bool:
+    path = PurePosixPath(name)
+    return len(path.parts) == len(PurePosixPath(glob).parts) and path.match(glob)
+
+
+def _object_id(file: Path | None, like: str | None) -> str | None:
+    """The id that git gives a file's content, of the kind of another id."""
+    if file is None:
+        return None
+    content = file.read_bytes()
+    made = hashlib.sha256 if like is not None and len(like) > SHA1 else hashlib.sha1
+    return made(b"blob %d\0" % len(content) + content).hexdigest()
 
 
 def used_names(folder: Path, *folders: str) -> frozenset[str]:
@@ -103,9 +147,14 @@ def texts(folder: Path, wanted: Sequence[tuple[str, str]]) -> Iterator[bytes | N
         return
     asked = "".join(f"{commit}:./{name}\n" for commit, name in wanted)
     run = subprocess.run(  # noqa: S603 - as above
-        [git, "cat-file", "--batch"], cwd=folder, input=asked.encode(), capture_output=True, timeout=HISTORY_SECONDS,
+        [git, *QUIETLY, "cat-file", "--batch"],
+        cwd=folder,
+        env=_environment(),
+        input=asked.encode(),
+        capture_output=True,
+        timeout=HISTORY_SECONDS,
         check=False,
-    )  # fmt: skip
+    )
     said, at = run.stdout, 0
     for _ in wanted:
         end = said.find(b"\n", at)

@@ -64,6 +64,20 @@ class People(Record):
         wanted = email.strip().casefold()
         return next((one for one in self.people if wanted and (one.email or "").casefold() == wanted), None)
 
+    def shown(self, owner: str) -> str:
+        """The title of a role or the name of a person; the id itself where there is neither."""
+        named = {**{one.id: one.name for one in self.people}, **{one.id: one.title for one in self.roles}}
+        return named.get(owner, owner)
+
+    def called(self, text: str) -> str | None:
+        """The id of the role or person whose id, title, name or address this is, in any case; None for none or many."""
+        wanted = text.strip().casefold()
+        exact = [id_ for _, id_, _ in self.ids() if id_.casefold() == wanted]
+        other = [one.id for one in self.roles if one.title.casefold() == wanted]
+        other += [one.id for one in self.people if wanted in (one.name.casefold(), (one.email or "").casefold())]
+        found = exact or other
+        return found[0] if wanted and len(set(found)) == 1 else None
+
     def held_by(self, owner: str, today: date) -> tuple[Person, ...]:
         """The people behind an owner, a role's holders or the person, without those who have left."""
         role = next((role for role in self.roles if role.id == owner), None)

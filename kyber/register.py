@@ -417,8 +417,13 @@ def edited(text: str, path: Path_, value: object) -> str:
     The last step of the path may be a new key, or a list's length to append; ABSENT takes out what is there. Raises
     EditError where a step before it does not exist, or where the file's layout does not let one value be changed alone.
     """
+    from ruamel.yaml.error import YAMLError
+
     yaml = _round_trip(text)
-    before = _dump(yaml, yaml.load(text))
+    try:
+        before = _dump(yaml, yaml.load(text))
+    except YAMLError as error:
+        raise EditError(f"the file cannot be edited one value at a time: {' '.join(str(error).split())}") from None
     document = yaml.load(text)
     parent = document
     try:

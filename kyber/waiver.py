@@ -7,12 +7,15 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
+from kyber.duration import Duration
 from kyber.problem import Problem, Severity
 from kyber.register import Day, Id, Part, Record, Text
 
 FILE: Final = "waivers.yaml"
-NEVER: Final = frozenset(("K01", "K02", "K08"))
+NEVER: Final = frozenset(("K01", "K02", "K08", "K21", "K22", "K24", "K25"))
 """What nobody can waive, and with it all that makes a file unreadable, K80 and above."""
+LONGEST: Final = Duration.parse("12 months")
+"""How far ahead a waiver may end."""
 
 
 class Waiver(Part):
@@ -50,7 +53,10 @@ def sift(problems: Sequence[Problem], waivers: Sequence[Waivers], ids: Mapping[s
     what nobody can waive.
     """
     holding = {
-        (one.code, one.id) for record in waivers for one in record.waivers if one.until >= today and _may_be(one.code)
+        (one.code, one.id)
+        for record in waivers
+        for one in record.waivers
+        if today <= one.until <= LONGEST.after(today) and _may_be(one.code)
     }
     left: list[Problem] = []
     waived: list[Problem] = []
@@ -71,6 +77,9 @@ def _doubts(waivers: Sequence[Waivers], met: set[tuple[str, str | None]], today:
             facts = {"code": one.code, "id": one.id}
             if not _may_be(one.code):
                 yield Problem(record.where("waivers", at, "code"), "K89", facts)
+            elif one.until > LONGEST.after(today):
+                place = record.where("waivers", at, "until")
+                yield Problem(place, "K06", {"field": "until", "day": one.until, "limit": LONGEST.after(today)})
             elif one.until < today:
                 place = record.where("waivers", at, "until")
                 yield Problem(place, "K87", {"code": one.code, "id": one.id, "until": one.until}, Severity.WARNING)

@@ -42,9 +42,12 @@ def test_names_that_were_used_and_those_that_were_taken_out_are_known(here: Path
 
 
 def test_what_is_not_committed_is_a_change(here: Path) -> None:
-    assert not changed(here, "risks")
+    assert changed(here, "risks/*.yaml") == ()
     (here / "risks" / "R-003.yaml").write_text("three\n")
-    assert changed(here, "risks")
+    (here / "risks" / "R-001 ä.yaml").write_text("three\n")
+    assert changed(here, "risks/*.yaml") == ("risks/R-001 ä.yaml", "risks/R-003.yaml")
+    (here / "risks" / "R-001 ä.yaml").unlink()
+    assert changed(here, "risks/R-001*") == ("risks/R-001 ä.yaml",)
 
 
 def test_a_name_of_a_commit_is_looked_up_and_an_option_is_none(here: Path) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kyber.cli.console import ExitCode, day_here, root_of, say, show_problems
+from kyber.cli.console import ExitCode, day_here, plain, root_of, say, show_problems
 from kyber.cli.files import write_out
 from kyber.cli.reading import no_collector
 from kyber.problem import Problem, Severity
@@ -52,7 +52,8 @@ def check(
     form = Form.JSON if json else form
     show_as(form, problems, words)
     if sifted.waived and form is Form.TEXT:
-        say(words.many("check.waived", len(sifted.waived)))
+        named = tuple(f"{one.code} {one.facts.get('id', one.place)}" for one in sifted.waived)
+        say(plain(words.many("check.waived", len(named), named=named)))
     counted = {Severity.ERROR, Severity.WARNING} if strict else {Severity.ERROR}
     if any(problem.severity in counted for problem in problems):
         raise typer.Exit(ExitCode.FOUND)

@@ -312,6 +312,7 @@ def _chosen(at: Desk, level: Level | None, statuses: "Sequence[Status]", owner: 
     from kyber.settings import RiskLevel
 
     least = rank(RiskLevel(level.value)) if level else 0
+    owner = at.owner(owner) if owner else ""
     names = {owner} | ({one.id for one in at.register.people.roles if _holds(at, owner, one.id)} if owner else set())
     return [
         one
@@ -413,7 +414,7 @@ def _whole(at: Desk, one: "Risk") -> "Iterator[str]":
     due = register.review_due(one)
     if due is not None and one.is_open:
         late = f" – {words('risks.is-late')}" if due < at.today else ""
-        yield label("review") + f"{due}{late}"
+        yield label("review") + f"{due} ({register.interval(one)}){late}"
     if (accepted := one.acceptance) is not None:
         yield label("acceptance") + words(
             "risks.accepted-by", by=accepted.approver, on=accepted.approved_on, until=accepted.expires,
@@ -462,8 +463,9 @@ def _linked(at: Desk, one: "Risk") -> "Iterator[str]":
 def _people(at: Desk, owner: str | None) -> str:
     if owner is None:
         return "–"
+    title = at.register.people.shown(owner)
     names = [one.name for one in at.register.people.held_by(owner, at.today)]
-    return f"{owner} ({', '.join(names)})" if names and names != [owner] else owner
+    return f"{title} ({', '.join(names)})" if names and names != [title] else title
 
 
 def _moves_since(at: Desk, since: str, risks: "Sequence[Risk]") -> "tuple[Move, ...]":
@@ -524,6 +526,9 @@ def _show_change(at: Desk, one: "Change") -> None:
     time = one.time.astimezone(at.here.settings.zone)
     head = f"{time:%Y-%m-%d}  {one.risk}  {level_word(one.level, at.words)}  {one.author}: {mask(one.subject)}"
     say(plain(head))
+    if one.removed:
+        say(f"    {at.words('risks.history.removed')}")
+        return
     if one.unread:
         say(f"    {at.words('risks.history.unread')}")
     new = all(before is None for before, _ in one.fields.values())

@@ -27,6 +27,8 @@ from kyber.errors import UsageError
 if TYPE_CHECKING:
     from kyber.risks.risk import Assessed, Risk
 
+APPROVED: Final = ("risks/*.yaml", "controls/*.yaml", "actions/*.yaml", "kyber.yaml", "people.yaml")
+"""What an approval rests on."""
 TITLE_SHOWN: Final = 80
 _IMPACT: Final = re.compile(r"\s*([^=]+?)\s*=\s*([0-9]{1,2})\s*")
 
@@ -130,7 +132,11 @@ def add(
         cause, event = cause or _asked(at, "cause"), event or _asked(at, "event")
         consequence = consequence or _asked(at, "consequence")
         category, owner = category or _asked(at, "category"), owner or _asked(at, "owner")
-    _known_owner(at, owner)
+    owner = at.owner(owner) if owner else ""
+    _category(at, category)
+    same = [one.id for one in at.register.risks if one.title.casefold() == _line(title).casefold()]
+    if same:
+        say(plain(at.words("risks.did.same-title", ids=tuple(same))), error=True)
     fields = {
         "title": _line(title),
         "status": "preliminary",
@@ -155,15 +161,19 @@ def define(
     owner: Owner = "",
     service: Annotated[
         list[str] | None,
-        typer.Option(metavar="SERVICE", help="A service it touches; may be repeated.", show_default=False),
+        typer.Option(metavar="SERVICE", help="One more service it touches; may be repeated.", show_default=False),
     ] = None,
     detection: Annotated[
         list[str] | None,
-        typer.Option(metavar="RULE", help="Id or name of a rule that sees it; may be repeated.", show_default=False),
+        typer.Option(
+            metavar="RULE", help="Id or name of one more rule that sees it; may be repeated.", show_default=False
+        ),
     ] = None,
     threat: Annotated[
         list[str] | None,
-        typer.Option(metavar="TECHNIQUE", help="A technique of ATT&CK, as T1110; may be repeated.", show_default=False),
+        typer.Option(
+            metavar="TECHNIQUE", help="One more technique of ATT&CK, as T1110; may be repeated.", show_default=False
+        ),
     ] = None,
     dry_run: DryRun = False,
     workspace: Where = None,
@@ -173,9 +183,13 @@ def define(
 
     at = desk(workspace)
     one = at.risk(risk)
-    _known_owner(at, owner)
-    given = {"title": _line(title), "category": category, "owner": owner, "services": service, "detections": detection}
-    fields: dict[str, object] = {name: value for name, value in {**given, "threats": threat}.items() if value}
+    owner = at.owner(owner) if owner else ""
+    _category(at, category)
+    given = {"title": _line(title), "category": category, "owner": owner}
+    fields: dict[str, object] = {name: value for name, value in given.items() if value}
+    for name, more in (("services", service), ("detections", detection), ("threats", threat)):
+        if more:
+            fields[name] = list(dict.fromkeys((*getattr(one, name), *more)))
     if statement := _statement(cause, event, consequence):
         fields["statement"] = statement
     if not fields:
@@ -287,7 +301,7 @@ def control(
             at, one, "unlinked" if remove else "linked", [link(one, "controls", id_, remove=remove)], dry_run, other=id_
         )
         return
-    _known_owner(at, owner)
+    owner = at.owner(owner) if owner else ""
     fields = {"title": _line(new), "owner": owner or at.by(None), "type": type_.value, "status": status.value}
     id_, made = added(at.place(), Control, fields)
     _done(at, one, "linked", [made, link(one, "controls", id_)], dry_run, other=id_)
@@ -319,7 +333,7 @@ def action(
     at = desk(workspace)
     one = at.risk(risk)
     _either(action, new)
-    _known_owner(at, owner)
+    owner = at.owner(owner) if owner else ""
     fields: dict[str, object] = {
         name: value for name, value in {"owner": owner, "due": _until(at, due), "cost": cost}.items() if value
     }
@@ -393,8 +407,10 @@ def accept(
 
     at = desk(workspace)
     one = at.risk(risk)
-    _known_owner(at, approver)
+    approver = at.owner(approver) if approver else ""
     day = at.day(on)
+    if not _line(decision_ref) or not _line(justification):
+        raise UsageError("--decision-ref and --justification are needed: what was decided, where, and why")
     decision = {
         "approver": approver,
         "approved_on": day,
@@ -447,22 +463,26 @@ def approve(
     What is preliminary or closed takes no part. Commit the registers first, so that the approval names their commit.
     """
     from kyber import git
+    from kyber.problem import Severity
+    from kyber.risks.checks import check_risks
     from kyber.risks.edits import approve as approved
 
     at = desk(workspace)
-    _known_owner(at, by)
+    by = at.owner(by) if by else ""
     root = at.here.root
     commit = git.head(root)
-    if commit is not None and git.changed(root, "risks", "controls", "actions"):
-        raise UsageError("risks, controls or actions were changed and not committed: commit them first, so that the "
-                         "approval names the commit that holds what was approved")  # fmt: skip
+    if commit is not None and (changed := git.changed(root, *APPROVED)):
+        raise UsageError(
+            f"not committed: {', '.join(changed[:5])}; commit first, so that the approval names what was approved"
+        )
     edit = approved(root, at.register, at.day(on), by, _line(decision_ref), commit, _line(notes) or None)
     count = edit.text.count("\n  - id: ")
     say(plain(at.words.many("risks.did.approved", count, by=by, ref=_line(decision_ref))))
     write(at, [edit], dry_run=dry_run)
-    left = sum(one.status == "preliminary" for one in at.register.risks)
-    if left:
-        say(at.words.many("risks.did.left-out", left))
+    if left := [one.id for one in at.register.risks if one.status == "preliminary"]:
+        say(at.words.many("risks.did.left-out", len(left), ids=tuple(left)))
+    if errors := sum(one.severity is Severity.ERROR for one in check_risks(at.register)):
+        say(at.words.many("risks.did.errors", errors), error=True)
 
 
 # --- what the commands have in common ---------------------------------------------------------------------------------
@@ -475,13 +495,14 @@ def estimated(at: Desk, likelihood: int, impact: Sequence[str], rationale: str, 
     scale = at.register.scale
     if not 1 <= likelihood <= scale.likelihoods:
         raise UsageError(f"the likelihood {likelihood} is outside the scale: 1 to {scale.likelihoods}")
-    found = dict(_impact(at, text) for text in impact)
+    found = dict(impact_of(at, text) for text in impact)
     return Assessed(
         likelihood=likelihood, impact=found, rationale=_line(rationale) or None, assessed_on=on, assessed_by=by
     )
 
 
-def _impact(at: Desk, text: str) -> tuple[str, int]:
+def impact_of(at: Desk, text: str) -> tuple[str, int]:
+    """Dimension and class of what was typed. Raises UsageError where it is neither."""
     scale = at.register.scale
     found = _IMPACT.fullmatch(text)
     if found is None:
@@ -529,11 +550,13 @@ def _line(text: str) -> str:
     return " ".join(text.encode(errors="replace").decode().split())
 
 
-def _known_owner(at: Desk, owner: str) -> None:
-    people = at.register.people
-    known = [id_ for _, id_, _ in people.ids()]
-    if owner and owner not in known:
-        raise UsageError(f"there is no role or person {owner} in people.yaml; there are {', '.join(known)}")
+def _category(at: Desk, category: str) -> None:
+    """Raises UsageError for a category that the settings have no appetite for, where they have any."""
+    from kyber.risks.register import ANY
+
+    known = at.here.settings.appetite
+    if category and known and ANY not in known and category not in known:
+        raise UsageError(f"--category {category}: kyber.yaml has no appetite for it; there are {', '.join(known)}")
 
 
 def _either(given: str | None, new: str) -> None:

@@ -151,6 +151,8 @@ def _table(at: Desk, borne: "Sequence[Borne]", since: date) -> None:
     say(words("risks.evidence.since", since=since))
     if asking := [one.risk.id for one in borne if one.verdict in (Verdict.MORE, Verdict.LESS)]:
         say(words.many("risks.evidence.asks", len(asking), ids=tuple(asking)))
+    if unknown := [f"{one.risk.id} {name}" for one in borne for name in one.unknown()]:
+        say(plain(words("risks.evidence.unknown", rules=tuple(unknown))))
     for watch in (Watch.UNWATCHED, Watch.BLIND):
         top = [one.risk.id for one in borne if one.watch is watch and _is_top(at, one)]
         if top:
@@ -176,6 +178,8 @@ def _whole(at: Desk, one: "Borne", since: date) -> None:
         say(plain(f"  {'●' if each.can_see else '○'} {each.title}"))
     if len(one.watchers) > RULES_SHOWN:
         say(f"  {words.many('risks.evidence.more-rules', len(one.watchers) - RULES_SHOWN)}")
+    if unknown := one.unknown():
+        say(plain(words("risks.evidence.unknown", rules=unknown)))
     if one.watchers:
         say(f"  {words('risks.evidence.marks')}")
         say()
@@ -183,7 +187,7 @@ def _whole(at: Desk, one: "Borne", since: date) -> None:
     most = max(counts.values(), default=0)
     for month in months(at.today):
         bar = "█" * round(20 * counts.get(month, 0) / most) if most else ""
-        if month >= f"{since:%Y-%m}":
+        if one.frequency is not None and month >= f"{since:%Y-%m}":
             say(f"  {month} {counts.get(month, 0):>4} {bar}")
     say()
     say(words("risks.evidence.since", since=since))

@@ -76,7 +76,7 @@ By = Annotated[
     typer.Option(
         "--by",
         metavar="WHO",
-        help="Who: a role or person of people.yaml; else git's user.email.",
+        help="Who: a role or person of people.yaml; else the person with git's user.email.",
         autocompletion=owners,
         show_default=False,
     ),
@@ -124,21 +124,41 @@ class Desk:
         return Place(root, frozenset({*ids_in_names(names), *known, *(one.id for one in register.actions)}))
 
     def by(self, given: str | None) -> str:
-        """Who acts: a role or a person; by default who git says works here. Raises UsageError."""
+        """Who acts: a role or a person of people.yaml; by default who git says works here. Raises UsageError."""
         from kyber.cli.identity import who
 
-        if given is not None and any(given == role.id for role in self.register.people.roles):
-            return given
-        return who(self.here.root, self.register.people, given)
+        if given is not None:
+            return self.owner(given)
+        found = who(self.here.root, self.register.people)
+        if self.register.people.called(found) is None:
+            raise UsageError(
+                f"git says that {found} works here, who is not in people.yaml: name a role or person with --by"
+            )
+        return found
+
+    def owner(self, text: str) -> str:
+        """The id of a role or person by id, title, name or address. Raises UsageError where there is not just one."""
+        people = self.register.people
+        if (found := people.called(text)) is not None:
+            return found
+        known = [id_ for _, id_, _ in people.ids()]
+        if not known:
+            raise UsageError(f"{text} is not known: people.yaml has neither roles nor people yet; add them there first")
+        near = get_close_matches(text.casefold(), known, n=3, cutoff=0.4)
+        hint = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(known)}"
+        raise UsageError(f"there is no role or person {text} in people.yaml; {hint}")
 
     def day(self, text: str) -> date:
         """A day as it is written, or today. Raises UsageError."""
         if not text:
             return self.today
         try:
-            return date.fromisoformat(text)
+            day = date.fromisoformat(text)
         except ValueError:
             raise UsageError(f"--on {text}: write a day as 2026-03-31") from None
+        if day > self.today:
+            raise UsageError(f"--on {text}: that day has yet to come")
+        return day
 
 
 def desk(workspace: Path | None) -> Desk:

@@ -112,16 +112,9 @@ def _session(at: Desk, one: "Risk", number: str, voters: Sequence[str], by: str,
     likelihood = _agreed(at, votes)
     if likelihood is None:
         return None
-    while True:
-        text = _ask(at, "risks.workshop.impact", _suggested(at, votes))
-        rationale = _ask(at, "risks.ask.rationale", "")
-        try:
-            found = estimated(at, likelihood, text.replace(",", " ").split(), rationale, by, day)
-        except UsageError as error:
-            say(plain(error), error=True)
-            continue
-        if found.impact:
-            break
+    impact = _impact(at, votes)
+    found = estimated(at, likelihood, impact, _ask(at, "risks.ask.rationale", ""), by, day)
+    one = desk(at.here.root).risk(one.id)  # others may have changed it since it was shown
     written = [
         {**({"by": vote.by} if vote.by else {}), "likelihood": vote.likelihood, "impact": vote.impact} for vote in votes
     ]
@@ -187,6 +180,21 @@ def _agreed(at: Desk, votes: Sequence[_Vote]) -> int | None:
         if answer.isdecimal() and 1 <= int(answer) <= scale.likelihoods:
             return int(answer)
         say(f"1–{scale.likelihoods}", error=True)
+
+
+def _impact(at: Desk, votes: Sequence[_Vote]) -> Sequence[str]:
+    """The agreed impact as it was typed, once it can be read: DIMENSION=CLASS each."""
+    from kyber.cli.risks_edit import impact_of
+
+    scale = at.register.scale
+    while True:
+        given = _ask(at, "risks.workshop.impact", _suggested(at, votes)).replace(",", " ").split()
+        try:
+            if given and all(impact_of(at, text) for text in given):
+                return given
+        except UsageError:
+            pass
+        say(at.words("risks.workshop.bad-impact", impacts=scale.impacts, dimension=scale.dimensions[0]), error=True)
 
 
 def _suggested(at: Desk, votes: Sequence[_Vote]) -> str:

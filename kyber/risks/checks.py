@@ -21,8 +21,8 @@ WARNS_BEFORE: Final = Duration.parse("90 d")
 """How long before its end an acceptance is spoken of."""
 CONFIRMED: Final = 3
 """How many times one score may be confirmed with nothing to show for it."""
-EVENT_WORDS: Final = 3
-"""How many words an event has at least: who or what, what happens, to what."""
+EVENT_WORDS: Final = 2
+"""How many words an event has at least: who or what, and what happens."""
 RATES: Final = (1e-6, 1e3)
 """How seldom and how often in a year something may happen that is simulated."""
 LOSSES: Final = (0.01, 1e12)
@@ -37,7 +37,7 @@ _PARTS: Final = ("inherent", "current", "target", "residual")
 def check_completeness(register: RiskRegister) -> Iterator[Problem]:
     """K80: what every risk that is no longer preliminary has to say."""
     for one in register.risks:
-        if one.status != "preliminary":
+        if one.is_open and one.status != "preliminary":
             for field in lacking(one):
                 yield Problem(one.at, "K80", {"field": field})
         if one.status == "closed" and one.closed is None:
@@ -95,6 +95,15 @@ def unusable(quant: Quant) -> Iterator[tuple[tuple[str, str], float, str]]:
             yield (field, name), middle, f"{low:.15g}–{high:.15g}"
 
 
+def check_categories(register: RiskRegister) -> Iterator[Problem]:
+    """K07: a category that the settings have no appetite for, so that nothing of it is ever above it."""
+    known = register.settings.appetite
+    for one in register.risks:
+        if one.is_open and one.category is not None and known and register.appetite(one) is None:
+            facts = {"field": "category", "value": one.category, "expected": tuple(known)}
+            yield Problem(one.where("category"), "K07", facts, Severity.WARNING)
+
+
 def check_days(register: RiskRegister) -> Iterator[Problem]:
     """K06: days in the wrong order, or in the future."""
     today = register.today
@@ -139,7 +148,7 @@ def check_assessments(register: RiskRegister) -> Iterator[Problem]:
             yield Problem(one.where("target"), "K11", facts, Severity.WARNING)
         last = one.assessments[-CONFIRMED:]
         if (
-            len(last) == CONFIRMED
+            len(last) == CONFIRMED == len({each.on for each in last})
             and len({(each.agreed.likelihood, each.agreed.whole) for each in last}) == 1
             and not any(each.evidence for each in last[1:])
         ):
@@ -197,11 +206,11 @@ def check_acceptances(register: RiskRegister) -> Iterator[Problem]:
             yield Problem(place, "K23", {"id": one.id, "expires": accepted.expires}, Severity.WARNING)
         if accepted.accepted_state != state_of(one):
             yield Problem(one.where("acceptance", "accepted_state"), "K24", {"id": one.id})
-        approver, level = one.where("acceptance", "approver"), register.level(one)
+        approver, level = one.where("acceptance", "approver"), register.level_to_accept(one)
         if level is not None and not register.may_accept(accepted.approver, level):
             facts = {"id": one.id, "approver": accepted.approver, "level": _named(level)}
             yield Problem(approver, "K25", facts)
-        if one.owner is not None and _are_one(register, accepted.approver, one.owner):
+        if one.owner is not None and are_one(register, accepted.approver, one.owner):
             yield Problem(approver, "K26", {"id": one.id, "approver": accepted.approver}, Severity.WARNING)
 
 
@@ -233,6 +242,7 @@ def check_tasks(register: RiskRegister) -> Iterator[Problem]:
 CHECKS: Final[tuple[Callable[[RiskRegister], Iterator[Problem]], ...]] = (
     check_completeness,
     check_scale,
+    check_categories,
     check_numbers,
     check_days,
     check_assessments,
@@ -308,7 +318,7 @@ def _is_dated(register: RiskRegister, one: Risk) -> bool:
     return any(each.is_open and each.due is not None for each in register.actions_of(one))
 
 
-def _are_one(register: RiskRegister, approver: str, owner: str) -> bool:
+def are_one(register: RiskRegister, approver: str, owner: str) -> bool:
     """Whether the one who decides is the one who answers for it: by name, or as the only people behind two roles."""
     if approver == owner:
         return True

@@ -15,8 +15,9 @@ from kyber.amend import AmendError, Edit
 from kyber.register import ABSENT, Path_
 from kyber.risks import control, risk
 from kyber.risks.approval import Approval, state_of
-from kyber.risks.checks import ACCEPTED_FOR
+from kyber.risks.checks import ACCEPTED_FOR, are_one
 from kyber.risks.control import Control
+from kyber.risks.matrix import rank
 from kyber.risks.register import RiskRegister
 from kyber.risks.risk import Acceptance, Assessed, Risk, lacking
 
@@ -89,7 +90,8 @@ def assess(one: Risk, part: str, found: Assessed, *, votes: Sequence[Mapping[str
 
     `text` is what the file is to begin with, where it was edited before. Raises AmendError.
     """
-    changes: list[tuple[Path_, object]] = [((part,), estimate(found, getattr(one, part)))]
+    before = getattr(one, part) or (one.current if part == "residual" else None)  # what is not judged anew stays
+    changes: list[tuple[Path_, object]] = [((part,), estimate(found, before))]
     if part in ("current", "residual") and found.assessed_on and found.assessed_by:
         entry: dict[str, object] = {"on": found.assessed_on, "by": found.assessed_by}
         if votes:
@@ -157,7 +159,9 @@ def accept(register: RiskRegister, one: Risk, decision: Mapping[str, Any]) -> Ed
     Raises AmendError where it may not be: nothing is assessed, the approver owns it or has no authority, or the end is
     more than twelve months on.
     """
-    level = register.level(one)
+    if not one.is_open:
+        raise AmendError(f"{one.id} is closed")
+    level = register.level_to_accept(one)
     if level is None or (missing := lacking(one)):
         raise AmendError(f"{one.id} cannot be accepted yet: it lacks {', '.join(missing) if level else 'an estimate'}")
     approver = str(decision["approver"])
@@ -165,15 +169,16 @@ def accept(register: RiskRegister, one: Risk, decision: Mapping[str, Any]) -> Ed
         allowed = sorted({role for at, role in register.settings.authority.items() if register.may_accept(role, level)})
         raise AmendError(f"{approver} may not accept a risk that is {level}: {', '.join(allowed) or 'nobody'} may"
                          " (authority in kyber.yaml)")  # fmt: skip
-    if approver == one.owner:
+    if one.owner is not None and are_one(register, approver, one.owner):
         raise AmendError(f"{approver} owns {one.id}: let somebody else decide")
     latest = ACCEPTED_FOR.after(decision["approved_on"])
     if not decision["approved_on"] < decision["expires"] <= latest:
         raise AmendError(f"the acceptance can hold until {latest} at the latest, and has to end after it begins")
-    first = change(one, [(("status",), "accepted"), (("treatment",), "accept")])
-    held = {**decision, "accepted_state": state_of(after(first))}
+    if decision["expires"] < register.today:
+        raise AmendError(f"the acceptance would have ended on {decision['expires']}")
+    held = {**decision, "accepted_state": state_of(one)}
     Acceptance.model_validate(held)
-    return change(one, [(("acceptance",), held)], first.text)
+    return change(one, [(("status",), "accepted"), (("acceptance",), held)])
 
 
 def close(one: Risk, on: date, why: str) -> Edit:
@@ -188,6 +193,9 @@ def approve(
     listed = [one for one in register.prioritised() if one.status not in ("closed", "preliminary")]
     if not listed:
         raise AmendError("there is no risk to approve: all of them are preliminary or closed")
+    highest = max((register.level(one) for one in listed), key=rank)
+    if highest is not None and register.settings.authority and not register.may_accept(by, highest):
+        raise AmendError(f"{by} may not approve a list with risks that are {highest} (authority in kyber.yaml)")
     document: dict[str, object] = {"on": on, "by": by, "decision_ref": decision_ref}
     if commit is not None:
         document["commit"] = commit

@@ -84,6 +84,11 @@ class Borne:
     """None where nobody can see it."""
     verdict: Verdict
 
+    def unknown(self) -> tuple[str, ...]:
+        """The rules that the risk names and that are not there."""
+        known = {name for one in self.watchers for name in (one.id, one.name)}
+        return tuple(one for one in self.risk.detections if one not in known)
+
     def by_month(self) -> Mapping[str, int]:
         """How many such days each month had, as 2026-03: count."""
         return Counter(f"{day:%Y-%m}" for day in self.days)

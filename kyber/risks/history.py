@@ -38,6 +38,8 @@ class Change:
     level: RiskLevel | None
     likelihood: int | None
     impact: int | None
+    removed: bool = False
+    """Whether the file was taken out at this commit."""
     unread: bool = False
     """Whether the file could not be read as a risk at this commit."""
 
@@ -66,6 +68,7 @@ def changes(versions: Iterable[Version], scale: Scale) -> Iterator[Change]:
             level=scale.level(left),
             likelihood=left.likelihood if left else None,
             impact=left.whole if left else None,
+            removed=one.text is None,
             unread=unread,
         )
 

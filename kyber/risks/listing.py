@@ -60,7 +60,7 @@ def _cells(register: RiskRegister, one: Risk, words: Words) -> Mapping[str, str]
         "target": target,
         "way": score(one.left) if one.target is None else f"{score(one.left)} → {target}",
         "title": mask(one.title),
-        "owner": one.owner or "–",
+        "owner": register.people.shown(one.owner) if one.owner else "–",
         "status": words(f"risks.status.{one.status}"),
         "treatment": words(f"risks.treatment.{one.treatment}") if one.treatment else "–",
         "controls": " ".join(one.controls) or "–",

@@ -71,6 +71,10 @@ class RiskRegister:
         """The level that counts today; None where it was not assessed, or is outside the scale."""
         return self.scale.level(one.left)
 
+    def level_to_accept(self, one: Risk) -> RiskLevel | None:
+        """The level that asks for authority: the higher one of today's estimate and of what treatment left."""
+        return max((self.scale.level(one.current), self.scale.level(one.residual)), key=rank)
+
     def appetite(self, one: Risk) -> RiskLevel | None:
         """The highest level that is borne without treatment; None where the settings have none for the category."""
         found = self.settings.appetite
@@ -94,11 +98,10 @@ class RiskRegister:
         return None if last is None else self.interval(one).after(last)
 
     def may_accept(self, approver: str, level: RiskLevel) -> bool:
-        """Whether a role, or a person as the holder of one, may accept a risk of this level, or of a higher one."""
+        """Whether a role that somebody holds, or its holder, may accept a risk of this level, or of a higher one."""
         allowed = {role for at, role in self.settings.authority.items() if rank(at) >= rank(level)}
-        return approver in allowed or any(
-            person.id == approver for role in allowed for person in self.people.held_by(role, self.today)
-        )
+        holders = {role: {person.id for person in self.people.held_by(role, self.today)} for role in allowed}
+        return any(held and (approver == role or approver in held) for role, held in holders.items())
 
     def prioritised(self, risks: Sequence[Risk] | None = None) -> tuple[Risk, ...]:
         """The risks, the largest first: by level, then impact, then likelihood, then id; what is not assessed last."""

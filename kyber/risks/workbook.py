@@ -33,7 +33,7 @@ MARK: Final = ("kyber-risks", "1")
 PARTS: Final = ("current", "target")
 """The estimates that are edited in a workbook."""
 DECIDED: Final = frozenset(("accepted", "closed"))
-"""What a risk becomes by a decision, not by a cell."""
+"""What a risk becomes, and ceases to be, by a decision and not by a cell."""
 COLOURS: Final[Mapping[str, str]] = {
     "negligible": "#DFE9E2",
     "minor": "#C6DCF0",
@@ -536,7 +536,7 @@ class _Found:
     def _allow(self, sort: Sort, column: Column, value: object, present: object) -> None:
         if column.path == ("title",) and value is None:
             raise _RefusedError("title")
-        if sort == "risk" and column.path == ("status",) and value in DECIDED:
+        if sort == "risk" and column.path == ("status",) and {value, present} & DECIDED:
             raise _RefusedError("decision")
         cell = None if present is None else column.cell(present, self.words)
         if cell is not None and fitting(cell) != cell and isinstance(cell, str):

@@ -9,9 +9,9 @@ from tests.cli.run import kyber
 
 def test_the_example_says_what_is_to_be_mended_in_any_language(tmp_path: Path) -> None:
     for language, words in {
-        "fi": "Toimenpide A-012 on myöhässä",
-        "sv": "Åtgärden A-012 är försenad",
-        "en": "The action A-012 is late",
+        "fi": "Toimenpide A-012 (määräpäivä 2026-11-20): se on myöhässä",
+        "sv": "Åtgärden A-012 (senast 2026-11-20): den är försenad",
+        "en": "The action A-012 (due 2026-11-20): it is late",
     }.items():
         folder = tmp_path / language
         assert kyber("init", folder, "--language", language).exit_code == 0

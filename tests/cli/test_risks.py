@@ -131,7 +131,7 @@ def test_one_risk_is_shown_whole(here: Path) -> None:
         "●●●●○ major",
         "Passwords are used again elsewhere",
         "minor (the risk is above it)",
-        "keeper (Eero)",
+        "Keeper (Eero)",
         "inherent risk: 4 × 5  ●●●●● intolerable",
         "Two attempts in 2025 – 2026-10-01 keeper",
         "C-001  active: A second factor",
@@ -427,7 +427,7 @@ def test_a_list_that_is_not_committed_is_not_approved(here: Path) -> None:
     kyber("risks", "assess", "R-001", "-l", "2", "--by", "keeper")
     found = kyber("risks", "approve", "--by", "board", "--decision-ref", "Board 12/2026")
     assert found.exit_code == 2
-    assert "commit them first" in " ".join(found.output.split())
+    assert "commit first" in " ".join(found.output.split())
     assert not (here / "approvals").exists()
 
 
@@ -444,6 +444,79 @@ def test_a_closed_risk_leaves_the_list_and_keeps_its_file(here: Path) -> None:
     assert "R-001" not in kyber("risks", "list").output
     assert "R-001" in kyber("risks", "list", "--status", "closed").output
     assert (here / KINDS["risk"]).exists()
+
+
+def test_a_list_is_approved_by_who_may_bear_its_largest_risk(here: Path) -> None:
+    committed(here)
+    found = kyber("risks", "approve", "--by", "chief", "--decision-ref", "Coffee room")
+    assert found.exit_code == 2
+    assert "chief may not approve a list with risks that are major" in found.output
+    assert kyber("risks", "approve", "--by", "Board", "--decision-ref", "B", "--on", "2999-01-01").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("id_", "options", "told"),
+    [
+        ("R-001", ["--approver", "liisa", "--decision-ref", " ", "--justification", "j"], "are needed"),
+        ("R-001", ["--approver", "board", *DECISION, "--on", "1999-01-01"], "would have ended"),
+        ("R-001", ["--approver", "board", *DECISION, "--on", "2999-01-01"], "has yet to come"),
+    ],
+)
+def test_an_acceptance_that_cannot_be_is_refused(here: Path, id_: str, options: list[str], told: str) -> None:
+    found = kyber("risks", "accept", id_, *options)
+    assert found.exit_code == 2
+    assert told in " ".join(found.output.split())
+
+
+def test_what_was_measured_for_one_dimension_leaves_the_others_as_they_are(here: Path) -> None:
+    assert (
+        kyber("risks", "assess", "R-001", "--part", "residual", "-l1", "-i", "privacy=1", "--by", "chief").exit_code
+        == 0
+    )
+    made = risk(here).residual
+    assert made is not None
+    assert dict(made.impact) == {"privacy": 1, "reputation": 3}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ["core.fsmonitor=./evil"],
+        ["log.showSignature=true", "gpg.program=./evil"],
+        ["core.hooksPath=.", "core.pager=./evil"],
+        ["filter.x.clean=./evil"],
+    ],
+)
+def test_nothing_that_a_repository_names_is_run(here: Path, settings: list[str]) -> None:
+    committed(here)
+    evil = here / "evil"
+    evil.write_text("#!/bin/sh\ntouch ran\nexit 1\n")
+    evil.chmod(0o755)
+    for one in settings:
+        git(here, "config", *one.split("=", 1))
+    (here / ".git" / "info" / "attributes").write_text("* filter=x\n")
+    (here / "risks" / "R-003-power.yaml").touch()
+    for arguments in (["check"], ["risks", "history"], ["risks", "add", "T", "--dry-run"]):
+        assert kyber(*arguments).exit_code in (0, 1)
+    kyber("risks", "approve", "--by", "board", "--decision-ref", "B", "--dry-run")
+    assert not (here / "ran").exists()
+
+
+def test_a_workspace_that_poses_as_a_repository_is_none(here: Path) -> None:
+    committed(here)
+    evil = here / "evil"
+    evil.write_text(f"#!/bin/sh\ntouch {here}/ran\nexit 1\n")
+    evil.chmod(0o755)
+    posing = here / "inner"
+    lay_out(posing)
+    for name in ("refs/heads", "objects"):
+        (posing / name).mkdir(parents=True)
+    (posing / "HEAD").write_text("ref: refs/heads/main\n")
+    (posing / "config").write_text(f"[core]\n\tbare = false\n\tworktree = .\n\tfsmonitor = {evil}\n")
+    (posing / "refs" / "heads" / "main").write_text(git(here, "rev-parse", "HEAD"))
+    assert kyber("check", posing).exit_code in (0, 1)
+    kyber("risks", "approve", "--by", "board", "--decision-ref", "B", "--dry-run", "--workspace", posing)
+    assert not (here / "ran").exists()
 
 
 # --- workshops --------------------------------------------------------------------------------------------------------
@@ -464,6 +537,21 @@ def test_a_workshop_keeps_every_vote_the_spread_and_what_was_agreed(here: Path) 
     (held,) = made.assessments
     assert [(vote.by, vote.likelihood, vote.impact) for vote in held.votes] == [("Aino", 3, 4), ("Eero", 5, 4)]
     assert (held.by, held.agreed.likelihood) == ("workshop", 4)
+
+
+def test_a_workshop_keeps_what_others_wrote_in_the_meantime(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from kyber.cli import risks_workshop
+
+    asked = risks_workshop._ask
+
+    def meanwhile(at: object, key: str, default: str, **facts: object) -> str:
+        if key == "risks.ask.rationale":
+            kyber("risks", "assess", "R-001", "-l5", "--by", "chief", "--evidence", "Case 7")
+        return asked(at, key, default, **facts)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(risks_workshop, "_ask", meanwhile)
+    assert kyber_with("risks", "workshop", "R-001", typed="3 4\n3\nprivacy=4\nWhy\n").exit_code == 0
+    assert [one.by for one in risk(here).assessments] == ["workshop", "chief", "workshop"]
 
 
 def test_a_workshop_asks_again_after_a_vote_that_is_none_and_skips_what_nobody_agrees_on(here: Path) -> None:

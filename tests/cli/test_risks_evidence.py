@@ -83,7 +83,7 @@ def test_one_risk_is_shown_with_its_rules_and_months(here: Path) -> None:
 
 def test_a_finding_that_was_judged_false_does_not_count(here: Path) -> None:
     git(here, "init", "-q")
-    id_ = loads(kyber("findings", "list", "--json", "--rule", "root_signed_in").output.splitlines()[0])["kyber.id"]
+    id_ = loads(kyber("findings", "list", "--json", "--rule", "root_signed_in").output.splitlines()[0])["id"]
     assert kyber("findings", "false-positive", id_, "--why", "A test", "--by", "aino").exit_code == 0
     assert (found()["R-001"]["watch"], found()["R-001"]["days"]) == ("quiet", 0)
 

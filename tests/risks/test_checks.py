@@ -16,6 +16,7 @@ def numbers(frequency: str, loss: str) -> str:
 
 
 SCORE = "  - {on: 2026-10-01, by: workshop, agreed: {likelihood: 3, impact: {privacy: 4}}}\n"
+AGAIN = "".join(SCORE.replace("2026-10-01", day) for day in ("2026-10-01", "2026-10-02", "2026-10-03"))
 
 
 def test_a_register_that_has_nothing_to_mend_is_left_alone(tmp_path: Path) -> None:
@@ -51,6 +52,7 @@ def test_what_is_only_preliminary_may_lack_everything_else(tmp_path: Path) -> No
         ("K07", "risk", "impact: {privacy: 4, reputation: 3}", "impact: {privacy: 4, weather: 3}"),
         ("K07", "risk", "  likelihood: 3\n", "  likelihood: 6\n"),
         ("K07", "settings", "language: en", "language: en\nmatrix: 3x3"),
+        ("K07", "risk", "category: privacy", "category: weather"),
         ("K07", "risk", "", numbers("{p5: 2, p50: 2, p95: 1}", "{p5: 1, p95: 9}")),
         ("K07", "risk", "", numbers("{p5: 1, p50: 0.9, p95: 2}", "{p5: 1, p95: 9}")),
         ("K07", "risk", "", numbers("{p5: 1, p50: 2.1, p95: 2}", "{p5: 1, p95: 9}")),
@@ -75,10 +77,10 @@ def test_what_is_only_preliminary_may_lack_everything_else(tmp_path: Path) -> No
         ("K16", "action", "status: planned", "status: done\ndone_on: 2026-11-01"),
         ("K17", "action", "due: 2027-03-31", "due: 2026-11-09"),
         ("K17", "action", "owner: keeper\n", ""),
-        ("K18", "risk", "A stranger signs in with an account of ours", "Stolen accounts"),
+        ("K18", "risk", "A stranger signs in with an account of ours", "Accounts"),
         ("K18", "risk", "A stranger signs in with an account of ours", "Passwords are used again elsewhere"),
         ("K19", "risk", "status: treating", "status: closed"),
-        ("K20", "risk", SCORE, SCORE * 3),
+        ("K20", "risk", SCORE, AGAIN),
         ("K21", "risk", "status: treating", "status: accepted"),
         ("K30", "control", "evidence:\n  - {kind: report, ref: IT-4, date: 2026-09-01, valid_until: 2027-09-01}\n", ""),
         ("K31", "control", "valid_until: 2027-09-01", "valid_until: 2026-11-09"),
@@ -242,6 +244,8 @@ def test_a_waiver_holds_until_its_day_and_is_told_of_afterwards(tmp_path: Path) 
     [
         ("{code: K30, id: C-001, until: 2027-01-01, why: W}", "K88"),
         ("{code: K08, id: C-001, until: 2027-01-01, why: W}", "K89"),
+        ("{code: K22, id: R-001, until: 2027-01-01, why: W}", "K89"),
+        ("{code: K30, id: C-001, until: 2027-11-11, why: W}", "K06"),
     ],
 )
 def test_a_waiver_for_nothing_and_one_for_what_cannot_be_waived_are_told_of(
@@ -274,3 +278,25 @@ def test_bad_input_is_told_of_with_its_line_and_a_cure_and_keeps_the_rest_going(
     assert found
     assert Path(found[0].place.file).name == "R-009.yaml"
     assert found[0].place.line == line
+
+
+def test_a_day_at_the_end_of_the_calendar_is_told_of_and_breaks_nothing(tmp_path: Path) -> None:
+    assert codes(changed(tmp_path, "risk", ("last: 2026-10-01, reviewer", "last: 9999-12-31, reviewer"))) == ["K06"]
+
+
+def test_a_residual_risk_does_not_lower_the_authority_that_an_acceptance_needs(tmp_path: Path) -> None:
+    file = accepted(tmp_path) / KINDS["risk"]
+    text = file.read_text().replace("target:", "residual: {likelihood: 1, impact: {privacy: 1}}\ntarget:")
+    file.write_text(text.replace("approver: board", "approver: chief"))
+    assert "K25" in codes(tmp_path)
+
+
+def test_a_role_that_nobody_holds_may_accept_nothing(tmp_path: Path) -> None:
+    file = accepted(tmp_path) / "people.yaml"
+    file.write_text(file.read_text().replace("holders: [liisa]", "holders: []"))
+    assert "K25" in codes(tmp_path)
+
+
+def test_a_risk_that_is_closed_lacks_nothing(tmp_path: Path) -> None:
+    closed = "id: R-002\ntitle: T\nstatus: closed\nidentified_in: audit\nclosed: {on: 2026-11-01, why: Twice}\n"
+    assert codes(lay_out(tmp_path, {**FILES, "risks/R-002.yaml": closed})) == []

@@ -108,6 +108,22 @@ def test_a_file_of_ones_own_layout_keeps_it(
     assert [one[2:] for one in lines_of(file.read_text(), made.text) if one[0] == "+"] == [line]
 
 
+def test_line_ends_and_a_missing_last_one_are_kept_or_made(tmp_path: Path) -> None:
+    file = tmp_path / "R-001.yaml"
+    file.write_bytes(RISK.replace("\n", "\r\n").encode())
+    made = amend(file, Risk, [(("title",), "Other")]).text
+    assert made == file.read_bytes().decode().replace("A stolen account opens records", "Other")
+    file.write_text(RISK.rstrip("\n"))
+    assert amend(file, Risk, [(("title",), "Other")]).text == RISK.replace("A stolen account opens records", "Other")
+
+
+def test_what_the_writer_cannot_read_is_refused_with_the_name_of_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "R-001.yaml"
+    file.write_text(RISK.replace("owner: keeper", "owner: keeper\t# tab"))
+    with pytest.raises(AmendError, match=r"R-001\.yaml: the file cannot be edited"):
+        amend(file, Risk, [(("title",), "Other")])
+
+
 def test_what_is_taken_out_leaves_the_rest(tmp_path: Path) -> None:
     file = tmp_path / "R-001.yaml"
     file.write_text(RISK)
