@@ -119,7 +119,7 @@ def ship(
     stopped = False
     with (
         cluster_of(here, url, insecure=insecure, allow_plaintext=allow_plaintext) as cluster,
-        _stopped_by_signals(stop, follow),
+        _stopped_by_signals(stop, follow) as interrupted,
     ):
         name = namespace_of(here, namespace)
         _check_streams(here, name)
@@ -130,8 +130,8 @@ def ship(
                 asked.run(here, shipper, stop, words, progress, onlooker)
             except KeyboardInterrupt:
                 stopped = True
-            except ClusterError as error:
-                failure = error
+            except ClusterError as error:  # who interrupts a shipper that waits may hear of both
+                failure, stopped = (None, True) if interrupted.is_set() else (error, False)
         _told(shipper, words, json)
         if failure is not None:
             raise failure
@@ -330,18 +330,23 @@ def _timing(stop: Event, patience: float | None) -> "Timing":
 
 
 @contextmanager
-def _stopped_by_signals(stop: Event, follow: bool) -> Iterator[None]:
-    """Who stops a shipper that follows ends it in order, and not as an error."""
+def _stopped_by_signals(stop: Event, follow: bool) -> Iterator[Event]:
+    """Who stops a shipper that follows ends it in order, and not as an error. Gives whether one that does not was."""
+    interrupted = Event()
 
     def asked(*_: object) -> None:
         stop.set()
 
-    if not follow:
-        yield
-        return
-    before = {one: signal.signal(one, asked) for one in (signal.SIGINT, signal.SIGTERM)}
+    def interrupt(*_: object) -> None:
+        interrupted.set()
+        raise KeyboardInterrupt
+
+    wanted = {signal.SIGINT: asked, signal.SIGTERM: asked} if follow else {signal.SIGINT: interrupt}
+    if not follow and signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        wanted = {}  # somebody else decides what an interruption is
+    before = {one: signal.signal(one, handler) for one, handler in wanted.items()}
     try:
-        yield
+        yield interrupted
     finally:
         for one, handler in before.items():
             signal.signal(one, handler)
