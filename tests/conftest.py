@@ -12,7 +12,9 @@ from hypothesis import HealthCheck, settings
 
 from tests.elastic import server
 
-settings.register_profile("kyber", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# Examples of properties: enough to notice what breaks at each change; with KYBER_PROVE=1 the tests look further.
+EXAMPLES = 400 if os.environ.get("KYBER_PROVE") else 50
+settings.register_profile("kyber", max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("kyber")
 
 # The one thing that is kept in the account's cache is what is fetched for the tests, so this is asked before.

@@ -90,7 +90,9 @@ def assess(one: Risk, part: str, found: Assessed, *, votes: Sequence[Mapping[str
 
     `text` is what the file is to begin with, where it was edited before. Raises AmendError.
     """
-    before = getattr(one, part) or (one.current if part == "residual" else None)  # what is not judged anew stays
+    before: Assessed | None = getattr(one, part)
+    if part == "residual" and before is None and one.current is not None:  # what is not judged anew stays
+        before = one.current.model_copy(update={"rationale": None})
     changes: list[tuple[Path_, object]] = [((part,), estimate(found, before))]
     if part in ("current", "residual") and found.assessed_on and found.assessed_by:
         entry: dict[str, object] = {"on": found.assessed_on, "by": found.assessed_by}

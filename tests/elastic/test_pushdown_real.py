@@ -186,7 +186,7 @@ def test_numbers_and_presence_are_found_as_they_say(hostile: Filled, columns: tu
         assert hostile.found(asked) == hostile.wanted(asked)
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(asked=narrows)
 def test_whatever_is_asked_is_found_as_the_slow_evaluator_finds_it(hostile: Filled, asked: Narrow) -> None:
     made = query(asked)

@@ -85,7 +85,7 @@ def windows(events: Sequence[Mapping[str, Any]], declared: LogSource = LogSource
 # --- rules -----------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(case=cases(), json=st.booleans())
 def test_what_a_rule_matches_is_held(case: tuple[dict[str, Any], list[dict[str, Any]]], json: bool) -> None:
     document, events = case
@@ -130,7 +130,7 @@ WANTED = [
 ]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(
     first=cases(),
     second=cases(),
@@ -332,7 +332,7 @@ def test_what_shipped_and_other_rules_match_in_windows_logs_is_held() -> None:
 # --- searches --------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(case=searches, most=st.sampled_from([1, 3, narrow.MAX_CLAUSES]))
 def test_what_a_search_finds_is_held(case: tuple[Syntax, list[dict[str, Any]]], most: int) -> None:
     tree, events = case

@@ -165,7 +165,7 @@ EVENTS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(events=EVENTS, size=st.integers(1, 400), seed=st.randoms(use_true_random=False))
 def test_findings_are_what_a_plain_count_of_the_events_says(
     events: list[dict[str, Any]], size: int, seed: random.Random, tmp_path: Path

@@ -193,7 +193,7 @@ def slowly(id_: str, quant: Quant, gains: tuple[Gain, ...], years: int, seed: in
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     st.floats(0.01, 5),
     st.floats(1, 10),

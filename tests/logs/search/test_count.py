@@ -32,7 +32,7 @@ def text(event: dict[str, Any], field: str) -> str | None:
     return ", ".join(words[one] if one is None or isinstance(one, bool) else str(one) for one in parts)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(events(), max_size=10), st.integers(1, 10))
 def test_groups_count_what_one_by_one_gives(some: list[dict[str, Any]], size: int) -> None:
     groups = Groups(("A", "b"))

@@ -34,7 +34,7 @@ def flat(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(some=st.lists(events(), min_size=1, max_size=8), pick=st.data())
 def test_an_event_is_shown_as_it_is(some: list[dict[str, Any]], pick: st.DataObject) -> None:
     rows = pick.draw(st.lists(st.sampled_from(range(len(some))), unique=True).map(sorted))
@@ -58,7 +58,7 @@ def test_fields_are_shown_by_the_names_that_were_asked_for() -> None:
     assert list(hit.fields) == ["winlog.event_id", "user.name", "winlog.event_data.TargetUserName"]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     some=st.lists(events(), max_size=12),
     size=st.integers(1, 12),

@@ -30,7 +30,7 @@ def word(text: str, field: str = "") -> Ask:
     return Ask(field, Text((text,)))
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(trees)
 def test_a_tree_that_is_written_reads_back_the_same(tree: Syntax) -> None:
     assert parse(written(tree)) == tree
@@ -44,7 +44,7 @@ SOUP = st.lists(
 ).map("".join)
 
 
-@settings(max_examples=500)
+@settings(max_examples=250)
 @given(st.one_of(SOUP, st.text(max_size=60)))
 @example("a:" * 100)
 @example("\ud800:\ud800")

@@ -40,7 +40,7 @@ def in_parts(query: str, events: Sequence[dict[str, Any]], at: int, json: bool) 
     return [*first, *(at + row for row in searcher.rows(batch_of(events[at:], json=json)).tolist())]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(case=cases, json=st.booleans(), at=st.integers(0, 8))
 def test_search_finds_exactly_what_the_slow_evaluator_finds_in_one_batch_or_in_two(
     case: tuple[Syntax, list[dict[str, Any]]], json: bool, at: int
@@ -55,7 +55,7 @@ def test_search_finds_exactly_what_the_slow_evaluator_finds_in_one_batch_or_in_t
     assert in_parts(query, events, min(at, len(events)), json) == wanted
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(case=narrow_cases, json=st.booleans())
 def test_what_is_asked_again_of_fewer_and_of_more_events_is_answered_for_each(
     case: tuple[Syntax, list[dict[str, Any]]], json: bool
@@ -72,7 +72,7 @@ def test_a_field_that_was_asked_of_some_events_is_asked_of_the_others_later(firs
     assert found("(b:x AND A:c) OR A:c", *events) == list(range(first, 5))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(case=cases)
 def test_nothing_outside_the_period_that_a_query_needs_matches(case: tuple[Syntax, list[dict[str, Any]]]) -> None:
     tree, events = case

@@ -319,7 +319,7 @@ def test_they_may_not_take_more_than_their_share(tmp_path: Path, rules: Path, mo
     assert not kept(tmp_path / "kept")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(case=cases())
 def test_every_rule_and_predicate_comes_back_as_it_went(case: tuple[dict[str, Any], list[dict[str, Any]]]) -> None:
     made = rule_of(case[0])
@@ -343,7 +343,7 @@ def test_bytes_that_are_no_text_come_back() -> None:
     assert PREDICATE.back(cache._loaded(cache._json(PREDICATE.out(predicate)))) == predicate
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(found=st.lists(cases(), min_size=1, max_size=4))
 def test_rules_that_were_kept_match_what_they_match_when_they_are_read(
     found: list[tuple[dict[str, Any], list[dict[str, Any]]]],

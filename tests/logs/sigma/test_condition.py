@@ -138,7 +138,7 @@ def test_the_deepest_and_the_longest_condition_allowed_are_read() -> None:
 WORDS = ["a", "b", "_c", "and", "or", "not", "(", ")", "1", "all", "of", "them", "a*", "*", "|", "AND", "2", "x"]
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(st.lists(st.sampled_from(WORDS), max_size=12).map(" ".join))
 def test_any_words_are_either_a_condition_or_refused(condition: str) -> None:
     selections = named("a", "b", "_c")
@@ -149,7 +149,7 @@ def test_any_words_are_either_a_condition_or_refused(condition: str) -> None:
     assert holds(tree, dict.fromkeys(selections, True)) in (True, False)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(data=st.data())
 def test_a_condition_written_out_with_every_parenthesis_reads_as_it_was_built(data: st.DataObject) -> None:
     leaf = st.sampled_from(ABC).map(lambda name: (name, lambda truth: truth[name]))

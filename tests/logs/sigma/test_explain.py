@@ -39,7 +39,7 @@ def only(detection: Mapping[str, Any], event: Mapping[str, Any]) -> Told:
     return leaf
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(case=cases(), json=st.booleans())
 def test_an_explanation_matches_exactly_the_rows_that_the_matcher_does(
     case: tuple[dict[str, Any], list[dict[str, Any]]], json: bool

@@ -62,7 +62,7 @@ def stands(source: str, flags: str, text: str) -> bool:
     return found is None or any(one in fold(text) for one in found)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(source=patterns, flags=st.sampled_from(["", "i", "im", "s"]), text=texts)
 def test_one_of_the_texts_stands_in_whatever_a_pattern_is_found_in(source: str, flags: str, text: str) -> None:
     try:
@@ -72,7 +72,7 @@ def test_one_of_the_texts_stands_in_whatever_a_pattern_is_found_in(source: str, 
     assert not found or stands(source, flags, text)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(data=st.data(), case=st.sampled_from(SHIPPED))
 def test_one_of_the_texts_stands_in_whatever_matches_a_shipped_pattern(
     data: st.DataObject, case: tuple[str, str]

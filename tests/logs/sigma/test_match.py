@@ -59,7 +59,7 @@ def rows(matcher: Matcher, batch: EventBatch) -> list[int]:
     return [int(row) for match in matcher.matches(batch) for row in match.rows]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(case=cases(), json=st.booleans())
 def test_the_columnar_matcher_returns_exactly_the_rows_of_the_row_by_row_one(
     case: tuple[dict[str, Any], list[dict[str, Any]]], json: bool
@@ -76,7 +76,7 @@ def test_the_columnar_matcher_returns_exactly_the_rows_of_the_row_by_row_one(
     assert [row for row in range(batch.rows) if holds(rule.condition, batch, row)] == expected
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(first=cases(), second=cases(), cut=st.integers(0, 20))
 def test_rules_planned_together_and_events_in_several_batches_match_as_they_do_alone(
     first: tuple[dict[str, Any], list[dict[str, Any]]], second: tuple[dict[str, Any], list[dict[str, Any]]], cut: int
@@ -93,7 +93,7 @@ def test_rules_planned_together_and_events_in_several_batches_match_as_they_do_a
     assert found == alone
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(case=filtered_cases(), json=st.booleans(), cut=st.integers(0, 6))
 def test_filters_take_out_exactly_the_rows_that_they_do_row_by_row(
     case: tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]], json: bool, cut: int

@@ -66,7 +66,7 @@ def near_rows(matcher: Matcher, batch: EventBatch) -> list[int]:
     return sorted(set(found))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(case=cases(), json=st.booleans())
 def test_the_near_misses_of_a_rule_are_those_of_the_slow_search(
     case: tuple[dict[str, Any], list[dict[str, Any]]], json: bool

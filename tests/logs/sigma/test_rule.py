@@ -308,7 +308,7 @@ def test_tests_beside_rules_hidden_files_and_other_files_are_left_out(tmp_path: 
 
 # --- whatever the bytes -----------------------------------------------------------------------------------------------
 
-ANYTHING = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+ANYTHING = settings(deadline=None, max_examples=75, suppress_health_check=[HealthCheck.function_scoped_fixture])
 WHOLE = (
     SOUND
     + """\

@@ -155,7 +155,7 @@ def micros_of(seconds: int) -> int:
     return micros(datetime.fromisoformat(when(seconds)))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(made=CHAINS, events=EVENTS, seed=st.integers(0, 2**32))
 def test_bursts_are_those_of_the_slow_correlator_in_any_order_of_arrival(
     made: tuple[dict[str, Any], dict[str, Any]], events: list[dict[str, Any]], seed: int
@@ -169,7 +169,7 @@ def test_bursts_are_those_of_the_slow_correlator_in_any_order_of_arrival(
     assert sorted(told(one, by) for one in by.bursts()) == plainly(chosen, events)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(made=CHAINS, events=EVENTS, seed=st.integers(0, 2**32), limit=st.integers(1, 60))
 def test_findings_are_the_same_in_any_order_whole_and_however_little_is_held(
     made: tuple[dict[str, Any], dict[str, Any]], events: list[dict[str, Any]], seed: int, limit: int
@@ -177,7 +177,7 @@ def test_findings_are_the_same_in_any_order_whole_and_however_little_is_held(
     same_in_any_order(made, events, seed, limit)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(made=CHAINS, events=EVENTS, seed=st.integers(0, 2**32), room=st.integers(0, 6_000))
 def test_findings_are_the_same_in_any_order_however_few_bytes_are_held(
     made: tuple[dict[str, Any], dict[str, Any]], events: list[dict[str, Any]], seed: int, room: int

@@ -175,7 +175,7 @@ def bodies(batch: EventBatch) -> list[dict[str, Any]]:
 # --- there and back ---------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=120)
+@settings(max_examples=60)
 @given(some_batches())
 @example(batch_of([*MIXED, {}], times=[NOW] * (len(MIXED) + 1)))
 @example(batch_of([{}], raw=[b""]))
@@ -269,7 +269,7 @@ def assert_as_if_made_slowly(batch: EventBatch) -> None:
             assert one == slow_document(batch, row, sending)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(some_batches())
 @example(batch_of([*MIXED, {}], times=[NOW] * (len(MIXED) + 1)))
 @example(batch_of([{name: value} for name in ODD_NAMES for value in ("x", "x" * 1_020, 2**64)]))
@@ -305,7 +305,7 @@ def test_documents_of_real_events_of_windows_are_those_that_are_made_one_by_one(
 # --- what is compared -------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=150)
+@settings(max_examples=75)
 @given(NAME, VALUE | st.lists(VALUE, max_size=3).map(tuple))
 def test_a_term_is_the_folded_name_and_text_of_each_value_or_the_column_is_named_as_partial(
     name: str, value: Any
@@ -341,7 +341,7 @@ def shapes(batch: EventBatch) -> list[str]:
     return [one["kyber"]["shape"] for one in bodies(batch)]
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(st.lists(EVENT, min_size=1, max_size=8), st.sampled_from(TABLES))
 def test_the_shape_of_an_event_does_not_depend_on_what_stands_beside_it(
     events: list[Mapping[str, Any]], of: str
@@ -422,7 +422,7 @@ def one_document(event: Mapping[str, Any] | None = None) -> dict[str, Any]:
     return body
 
 
-@settings(max_examples=150)
+@settings(max_examples=75)
 @given(st.lists(JUNK, max_size=3))
 def test_arbitrary_json_is_counted_as_strange(found: list[Any]) -> None:
     made = decode(found)
@@ -437,7 +437,7 @@ def taken_apart(one: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     return [path, *inner] if path else inner
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(st.data())
 def test_a_document_that_was_tampered_with_is_read_whole_or_not_at_all(data: st.DataObject) -> None:
     body = one_document()

@@ -102,14 +102,14 @@ def of(event: Event, fields: tuple[str, ...]) -> list[Value]:
     return [value for name, value in event.items() if not fields or fold(name) in fields]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(asked=narrows, event=events, kind=st.sampled_from("tu"))
 def test_a_query_finds_at_least_what_the_narrow_says(asked: Narrow, event: Event, kind: str) -> None:
     if means(asked, event, table=kind):
         assert holds(query(asked), document(event, table=kind))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(ways=st.lists(st.tuples(narrows, narrows), min_size=1, max_size=4), event=events, most=st.integers(1, 12))
 def test_what_is_too_much_is_asked_in_a_wider_way_and_never_in_a_narrower_one(
     ways: list[tuple[Narrow, Narrow]], event: Event, most: int
@@ -122,7 +122,7 @@ def test_what_is_too_much_is_asked_in_a_wider_way_and_never_in_a_narrower_one(
             assert holds(query(found), document(event))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 @given(parts_=st.lists(st.one_of(narrows, st.none()), max_size=4), event=events)
 def test_everything_is_told_apart_from_nothing(parts_: list[Narrow | None], event: Event) -> None:
     said = [one is None or means(one, event) for one in parts_]

@@ -152,7 +152,7 @@ inner["d"] = [1, "x"]
 MIXED: list[dict[str, Any]] = [{"a": one} for one in (1, 1.0, True, "1", None, [1, True, None, 1.0], [], {"b": 1})]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(some_batches(1), st.randoms(use_true_random=False))
 @example([batch_of([*MIXED, {}])], None)
 @example([batch_of([DEEP])], None)
