@@ -293,4 +293,5 @@ def main(body: int, arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # tests that run in the background have it ignored
     main(int(sys.argv[1]), sys.argv[2:])
