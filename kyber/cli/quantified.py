@@ -3,11 +3,11 @@
 The texts must be masked before.
 """
 
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from kyber.cli.risks_files import terminal_width
 from kyber.render.amounts import percent, rounded
 from kyber.render.exceedance import MARKED, Panel
 from kyber.render.safe import json_line
@@ -17,10 +17,6 @@ from kyber.text import Words
 
 ROUGH: Final = 0.1
 """The standard error, as a share of an expected loss, above which it is said to be rough."""
-WIDTH: Final = 140
-"""How wide a table is where there is no terminal."""
-NARROW: Final = 80
-"""A terminal that is narrower shows the lines broken."""
 COSTED: Final = "EUR"
 """The currency of the costs of controls."""
 
@@ -64,7 +60,7 @@ class Account:
 
 def text(account: Account, words: Words) -> str:
     """What a person reads: a table of risks and one of controls for each currency, and what is not in them."""
-    width = max(NARROW, shutil.get_terminal_size((WIDTH, 24)).columns)
+    width = terminal_width()
     parts = []
     for portfolio in account.portfolios:
         heading = words("quantify.heading", currency=portfolio.currency)

@@ -1,6 +1,5 @@
 """`kyber risks`: the register of risks, looked at: the list, one risk, the steps, the matrix, the history."""
 
-import shutil
 import textwrap
 from enum import StrEnum
 from pathlib import Path
@@ -25,7 +24,7 @@ from kyber.cli.risks_edit import (
 )
 from kyber.cli.risks_evidence import evidence
 from kyber.cli.risks_export import export
-from kyber.cli.risks_files import Desk, RiskId, desk, owners
+from kyber.cli.risks_files import Desk, RiskId, desk, json_record, owners, table, terminal_width
 from kyber.cli.risks_import import import_
 from kyber.cli.risks_quantify import quantify
 from kyber.cli.risks_workshop import workshop
@@ -86,12 +85,8 @@ class Part(StrEnum):
 BY_ENDING: Final = {".csv": "csv", ".xlsx": "xlsx", ".md": "markdown", ".jsonl": "jsonl", ".txt": "table"}
 LABEL: Final = 22
 """Letters of a label in what is shown of one risk."""
-WIDTH: Final = 140
-"""How wide a table is in a file."""
 WIDE: Final = 110
 """A terminal that is narrower shows fewer columns of the list."""
-NARROW: Final = 80
-"""A terminal that is narrower shows the lines broken."""
 Json = Annotated[bool, typer.Option("--json", help="JSON lines, for another program.")]
 
 
@@ -131,7 +126,7 @@ def list_(
     if overdue:
         risks = [one for one in risks if (due := at.register.review_due(one)) is not None and due < at.today]
     if form is Form.JSONL:
-        write_out(output, "".join(f"{_line(record(at.register, one))}\n" for one in risks))
+        write_out(output, "".join(f"{json_record(record(at.register, one))}\n" for one in risks))
         return
     if form is Form.XLSX:
         if output is None:
@@ -143,7 +138,7 @@ def list_(
         return
     heads: Sequence[str] = HEADS
     if form is Form.TABLE and output is None:
-        heads = ON_A_TERMINAL if _width() >= WIDE else ON_A_NARROW_ONE
+        heads = ON_A_TERMINAL if terminal_width() >= WIDE else ON_A_NARROW_ONE
     write_out(output, _in_form(listed(at.register, risks, at.words, heads), form, output))
     if form is Form.TABLE and output is None:
         _below(at, risks)
@@ -157,10 +152,10 @@ def show(risk: RiskId, json: Json = False, workspace: Where = None) -> None:
     at = desk(workspace)
     one = at.risk(risk)
     if json:
-        say(_line(record(at.register, one)))
+        say(json_record(record(at.register, one)))
         return
     for line in _whole(at, one):
-        for part in _wrapped(plain(line), _width()):
+        for part in _wrapped(plain(line), terminal_width()):
             say(part)
 
 
@@ -176,7 +171,7 @@ def status(json: Json = False, workspace: Where = None) -> None:
     found, words = stands(at.register), at.words
     if json:
         for stand in found:
-            say(_line({"id": stand.risk.id, "step": stand.step.value, "lacks": list(stand.lacks)}))
+            say(json_record({"id": stand.risk.id, "step": stand.step.value, "lacks": list(stand.lacks)}))
         return
     if not found:
         say(words("risks.none"))
@@ -279,7 +274,7 @@ def history(
     ]
     if json:
         for one in found:
-            say(_line(_change(one)))
+            say(json_record(_change(one)))
         return
     if not found:
         say(at.words("risks.history.none"))
@@ -334,16 +329,6 @@ def _in_form(sheet: "Sheet", form: Form, output: Path | None) -> str:
     if form is Form.CSV:
         return csv_of(sheet)
     return markdown_of(sheet) if form is Form.MARKDOWN else table(sheet, output)
-
-
-def table(sheet: "Sheet", output: Path | None = None) -> str:
-    from kyber.render.sheet import text_of
-
-    return text_of(sheet, WIDTH if output is not None else _width())
-
-
-def _width() -> int:
-    return max(shutil.get_terminal_size((WIDTH, 24)).columns, NARROW)
 
 
 def _below(at: Desk, risks: "Sequence[Risk]") -> None:
@@ -543,10 +528,3 @@ def _short(value: object) -> str:
     text = "–" if value is None else ", ".join(value) if isinstance(value, tuple) else str(value)
     text = " ".join(text.split())
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
-
-
-def _line(record: Any) -> str:
-    from kyber.privacy import mask
-    from kyber.render.safe import every_text, json_line
-
-    return json_line(every_text(record, mask))

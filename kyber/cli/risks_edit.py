@@ -17,6 +17,7 @@ from kyber.cli.risks_files import (
     MaybeActionId,
     MaybeControlId,
     On,
+    Origin,
     RiskId,
     desk,
     owners,
@@ -31,17 +32,6 @@ APPROVED: Final = ("risks/*.yaml", "controls/*.yaml", "actions/*.yaml", "kyber.y
 """What an approval rests on."""
 TITLE_SHOWN: Final = 80
 _IMPACT: Final = re.compile(r"\s*([^=]+?)\s*=\s*([0-9]{1,2})\s*")
-
-
-class Origin(StrEnum):
-    """Where a risk was met."""
-
-    INTERVIEW = "interview"
-    WORKSHOP = "workshop"
-    INCIDENT = "incident"
-    AUDIT = "audit"
-    EXERCISE = "exercise"
-    LOG = "log"
 
 
 class Estimated(StrEnum):

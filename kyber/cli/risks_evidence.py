@@ -7,7 +7,7 @@ import typer
 
 from kyber.cli.console import Where, plain, say
 from kyber.cli.files import write_out
-from kyber.cli.risks_files import Desk, desk, risk_ids
+from kyber.cli.risks_files import Desk, desk, json_record, risk_ids, table
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -37,7 +37,6 @@ def evidence(
 
     Findings that were judged false do not count. Where no rule can see a risk, its silence says nothing.
     """
-    from kyber.render.safe import every_text, json_line
     from kyber.risks.evidence import bearing
 
     at = desk(workspace)
@@ -47,7 +46,7 @@ def evidence(
     borne = [bearing(one, at.register.scale, findings, watchers, services, since, at.today) for one in chosen]
     if json:
         for each in borne:
-            say(json_line(every_text(_record(at, each), plain)))
+            say(json_record(_record(at, each)))
         return
     if risk is not None:
         _whole(at, borne[0], since)
@@ -116,7 +115,6 @@ def _record(at: Desk, one: "Borne") -> dict[str, Any]:
 
 
 def _table(at: Desk, borne: "Sequence[Borne]", since: date) -> None:
-    from kyber.cli.risks import table
     from kyber.privacy import mask
     from kyber.render.sheet import Column, Sheet
     from kyber.risks.evidence import Verdict, Watch, months

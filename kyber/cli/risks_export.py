@@ -12,7 +12,7 @@ import typer
 
 from kyber.cli.console import Where, say
 from kyber.cli.files import check_place, spare, write_out, write_whole
-from kyber.cli.risks_files import desk, owners
+from kyber.cli.risks_files import desk, json_record, owners
 from kyber.errors import UsageError
 
 if TYPE_CHECKING:
@@ -143,12 +143,8 @@ def _marked(text: str) -> str:
 
 
 def _json(register: "RiskRegister", risks: "Sequence[Risk]", _: "Words", __: datetime) -> str:
-    from kyber.privacy import mask
-    from kyber.render.safe import every_text, json_line
-
     records = ({**_plain(one), "level": register.level(one)} for one in risks)
-    lines = [json_line(every_text(record, mask)) for record in records]
-    return "".join(f"{line}\n" for line in lines)
+    return "".join(f"{json_record(record)}\n" for record in records)
 
 
 def _plain(value: Any) -> Any:

@@ -1,12 +1,14 @@
 """What every command about risks begins and ends with: a workspace's register in; what was edited written and told."""
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from difflib import get_close_matches
+from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
 
@@ -17,6 +19,7 @@ from kyber.errors import UsageError
 if TYPE_CHECKING:
     from kyber.action import Action
     from kyber.amend import Edit
+    from kyber.render.sheet import Sheet
     from kyber.risks.control import Control
     from kyber.risks.edits import Place
     from kyber.risks.register import RiskRegister
@@ -27,6 +30,23 @@ if TYPE_CHECKING:
     _R = TypeVar("_R", Risk, Control, Action)
 
 
+WIDTH: Final = 140
+"""How wide a table is where there is no terminal."""
+NARROW: Final = 80
+"""A terminal that is narrower shows the lines broken."""
+
+
+class Origin(StrEnum):
+    """Where a risk was met."""
+
+    INTERVIEW = "interview"
+    WORKSHOP = "workshop"
+    INCIDENT = "incident"
+    AUDIT = "audit"
+    EXERCISE = "exercise"
+    LOG = "log"
+
+
 def ids(folder: str) -> Sequence[str]:
     """The ids that the files of a folder of the workspace around here begin with, for the shell to complete."""
     from kyber.amend import ids_in_names
@@ -34,6 +54,26 @@ def ids(folder: str) -> Sequence[str]:
 
     root = folder_of(Path())
     return sorted(ids_in_names(file.name for file in (root / folder).glob("*.yaml"))) if root else ()
+
+
+def table(sheet: "Sheet", output: Path | None = None) -> str:
+    """A table as text: as wide as the terminal, or as a file has it."""
+    from kyber.render.sheet import text_of
+
+    return text_of(sheet, WIDTH if output is not None else terminal_width())
+
+
+def terminal_width() -> int:
+    """How wide a table on standard output may be."""
+    return max(shutil.get_terminal_size((WIDTH, 24)).columns, NARROW)
+
+
+def json_record(record: Any) -> str:
+    """A record as one line of JSON, personal identity codes masked."""
+    from kyber.privacy import mask
+    from kyber.render.safe import every_text, json_line
+
+    return json_line(every_text(record, mask))
 
 
 def risk_ids(incomplete: str) -> list[str]:
@@ -157,7 +197,7 @@ class Desk:
         except ValueError:
             raise UsageError(f"--on {text}: write a day as 2026-03-31") from None
         if day > self.today:
-            raise UsageError(f"--on {text}: that day has yet to come")
+            raise UsageError(f"--on {text}: this day is yet to come")
         return day
 
 

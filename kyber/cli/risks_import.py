@@ -4,14 +4,13 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kyber.cli.console import ExitCode, Where, plain, say
-from kyber.cli.risks_files import desk
+from kyber.cli.risks_files import On, Origin, desk, json_record
 from kyber.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,17 +21,6 @@ if TYPE_CHECKING:
     from kyber.risks.table import Table
     from kyber.risks.workbook import Row, Wrong
     from kyber.text import Words
-
-
-class Origin(StrEnum):
-    """Where risks are met."""
-
-    INTERVIEW = "interview"
-    WORKSHOP = "workshop"
-    INCIDENT = "incident"
-    AUDIT = "audit"
-    EXERCISE = "exercise"
-    LOG = "log"
 
 
 def import_(
@@ -53,9 +41,7 @@ def import_(
     identified_in: Annotated[
         Origin, typer.Option("--identified-in", help="Where the risks of the list were met.")
     ] = Origin.INTERVIEW,
-    on: Annotated[
-        str, typer.Option("--on", metavar="DAY", help="When, as 2026-03-31; else today.", show_default=False)
-    ] = "",
+    on: On = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would come of it, and write nothing.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Tell what came of it as JSON lines.")] = False,
     workspace: Where = None,
@@ -69,19 +55,21 @@ def import_(
     from kyber.risks.table import tables_in
     from kyber.risks.workbook import is_own
 
-    at = _at(workspace)
+    here = desk(workspace)
+    day = here.day(on)
+    at = _At(here.here.root, here.register, here.words, here.today, _Ids(here.place().used))
     tables = tables_in(_content(file), file.name)
     if is_own(tables):
         if map_ or sheet:
             raise UsageError(f"{file}: a workbook of kyber's own knows its columns: leave out --map and --sheet")
-        found = _taken_back(at, tables, identified_in.value, _day(on, at.today))
+        found = _taken_back(at, tables, identified_in.value, day)
     else:
-        found = _listed(at, tables, _asked(file, map_ or (), sheet, identified_in.value, _day(on, at.today)))
+        found = _listed(at, tables, _asked(file, map_ or (), sheet, identified_in.value, day))
     if not dry_run:
         apply(found.edits)
     if json:
         for record in found.records:
-            say(_json(record))
+            say(json_record(record))
     else:
         for line in found.lines:
             say(plain(line))
@@ -136,11 +124,6 @@ class _Outcome:
         self.records.append({"kind": "left-out", **record, "told": line})
 
 
-def _at(workspace: Path | None) -> _At:
-    found = desk(workspace)
-    return _At(found.here.root, found.register, found.words, found.today, _Ids(found.place().used))
-
-
 def _content(file: Path) -> bytes:
     from kyber.risks.table import MAX_BYTES
 
@@ -151,18 +134,6 @@ def _content(file: Path) -> bytes:
             return stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}") from None
-
-
-def _day(text: str, today: date) -> date:
-    if not text:
-        return today
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"--on {text}: write a day as 2026-03-31") from None
-    if day > today:
-        raise UsageError(f"--on {text}: this day is yet to come")
-    return day
 
 
 # --- a raw list ------------------------------------------------------------------------------------------------------
@@ -404,10 +375,3 @@ def _record(row: "Row", id_: str) -> Mapping[str, object]:
 def _wrong(wrong: "Wrong", words: "Words") -> str:
     reason = words(f"risklist.wrong.{wrong.reason}", **wrong.facts)
     return words("risklist.wrong", sheet=wrong.sheet, row=wrong.row, column=wrong.column, reason=reason)
-
-
-def _json(record: Any) -> str:
-    from kyber.privacy import mask
-    from kyber.render.safe import every_text, json_line
-
-    return json_line(every_text(record, mask))

@@ -459,7 +459,7 @@ def test_a_list_is_approved_by_who_may_bear_its_largest_risk(here: Path) -> None
     [
         ("R-001", ["--approver", "liisa", "--decision-ref", " ", "--justification", "j"], "are needed"),
         ("R-001", ["--approver", "board", *DECISION, "--on", "1999-01-01"], "would have ended"),
-        ("R-001", ["--approver", "board", *DECISION, "--on", "2999-01-01"], "has yet to come"),
+        ("R-001", ["--approver", "board", *DECISION, "--on", "2999-01-01"], "this day is yet to come"),
     ],
 )
 def test_an_acceptance_that_cannot_be_is_refused(here: Path, id_: str, options: list[str], told: str) -> None:
