@@ -124,7 +124,7 @@ def list_(
     if above_appetite:
         risks = [one for one in risks if at.register.is_above_appetite(one)]
     if overdue:
-        risks = [one for one in risks if (due := at.register.review_due(one)) is not None and due < at.today]
+        risks = [one for one in risks if at.register.is_overdue(one)]
     if form is Form.JSONL:
         write_out(output, "".join(f"{json_record(record(at.register, one))}\n" for one in risks))
         return
@@ -342,14 +342,15 @@ def _below(at: Desk, risks: "Sequence[Risk]") -> None:
         said.append(words.many("risks.above-appetite", above))
     if unknown := sum(register.level(one) is None for one in risks):
         said.append(words.many("risks.not-assessed", unknown))
-    if late := sum((due := register.review_due(one)) is not None and due < at.today for one in risks):
+    if late := sum(map(register.is_overdue, risks)):
         said.append(words.many("risks.late", late))
     say(", ".join(said))
 
 
 def _whole(at: Desk, one: "Risk") -> "Iterator[str]":
     from kyber.privacy import mask
-    from kyber.risks.listing import PARTS, dimension_word, level_word, score, told
+    from kyber.risks.listing import dimension_word, level_word, score, told
+    from kyber.risks.risk import PARTS
     from kyber.risks.steps import stand
 
     words, register = at.words, at.register
@@ -398,7 +399,7 @@ def _whole(at: Desk, one: "Risk") -> "Iterator[str]":
     yield ""
     due = register.review_due(one)
     if due is not None and one.is_open:
-        late = f" – {words('risks.is-late')}" if due < at.today else ""
+        late = f" – {words('risks.is-late')}" if register.is_overdue(one) else ""
         yield label("review") + f"{due} ({register.interval(one)}){late}"
     if (accepted := one.acceptance) is not None:
         yield label("acceptance") + words(

@@ -12,7 +12,7 @@ from kyber.register import Record
 from kyber.risks.approval import state_of
 from kyber.risks.matrix import rank
 from kyber.risks.register import RiskRegister
-from kyber.risks.risk import Assessed, Estimate, Quant, Risk, lacking
+from kyber.risks.risk import PARTS, Assessed, Estimate, Quant, Risk, lacking
 from kyber.text import Key
 
 ACCEPTED_FOR: Final = Duration.parse("12 months")
@@ -31,8 +31,6 @@ WIDEST: Final = 10_000
 """How many times its p5 a p95 may be. Soon beyond that, the mean of a lognormal exceeds its p95, and only what nobody
 has estimated decides it."""
 
-_PARTS: Final = ("inherent", "current", "target", "residual")
-
 
 def check_completeness(register: RiskRegister) -> Iterator[Problem]:
     """K80: what every risk that is no longer preliminary has to say."""
@@ -49,7 +47,7 @@ def check_scale(register: RiskRegister) -> Iterator[Problem]:
     scale = register.scale
     for one in register.risks:
         estimates: list[tuple[tuple[str | int, ...], Estimate | None]] = [
-            ((name,), getattr(one, name)) for name in _PARTS
+            ((name,), getattr(one, name)) for name in PARTS
         ]
         estimates += [(("assessments", at, "agreed"), each.agreed) for at, each in enumerate(one.assessments)]
         for path, found in estimates:
@@ -108,7 +106,7 @@ def check_days(register: RiskRegister) -> Iterator[Problem]:
     """K06: days in the wrong order, or in the future."""
     today = register.today
     for one in register.risks:
-        for name in _PARTS:
+        for name in PARTS:
             found: Assessed | None = getattr(one, name)
             if found is not None and found.assessed_on is not None:
                 yield from _in_order(one, (name, "assessed_on"), one.identified_on, found.assessed_on, today)
@@ -140,7 +138,7 @@ def check_assessments(register: RiskRegister) -> Iterator[Problem]:
     """K10, K11, K20: risks that were not assessed, whose target is above today, or whose score rests on nothing."""
     scale = register.scale
     for one in _assessable(register):
-        if (current := one.current) is not None and (missing := _unexplained(current)):
+        if (current := one.current) is not None and (missing := current.unexplained()):
             yield Problem(one.where("current"), "K10", {"id": one.id, "missing": missing}, Severity.WARNING)
         target, today = rank(scale.level(one.target)), rank(scale.level(one.current))
         if one.target is not None and target > today > 0:
@@ -187,7 +185,7 @@ def check_reviews(register: RiskRegister) -> Iterator[Problem]:
     """K15: risks that nobody has looked at for too long."""
     for one in _assessable(register):
         due = register.review_due(one)
-        if due is not None and due < register.today:
+        if register.is_overdue(one):
             yield Problem(one.where("review", "last"), "K15", {"id": one.id, "due": due}, Severity.WARNING)
 
 
@@ -280,11 +278,6 @@ def _in_order(
     if limit is not None:
         facts = {"field": ".".join(map(str, path)), "day": day, "limit": limit}
         yield Problem(one.where(*path), "K06", facts)
-
-
-def _unexplained(found: Assessed) -> tuple[str, ...]:
-    missing = [name for name in ("rationale", "assessed_on", "assessed_by") if getattr(found, name) is None]
-    return tuple(missing if found.impact else ["impact", *missing])
 
 
 def _level(register: RiskRegister, found: Assessed | None) -> Key:

@@ -95,13 +95,7 @@ def assess(one: Risk, part: str, found: Assessed, *, votes: Sequence[Mapping[str
         before = one.current.model_copy(update={"rationale": None})
     changes: list[tuple[Path_, object]] = [((part,), estimate(found, before))]
     if part in ("current", "residual") and found.assessed_on and found.assessed_by:
-        entry: dict[str, object] = {"on": found.assessed_on, "by": found.assessed_by}
-        if votes:
-            entry["votes"] = list(votes)
-        entry["agreed"] = {"likelihood": found.likelihood, "impact": dict(found.impact)}
-        if evidence:
-            entry["evidence"] = evidence
-        changes.append((("assessments", len(one.assessments)), entry))
+        changes.append(_round(one, found.assessed_on, found.assessed_by, found, evidence, votes))
     if part == "residual" and one.status == "treating":
         changes.append((("status",), "monitored"))
     return opened(one, change(one, changes, text))
@@ -147,12 +141,21 @@ def review(one: Risk, on: date, by: str, interval: str | None, evidence: str | N
     if interval is not None:
         changes.append((("review", "interval"), interval))
     if (left := one.left) is not None:
-        entry: dict[str, object] = {"on": on, "by": by}
-        entry["agreed"] = {"likelihood": left.likelihood, "impact": dict(left.impact)}
-        if evidence:
-            entry["evidence"] = evidence
-        changes.append((("assessments", len(one.assessments)), entry))
+        changes.append(_round(one, on, by, left, evidence))
     return opened(one, change(one, changes))
+
+
+def _round(
+    one: Risk, on: date, by: str, agreed: Assessed, evidence: str | None, votes: Sequence[Mapping[str, object]] = ()
+) -> tuple[Path_, object]:
+    """One more assessment in a risk's history."""
+    entry: dict[str, object] = {"on": on, "by": by}
+    if votes:
+        entry["votes"] = list(votes)
+    entry["agreed"] = {"likelihood": agreed.likelihood, "impact": dict(agreed.impact)}
+    if evidence:
+        entry["evidence"] = evidence
+    return ("assessments", len(one.assessments)), entry
 
 
 def accept(register: RiskRegister, one: Risk, decision: Mapping[str, Any]) -> Edit:

@@ -8,7 +8,7 @@ from kyber.render.heatmap import HeatMap, Move
 from kyber.render.sheet import Column, Sheet
 from kyber.risks.matrix import LEVELS, rank
 from kyber.risks.register import RiskRegister
-from kyber.risks.risk import Estimate, Risk
+from kyber.risks.risk import PARTS, Estimate, Risk
 from kyber.risks.steps import Stand, stand
 from kyber.settings import RiskLevel
 from kyber.text import Words
@@ -22,7 +22,6 @@ ON_A_TERMINAL: Final = ("id", "level", "way", "title", "owner", "status", "contr
 ON_A_NARROW_ONE: Final = ("id", "level", "way", "title", "owner", "status")
 WEIGHTS: Final = {"title": 3, "owner": 1, "controls": 1, "actions": 1}
 """How the columns that wrap share the room."""
-PARTS: Final = ("inherent", "current", "target", "residual")
 
 
 def level_word(level: RiskLevel | None, words: Words) -> str:

@@ -97,6 +97,11 @@ class RiskRegister:
         last = one.review.last if one.review and one.review.last else one.identified_on
         return None if last is None else self.interval(one).after(last)
 
+    def is_overdue(self, one: Risk) -> bool:
+        """Whether it should have been looked at before today."""
+        due = self.review_due(one)
+        return due is not None and due < self.today
+
     def may_accept(self, approver: str, level: RiskLevel) -> bool:
         """Whether a role that somebody holds, or its holder, may accept a risk of this level, or of a higher one."""
         allowed = {role for at, role in self.settings.authority.items() if rank(at) >= rank(level)}

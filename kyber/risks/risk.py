@@ -19,6 +19,8 @@ Class = Annotated[int, Field(ge=1, le=10)]
 """A class of likelihood or impact, from 1, the lowest."""
 Number = Annotated[float, Field(gt=0)]
 
+PARTS: Final = ("inherent", "current", "target", "residual")
+"""The estimates of a risk."""
 REQUIRED: Final = (
     "statement",
     "category",
@@ -65,6 +67,11 @@ class Assessed(Estimate):
     """When it was made."""
     assessed_by: Text | None = None
     """Who made it: a role, a person, or a group such as a workshop."""
+
+    def unexplained(self) -> tuple[str, ...]:
+        """What an estimate would have to say and does not, by field."""
+        missing = [name for name in ("rationale", "assessed_on", "assessed_by") if getattr(self, name) is None]
+        return tuple(missing if self.impact else ["impact", *missing])
 
 
 class Vote(Part):

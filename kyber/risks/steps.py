@@ -80,10 +80,7 @@ def _for_analysis(_: RiskRegister, one: Risk) -> tuple[str, ...]:
     found = one.current
     if found is None:
         return ("estimate",)
-    missing = ["impact"] if not found.impact else []
-    return tuple(
-        missing + [name for name in ("rationale", "assessed_on", "assessed_by") if getattr(found, name) is None]
-    )
+    return found.unexplained()
 
 
 def _for_definition(_: RiskRegister, one: Risk) -> tuple[str, ...]:
@@ -100,10 +97,10 @@ def _for_approval(register: RiskRegister, one: Risk) -> tuple[str, ...]:
 
 def _for_practice(register: RiskRegister, one: Risk) -> tuple[str, ...]:
     missing = []
-    approval, due = latest(register.approvals), register.review_due(one)
+    approval = latest(register.approvals)
     if approval is not None and YEARLY.after(approval.on) < register.today:
         missing.append("yearly-approval")
-    if due is not None and due < register.today:
+    if register.is_overdue(one):
         missing.append("review-now")
     if one.treatment == "mitigate" and not one.controls and not one.actions:
         missing.append("controls")
