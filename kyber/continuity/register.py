@@ -1,0 +1,90 @@
+"""The register of continuity at one moment: the services, plans and exercises there are, and how they belong together."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+
+from kyber import action
+from kyber.action import Action
+from kyber.continuity import exercise, plan, service
+from kyber.continuity.exercise import Exercise
+from kyber.continuity.plan import Plan
+from kyber.continuity.service import Service
+from kyber.people import FILE as PEOPLE_FILE
+from kyber.people import People
+from kyber.problem import Problem
+from kyber.register import read_all
+from kyber.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContinuityRegister:
+    """Every service, plan and exercise of a workspace, with what they refer to."""
+
+    services: tuple[Service, ...]
+    plans: tuple[Plan, ...]
+    exercises: tuple[Exercise, ...]
+    actions: tuple[Action, ...]
+    people: People
+    settings: Settings
+    today: date
+
+    @cached_property
+    def service(self) -> Mapping[str, Service]:
+        """The services by id."""
+        return {one.id: one for one in reversed(self.services)}
+
+    @cached_property
+    def plan(self) -> Mapping[str, Plan]:
+        """The plans by id."""
+        return {one.id: one for one in reversed(self.plans)}
+
+    def plans_of(self, one: Service) -> tuple[Plan, ...]:
+        """The plans that hold for a service: that name it, or that it names."""
+        return tuple(each for each in self.plans if one.id in each.services or each.id in one.plans)
+
+    def exercises_of(self, one: Service | Plan) -> tuple[Exercise, ...]:
+        """The exercises of a service or a plan, held or planned, the latest last.
+
+        An exercise of a plan is one of the plan's services; one that names services and no plan is one of their plans.
+        """
+        if isinstance(one, Plan):
+            found = [
+                each
+                for each in self.exercises
+                if one.id in each.plans or (not each.plans and set(each.services) & set(one.services))
+            ]
+        else:
+            plans = {each.id for each in self.plans_of(one)}
+            found = [each for each in self.exercises if one.id in each.services or plans & set(each.plans)]
+        return tuple(sorted(found, key=lambda each: (each.date, each.id)))
+
+    def last_exercise(self, one: Service | Plan) -> Exercise | None:
+        """The last exercise of it that was held."""
+        return next((each for each in reversed(self.exercises_of(one)) if each.is_held), None)
+
+    def measured(self, one: Service) -> Exercise | None:
+        """The last exercise that measured how long restoring a service takes, or how much is lost."""
+        found = [each for each in self.exercises if one.id in each.services and each.measured is not None]
+        return max(found, key=lambda each: (each.date, each.id), default=None)
+
+
+def load_continuity(root: Path, settings: Settings, today: date) -> tuple[ContinuityRegister, tuple[Problem, ...]]:
+    """The register of the workspace at `root`, and what could not be read of it."""
+    people, people_problems = read_all(root, PEOPLE_FILE, People)
+    services, service_problems = read_all(root, service.GLOB, Service)
+    plans, plan_problems = read_all(root, plan.GLOB, Plan)
+    exercises, exercise_problems = read_all(root, exercise.GLOB, Exercise)
+    actions, action_problems = read_all(root, action.GLOB, Action)
+    register = ContinuityRegister(
+        services=services,
+        plans=plans,
+        exercises=exercises,
+        actions=actions,
+        people=people[0] if people else People(),
+        settings=settings,
+        today=today,
+    )
+    return register, (*people_problems, *service_problems, *plan_problems, *exercise_problems, *action_problems)
