@@ -255,8 +255,8 @@ COMMANDS = dict(commands())
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_the_readme_lists_the_options_and_arguments_of_every_command_and_no_others(name: str) -> None:
-    listed = " ".join(row[0] for row in table_of(sections(read("README.md"))[f"`{name}`"]))
+def test_the_options_and_arguments_of_every_command_are_listed_and_no_others(name: str) -> None:
+    listed = " ".join(row[0] for row in table_of(sections(read("docs/commands.md"))[f"`{name}`"]))
     parameters = [one for one in COMMANDS[name].params if one.name != "help"]
     known = {opt for one in parameters for opt in one.opts if opt.startswith("-")}
     assert set(OPTION.findall(listed)) == known
@@ -264,8 +264,8 @@ def test_the_readme_lists_the_options_and_arguments_of_every_command_and_no_othe
         assert argument.metavar in listed
 
 
-def test_the_readme_has_a_section_for_each_command_and_for_nothing_else() -> None:
-    assert {heading for heading in sections(read("README.md")) if heading.startswith("`kyber")} == {
+def test_the_list_of_commands_has_a_section_for_each_and_for_nothing_else() -> None:
+    assert {heading for heading in sections(read("docs/commands.md")) if heading.startswith("`kyber")} == {
         f"`{name}`" for name in COMMANDS
     }
 
