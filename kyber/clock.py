@@ -1,6 +1,6 @@
 """What waits for whom, by which day: the one record in which every domain says what falls due.
 
-Each domain yields its own: reviews of risks and plans, tests of controls, exercises, actions, tasks of the annual clock.
+Each domain yields its own: reviews of risks and plans, tests of controls, exercises, actions, tasks of the clock.
 """
 
 from dataclasses import dataclass

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from kyber.cli.risks_files import terminal_width
+from kyber.cli.desk import terminal_width
 from kyber.render.amounts import percent, rounded
 from kyber.render.exceedance import MARKED, Panel
 from kyber.render.safe import json_line

@@ -9,6 +9,7 @@ import typer
 from rich.cells import cell_len
 
 from kyber.cli.console import Where, plain, say
+from kyber.cli.desk import json_record, owners, table, terminal_width
 from kyber.cli.files import check_place, form_of, spare, write_out, write_whole
 from kyber.cli.risks_edit import (
     accept,
@@ -24,7 +25,7 @@ from kyber.cli.risks_edit import (
 )
 from kyber.cli.risks_evidence import evidence
 from kyber.cli.risks_export import export
-from kyber.cli.risks_files import Desk, RiskId, desk, json_record, owners, table, terminal_width
+from kyber.cli.risks_files import RiskDesk, RiskId, desk
 from kyber.cli.risks_import import import_
 from kyber.cli.risks_quantify import quantify
 from kyber.cli.risks_workshop import workshop
@@ -302,7 +303,7 @@ app.command("import")(import_)
 app.command()(export)
 
 
-def _chosen(at: Desk, level: Level | None, statuses: "Sequence[Status]", owner: str, category: str) -> "list[Risk]":
+def _chosen(at: RiskDesk, level: Level | None, statuses: "Sequence[Status]", owner: str, category: str) -> "list[Risk]":
     from kyber.risks.matrix import rank
     from kyber.settings import RiskLevel
 
@@ -319,7 +320,7 @@ def _chosen(at: Desk, level: Level | None, statuses: "Sequence[Status]", owner: 
     ]
 
 
-def _holds(at: Desk, person: str, role: str) -> bool:
+def _holds(at: RiskDesk, person: str, role: str) -> bool:
     return any(one.id == person for one in at.register.people.held_by(role, at.today))
 
 
@@ -331,7 +332,7 @@ def _in_form(sheet: "Sheet", form: Form, output: Path | None) -> str:
     return markdown_of(sheet) if form is Form.MARKDOWN else table(sheet, output)
 
 
-def _below(at: Desk, risks: "Sequence[Risk]") -> None:
+def _below(at: RiskDesk, risks: "Sequence[Risk]") -> None:
     words, register = at.words, at.register
     if not register.risks:
         say(words("risks.none"))
@@ -347,7 +348,7 @@ def _below(at: Desk, risks: "Sequence[Risk]") -> None:
     say(", ".join(said))
 
 
-def _whole(at: Desk, one: "Risk") -> "Iterator[str]":
+def _whole(at: RiskDesk, one: "Risk") -> "Iterator[str]":
     from kyber.privacy import mask
     from kyber.risks.listing import dimension_word, level_word, score, told
     from kyber.risks.risk import PARTS
@@ -423,7 +424,7 @@ def _wrapped(line: str, width: int) -> "Sequence[str]":
     return textwrap.wrap(line, width, subsequent_indent=indent)
 
 
-def _linked(at: Desk, one: "Risk") -> "Iterator[str]":
+def _linked(at: RiskDesk, one: "Risk") -> "Iterator[str]":
     from kyber.privacy import mask
 
     words, register = at.words, at.register
@@ -446,7 +447,7 @@ def _linked(at: Desk, one: "Risk") -> "Iterator[str]":
             yield f"    {id_}  {words(f'risks.action-status.{action.status}')}{until}: {mask(action.title)}"
 
 
-def _people(at: Desk, owner: str | None) -> str:
+def _people(at: RiskDesk, owner: str | None) -> str:
     if owner is None:
         return "–"
     title = at.register.people.shown(owner)
@@ -454,7 +455,7 @@ def _people(at: Desk, owner: str | None) -> str:
     return f"{title} ({', '.join(names)})" if names and names != [title] else title
 
 
-def _moves_since(at: Desk, since: str, risks: "Sequence[Risk]") -> "tuple[Move, ...]":
+def _moves_since(at: RiskDesk, since: str, risks: "Sequence[Risk]") -> "tuple[Move, ...]":
     from kyber.git import files_at, texts
     from kyber.register import read
     from kyber.render.heatmap import Move
@@ -477,7 +478,7 @@ def _moves_since(at: Desk, since: str, risks: "Sequence[Risk]") -> "tuple[Move, 
     )
 
 
-def _versions(at: Desk, found: Any) -> "Iterator[Version]":
+def _versions(at: RiskDesk, found: Any) -> "Iterator[Version]":
     from kyber.git import texts
     from kyber.risks.history import Version
 
@@ -505,7 +506,7 @@ def _change(one: "Change") -> dict[str, Any]:
 SHOWN: Final = 60
 
 
-def _show_change(at: Desk, one: "Change") -> None:
+def _show_change(at: RiskDesk, one: "Change") -> None:
     from kyber.privacy import mask
     from kyber.risks.listing import level_word
 

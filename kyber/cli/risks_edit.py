@@ -10,19 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from kyber.cli.console import Where, plain, say
-from kyber.cli.risks_files import (
-    By,
-    Desk,
-    DryRun,
-    MaybeActionId,
-    MaybeControlId,
-    On,
-    Origin,
-    RiskId,
-    desk,
-    owners,
-    write,
-)
+from kyber.cli.desk import By, DryRun, On, owners, write
+from kyber.cli.risks_files import MaybeActionId, MaybeControlId, Origin, RiskDesk, RiskId, desk
 from kyber.errors import UsageError
 
 if TYPE_CHECKING:
@@ -478,7 +467,7 @@ def approve(
 # --- what the commands have in common ---------------------------------------------------------------------------------
 
 
-def estimated(at: Desk, likelihood: int, impact: Sequence[str], rationale: str, by: str, on: date) -> "Assessed":
+def estimated(at: RiskDesk, likelihood: int, impact: Sequence[str], rationale: str, by: str, on: date) -> "Assessed":
     """An estimate from what was typed. Raises UsageError for a class or a dimension that the settings do not have."""
     from kyber.risks.risk import Assessed
 
@@ -491,7 +480,7 @@ def estimated(at: Desk, likelihood: int, impact: Sequence[str], rationale: str, 
     )
 
 
-def impact_of(at: Desk, text: str) -> tuple[str, int]:
+def impact_of(at: RiskDesk, text: str) -> tuple[str, int]:
     """Dimension and class of what was typed. Raises UsageError where it is neither."""
     scale = at.register.scale
     found = _IMPACT.fullmatch(text)
@@ -506,13 +495,13 @@ def impact_of(at: Desk, text: str) -> tuple[str, int]:
     return names[0], int(found[2])
 
 
-def _word(at: Desk, dimension: str) -> str:
+def _word(at: RiskDesk, dimension: str) -> str:
     from kyber.risks.listing import dimension_word
 
     return dimension_word(dimension, at.words).casefold()
 
 
-def _show_scale(at: Desk) -> None:
+def _show_scale(at: RiskDesk) -> None:
     from kyber.risks.listing import frequency
 
     scale = at.register.scale
@@ -521,7 +510,7 @@ def _show_scale(at: Desk) -> None:
     say(f"  {', '.join(f'{one} ({_word(at, one)})' for one in scale.dimensions)}: 1–{scale.impacts}")
 
 
-def _done(at: Desk, one: "Risk", what: str, edits: Sequence[Any], dry_run: bool, **facts: object) -> None:
+def _done(at: RiskDesk, one: "Risk", what: str, edits: Sequence[Any], dry_run: bool, **facts: object) -> None:
     from kyber.privacy import mask
 
     title = mask(one.title)
@@ -540,7 +529,7 @@ def _line(text: str) -> str:
     return " ".join(text.encode(errors="replace").decode().split())
 
 
-def _category(at: Desk, category: str) -> None:
+def _category(at: RiskDesk, category: str) -> None:
     """Raises UsageError for a category that the settings have no appetite for, where they have any."""
     from kyber.risks.register import ANY
 
@@ -554,7 +543,7 @@ def _either(given: str | None, new: str) -> None:
         raise UsageError("name one that is there, or make one with --new TITLE")
 
 
-def _until(at: Desk, text: str) -> date | None:
+def _until(at: RiskDesk, text: str) -> date | None:
     return _after(text, at.today) if text else None
 
 
@@ -572,13 +561,13 @@ def _after(text: str, day: date) -> date:
     return span.after(day) if span.months or span.seconds >= timedelta(days=1).total_seconds() else day
 
 
-def _asked(at: Desk, key: str, *, required: bool = False) -> str:
+def _asked(at: RiskDesk, key: str, *, required: bool = False) -> str:
     asked = at.words(f"risks.ask.{key}")
     answer = str(typer.prompt(asked, default="" if not required else None, show_default=False))
     return answer.strip()
 
 
-def _choice(at: Desk, key: str, choices: type[StrEnum], default: str) -> str:
+def _choice(at: RiskDesk, key: str, choices: type[StrEnum], default: str) -> str:
     names = [one.value for one in choices]
     while True:
         answer = str(typer.prompt(f"{at.words(f'risks.ask.{key}')} ({', '.join(names)})", default=default)).strip()
@@ -586,7 +575,7 @@ def _choice(at: Desk, key: str, choices: type[StrEnum], default: str) -> str:
             return answer
 
 
-def _number(at: Desk, key: str, most: int, default: int | None) -> int:
+def _number(at: RiskDesk, key: str, most: int, default: int | None) -> int:
     while True:
         answer = str(
             typer.prompt(f"{at.words(f'risks.ask.{key}')} (1–{most})", default=default and str(default))

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from kyber.cli.console import Where, plain, say
+from kyber.cli.desk import json_record, table
 from kyber.cli.files import write_out
-from kyber.cli.risks_files import Desk, desk, json_record, risk_ids, table
+from kyber.cli.risks_files import RiskDesk, desk, risk_ids
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -54,7 +55,7 @@ def evidence(
     _table(at, borne, since)
 
 
-def _found(at: Desk) -> "tuple[Sequence[Finding], date]":
+def _found(at: RiskDesk) -> "tuple[Sequence[Finding], date]":
     """The findings that were not judged false, and the day from which on was looked: the first that anything is of."""
     from contextlib import closing
 
@@ -79,7 +80,7 @@ def _found(at: Desk) -> "tuple[Sequence[Finding], date]":
     return true, min(days, default=at.today)
 
 
-def _watchers(at: Desk) -> "tuple[Sequence[Watcher], Mapping[str, Collection[str]]]":
+def _watchers(at: RiskDesk) -> "tuple[Sequence[Watcher], Mapping[str, Collection[str]]]":
     from kyber.cli.rules_files import rule_paths
     from kyber.cli.rules_standing import gathered
     from kyber.logs.source import load_sources
@@ -95,7 +96,7 @@ def _watchers(at: Desk) -> "tuple[Sequence[Watcher], Mapping[str, Collection[str
     return watchers, {one.id: one.services for one in load_sources(at.here.root)[0]}
 
 
-def _record(at: Desk, one: "Borne") -> dict[str, Any]:
+def _record(at: RiskDesk, one: "Borne") -> dict[str, Any]:
     level = at.register.level(one.risk)
     return {
         "id": one.risk.id,
@@ -114,7 +115,7 @@ def _record(at: Desk, one: "Borne") -> dict[str, Any]:
     }
 
 
-def _table(at: Desk, borne: "Sequence[Borne]", since: date) -> None:
+def _table(at: RiskDesk, borne: "Sequence[Borne]", since: date) -> None:
     from kyber.privacy import mask
     from kyber.render.sheet import Column, Sheet
     from kyber.risks.evidence import Verdict, Watch, months
@@ -157,14 +158,14 @@ def _table(at: Desk, borne: "Sequence[Borne]", since: date) -> None:
             say(words.many(f"risks.evidence.top-{watch}", len(top), ids=tuple(top)))
 
 
-def _is_top(at: Desk, one: "Borne") -> bool:
+def _is_top(at: RiskDesk, one: "Borne") -> bool:
     from kyber.risks.matrix import rank
     from kyber.settings import RiskLevel
 
     return rank(at.register.level(one.risk)) >= rank(RiskLevel.MAJOR)
 
 
-def _whole(at: Desk, one: "Borne", since: date) -> None:
+def _whole(at: RiskDesk, one: "Borne", since: date) -> None:
     from kyber.privacy import mask
     from kyber.risks.evidence import months
 
@@ -194,13 +195,13 @@ def _whole(at: Desk, one: "Borne", since: date) -> None:
     say(words(f"risks.verdict.{one.verdict}", stated=_stated(at, one)))
 
 
-def _often(at: Desk, often: "Frequency | None") -> str:
+def _often(at: RiskDesk, often: "Frequency | None") -> str:
     if often is None:
         return "–"
     return f"{_number(at, often.low)}–{_number(at, often.high)}"
 
 
-def _stated(at: Desk, one: "Borne") -> str:
+def _stated(at: RiskDesk, one: "Borne") -> str:
     from kyber.risks.listing import frequency
 
     left = one.risk.left
@@ -209,7 +210,7 @@ def _stated(at: Desk, one: "Borne") -> str:
     return f"{left.likelihood} {frequency(at.register.scale.per_year(left.likelihood), at.words)}"
 
 
-def _class(at: Desk, one: "Borne") -> str:
+def _class(at: RiskDesk, one: "Borne") -> str:
     left = one.risk.left
     return "–" if left is None else f"{left.likelihood}{_mark(one)}"
 
@@ -220,7 +221,7 @@ def _mark(one: "Borne") -> str:
     return {Verdict.MORE: " ▲", Verdict.LESS: " ▼"}.get(one.verdict, "")
 
 
-def _number(at: Desk, value: float) -> str:
+def _number(at: RiskDesk, value: float) -> str:
     text = f"{_significant(value):g}"
     return text if at.words.language == "en" else text.replace(".", ",")
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from kyber.cli.console import Where, say
+from kyber.cli.desk import json_record, owners
 from kyber.cli.files import check_place, spare, write_out, write_whole
-from kyber.cli.risks_files import desk, json_record, owners
+from kyber.cli.risks_files import desk
 from kyber.errors import UsageError
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kyber.cli.console import ExitCode, Where, plain, say
-from kyber.cli.risks_files import On, Origin, desk, json_record
+from kyber.cli.desk import On, json_record
+from kyber.cli.risks_files import Origin, desk
 from kyber.errors import UsageError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import typer
 
 from kyber.cli.console import Where, say, tell_problems
 from kyber.cli.files import check_place, spare, write_out
-from kyber.cli.risks_files import Desk, desk, risk_ids
+from kyber.cli.risks_files import RiskDesk, desk, risk_ids
 from kyber.errors import UsageError
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def quantify(
         write_out(output, svg(panels(account), title, at.words))
 
 
-def _chosen(at: Desk, ids: "Sequence[str]") -> "tuple[Risk, ...]":
+def _chosen(at: RiskDesk, ids: "Sequence[str]") -> "tuple[Risk, ...]":
     """The risks that are named, closed ones too; else all but the closed ones. Each once."""
     found = [at.risk(id_) for id_ in ids] or [one for one in at.register.risks if one.is_open]
     return tuple({one.id: one for one in found}.values())

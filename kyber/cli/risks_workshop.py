@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from kyber.cli.console import Colour, Where, paint, plain, say
-from kyber.cli.risks_files import Desk, On, desk, write
+from kyber.cli.desk import On, write
+from kyber.cli.risks_files import RiskDesk, desk
 from kyber.errors import UsageError
 
 if TYPE_CHECKING:
@@ -78,11 +79,11 @@ def workshop(
     say(at.words.many("risks.workshop.done", done, left=len(chosen) - done))
 
 
-def _waiting(at: Desk) -> "list[Risk]":
+def _waiting(at: RiskDesk) -> "list[Risk]":
     return [one for one in at.register.risks if one.status == "preliminary"]
 
 
-def _show_rules(at: Desk) -> None:
+def _show_rules(at: RiskDesk) -> None:
     from kyber.risks.listing import dimension_word, frequency
 
     scale = at.register.scale
@@ -93,7 +94,7 @@ def _show_rules(at: Desk) -> None:
     say(plain(f"  {at.words('risks.matrix.impact')} 1–{scale.impacts}: {dimensions}"))
 
 
-def _session(at: Desk, one: "Risk", number: str, voters: Sequence[str], by: str, day: object) -> "Edit | None":
+def _session(at: RiskDesk, one: "Risk", number: str, voters: Sequence[str], by: str, day: object) -> "Edit | None":
     from datetime import date
 
     from kyber.cli.risks_edit import estimated
@@ -130,7 +131,7 @@ def _session(at: Desk, one: "Risk", number: str, voters: Sequence[str], by: str,
     return assess(one, "current", found, votes=written)
 
 
-def _statement(at: Desk, one: "Risk") -> "dict[str, str] | str | None":
+def _statement(at: RiskDesk, one: "Risk") -> "dict[str, str] | str | None":
     """The statement's parts: shown where they are there, asked for where not; `s` to skip the risk."""
     from kyber.privacy import mask
 
@@ -149,7 +150,7 @@ def _statement(at: Desk, one: "Risk") -> "dict[str, str] | str | None":
     return parts
 
 
-def _vote(at: Desk, name: str) -> _Vote | None:
+def _vote(at: RiskDesk, name: str) -> _Vote | None:
     scale = at.register.scale
     while True:
         answer = _ask(at, "risks.workshop.vote", "", name=name or at.words("risks.workshop.you"))
@@ -161,7 +162,7 @@ def _vote(at: Desk, name: str) -> _Vote | None:
         say(at.words("risks.workshop.bad-vote", likelihoods=scale.likelihoods, impacts=scale.impacts), error=True)
 
 
-def _show_spread(at: Desk, votes: Sequence[_Vote]) -> None:
+def _show_spread(at: RiskDesk, votes: Sequence[_Vote]) -> None:
     for key, values in (("likelihood", [one.likelihood for one in votes]), ("impact", [one.impact for one in votes])):
         counts = "  ".join(f"{value}: {'●' * values.count(value)}" for value in sorted(set(values)))
         said = f"  {at.words(f'risks.matrix.{key}')}  {counts}"
@@ -170,7 +171,7 @@ def _show_spread(at: Desk, votes: Sequence[_Vote]) -> None:
         say(said)
 
 
-def _agreed(at: Desk, votes: Sequence[_Vote]) -> int | None:
+def _agreed(at: RiskDesk, votes: Sequence[_Vote]) -> int | None:
     scale = at.register.scale
     default = str(median_low([one.likelihood for one in votes])) if votes else ""
     while True:
@@ -182,7 +183,7 @@ def _agreed(at: Desk, votes: Sequence[_Vote]) -> int | None:
         say(f"1–{scale.likelihoods}", error=True)
 
 
-def _impact(at: Desk, votes: Sequence[_Vote]) -> Sequence[str]:
+def _impact(at: RiskDesk, votes: Sequence[_Vote]) -> Sequence[str]:
     """The agreed impact as it was typed, once it can be read: DIMENSION=CLASS each."""
     from kyber.cli.risks_edit import impact_of
 
@@ -197,13 +198,13 @@ def _impact(at: Desk, votes: Sequence[_Vote]) -> Sequence[str]:
         say(at.words("risks.workshop.bad-impact", impacts=scale.impacts, dimension=scale.dimensions[0]), error=True)
 
 
-def _suggested(at: Desk, votes: Sequence[_Vote]) -> str:
+def _suggested(at: RiskDesk, votes: Sequence[_Vote]) -> str:
     if not votes:
         return ""
     return f"{at.register.scale.dimensions[0]}={median_low([one.impact for one in votes])}"
 
 
-def _ask(at: Desk, key: str, default: str, **facts: object) -> str:
+def _ask(at: RiskDesk, key: str, default: str, **facts: object) -> str:
     answer = str(typer.prompt(plain(at.words(key, **facts)), default=default, show_default=bool(default))).strip()
     if answer == "q":
         raise _StopError

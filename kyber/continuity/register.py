@@ -1,4 +1,4 @@
-"""The register of continuity at one moment: the services, plans and exercises there are, and how they belong together."""
+"""The register of continuity at one moment: the services, plans and exercises there are, and how they hang together."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
