@@ -8,6 +8,12 @@ from typing import Final
 
 from kyber import action, triage, waiver
 from kyber.action import Action
+from kyber.continuity import exercise, plan, service
+from kyber.continuity.checks import check_continuity
+from kyber.continuity.exercise import Exercise
+from kyber.continuity.plan import Plan
+from kyber.continuity.register import ContinuityRegister, beside
+from kyber.continuity.service import Service
 from kyber.logs import enrich, lists, source
 from kyber.logs.enrich import Tables
 from kyber.logs.lists import WatchLists
@@ -41,6 +47,9 @@ MODELS: Final[Mapping[str, Register]] = {
     "control": Register(model=Control, glob=control.GLOB),
     "action": Register(model=Action, glob=action.GLOB),
     "approval": Register(model=Approval, glob=approval.GLOB),
+    "service": Register(model=Service, glob=service.GLOB),
+    "plan": Register(model=Plan, glob=plan.GLOB),
+    "exercise": Register(model=Exercise, glob=exercise.GLOB),
     "waivers": Register(model=Waivers, glob=waiver.FILE),
 }
 """Every kind of file in a workspace that has a model of its own. A new kind is a new line."""
@@ -57,6 +66,7 @@ class Snapshot:
     enrichment: tuple[Tables, ...]
     triage: tuple[Triage, ...]
     risks: RiskRegister
+    continuity: ContinuityRegister
     waivers: tuple[Waivers, ...]
     retired: frozenset[str]
     """The ids of records that are no longer there, as the version history has them."""
@@ -74,11 +84,14 @@ class Snapshot:
         yield from self.risks.controls
         yield from self.risks.actions
         yield from self.risks.approvals
+        yield from self.continuity.services
+        yield from self.continuity.plans
+        yield from self.continuity.exercises
 
 
-RECORDS: Final = frozenset(("source", "risk", "control", "action"))
+RECORDS: Final = frozenset(("source", "risk", "control", "action", "service", "plan", "exercise"))
 """The kinds of which a file holds one, whose id a waiver can name."""
-NUMBERED: Final = ("risks", "controls", "actions")
+NUMBERED: Final = ("risks", "controls", "actions", "continuity/plans", "continuity/exercises")
 """The folders whose files begin with the id of what they hold."""
 
 Check = Callable[[Snapshot], Iterator[Problem]]
@@ -90,6 +103,7 @@ def read_workspace(
     """Every register of the workspace at `folder`, and what could not be read of them. Raises WorkspaceError."""
     workspace, problems = examine(folder)
     risks, risk_problems = load_register(folder, workspace.settings, today)
+    continuity, continuity_problems = beside(folder, workspace.settings, today, risks.people, risks.actions)
     waivers, waiver_problems = read_all(folder, waiver.FILE, Waivers)
     sources, source_problems = read_all(folder, source.GLOB, LogSource)
     watch_lists, list_problems = read_all(folder, lists.GLOB, WatchLists)
@@ -103,6 +117,7 @@ def read_workspace(
         enrichment=enrichment,
         triage=decided,
         risks=risks,
+        continuity=continuity,
         waivers=waivers,
         retired=retired,
         today=today,
@@ -110,6 +125,7 @@ def read_workspace(
     return snapshot, (
         *problems,
         *risk_problems,
+        *continuity_problems,
         *waiver_problems,
         *source_problems,
         *list_problems,
@@ -233,6 +249,11 @@ def check_risk_register(snapshot: Snapshot) -> Iterator[Problem]:
     return check_risks(snapshot.risks)
 
 
+def check_continuity_register(snapshot: Snapshot) -> Iterator[Problem]:
+    """K05 to K07, K40 to K54: services, plans and exercises that do not hold together."""
+    return check_continuity(snapshot.continuity)
+
+
 CHECKS: Final[tuple[Check, ...]] = (
     check_ids,
     check_references,
@@ -242,6 +263,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     check_enrichment,
     check_decisions,
     check_risk_register,
+    check_continuity_register,
 )
 """Every check over the whole workspace. A new check is a new line."""
 
@@ -256,6 +278,9 @@ def _ids(snapshot: Snapshot) -> Iterator[tuple[str, str, Place]]:
         ("risk", snapshot.risks.risks),
         ("control", snapshot.risks.controls),
         ("action", snapshot.risks.actions),
+        ("service", snapshot.continuity.services),
+        ("plan", snapshot.continuity.plans),
+        ("exercise", snapshot.continuity.exercises),
     ):
         yield from ((kind, one.id, one.where("id")) for one in records)
 

@@ -74,17 +74,25 @@ class ContinuityRegister:
 def load_continuity(root: Path, settings: Settings, today: date) -> tuple[ContinuityRegister, tuple[Problem, ...]]:
     """The register of the workspace at `root`, and what could not be read of it."""
     people, people_problems = read_all(root, PEOPLE_FILE, People)
+    actions, action_problems = read_all(root, action.GLOB, Action)
+    register, problems = beside(root, settings, today, people[0] if people else People(), actions)
+    return register, (*people_problems, *problems, *action_problems)
+
+
+def beside(
+    root: Path, settings: Settings, today: date, people: People, actions: tuple[Action, ...]
+) -> tuple[ContinuityRegister, tuple[Problem, ...]]:
+    """The same, where people and actions were read already."""
     services, service_problems = read_all(root, service.GLOB, Service)
     plans, plan_problems = read_all(root, plan.GLOB, Plan)
     exercises, exercise_problems = read_all(root, exercise.GLOB, Exercise)
-    actions, action_problems = read_all(root, action.GLOB, Action)
     register = ContinuityRegister(
         services=services,
         plans=plans,
         exercises=exercises,
         actions=actions,
-        people=people[0] if people else People(),
+        people=people,
         settings=settings,
         today=today,
     )
-    return register, (*people_problems, *service_problems, *plan_problems, *exercise_problems, *action_problems)
+    return register, (*service_problems, *plan_problems, *exercise_problems)

@@ -14,7 +14,7 @@ from pydantic_core import PydanticCustomError
 from kyber.finding import Family
 from kyber.people import Owner
 from kyber.problem import Problem, Severity
-from kyber.register import Day, Id, Part, Record, Span, Text, read_all
+from kyber.register import Day, Id, Part, Record, Ref, Span, Text, read_all
 from kyber.settings import TimeZone
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class LogSource(Record):
     """What the source is for Sigma rules, where the format does not say it."""
     hosts: tuple[Text, ...] = ()
     """The hosts that write these logs."""
-    services: tuple[Text, ...] = ()
+    services: tuple[Annotated[Text, Ref("service")], ...] = ()
     """The services of the organisation that these logs tell of."""
     stored_in: Text | None = None
     """Where the logs are stored."""

@@ -257,7 +257,7 @@ class Risk(Record):
     """Techniques of MITRE ATT&CK by which it may come about: T1110, T1566.001."""
     vulnerabilities: tuple[Text, ...] = ()
     """What makes it possible."""
-    services: tuple[Text, ...] = ()
+    services: tuple[Annotated[Text, Ref("service")], ...] = ()
     """The services of the organisation that it touches."""
     detections: tuple[Text, ...] = ()
     """Ids or names of the rules that would see it."""

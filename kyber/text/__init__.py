@@ -14,11 +14,14 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from kyber.duration import Duration
 from kyber.problem import Problem
 
 LANGUAGES: Final = ("fi", "sv", "en")
 FOLDER: Final = Path(__file__).parent
 
+_UNITS: Final = (("day", 86_400, 2), ("hour", 3_600, 1), ("minute", 60, 1), ("second", 1, 1))
+"""Name, seconds, and from how many on it is used: a day is told as 24 h."""
 _FALLBACK: Final = "en"
 _PLACE: Final = re.compile(r"\{(\w+)\}")
 _CODE: Final = re.compile(r"[A-Z][0-9]+")
@@ -56,6 +59,16 @@ class Words:
         """The number with its thousands set apart."""
         return f"{n:,}".replace(",", _GROUPING[self.language])
 
+    def duration(self, length: Duration) -> str:
+        """A length of time in the units that people use, e.g. `12 months`, `2 d`, `5 h 30 min`."""
+        parts = [self.many("unit.month", length.months)] if length.months else []
+        left = length.seconds
+        for unit, seconds, least in _UNITS:
+            count, left = divmod(left, seconds) if left >= least * seconds else (0, left)
+            if count:
+                parts.append(self.many(f"unit.{unit}", count))
+        return " ".join(parts)
+
     def problem(self, problem: Problem) -> tuple[str, str]:
         """What is wrong, and what to do about it."""
         facts = dict(problem.facts)
@@ -88,6 +101,8 @@ class Words:
         if isinstance(fact, tuple | list | set | frozenset):
             items = sorted(fact, key=str) if isinstance(fact, set | frozenset) else fact
             return ", ".join(self._show(item) for item in items)
+        if isinstance(fact, Duration):
+            return self.duration(fact)
         return str(fact)
 
 
