@@ -54,14 +54,22 @@ def ids_in_names(names: Iterable[str]) -> set[str]:
 def new(root: Path, folder: str, model: type[Record], document: Mapping[str, object]) -> Edit:
     """A new record's file in a folder of the workspace. `document` has its id and title. Raises AmendError."""
     id_, title = str(document["id"]), str(document["title"])
-    return named(root / folder / f"{id_}-{slug(title) or 'x'}.yaml", model, document)
+    return named(root, f"{folder}/{id_}-{slug(title) or 'x'}.yaml", model, document)
 
 
-def named(file: Path, model: type[Record], document: Mapping[str, object]) -> Edit:
-    """A new record's file under a name; what is None is left out. Raises AmendError, also where the file is there."""
+def named(root: Path, name: str, model: type[Record], document: Mapping[str, object]) -> Edit:
+    """A new record's file under a name in the workspace; what is None is left out.
+
+    Raises AmendError, also where the file is there, or a folder on the way is a symbolic link.
+    """
+    file = root / name
     if file.exists() or file.is_symlink():
         raise AmendError(f"{file} is there already")
-    schema = f"# yaml-language-server: $schema=../.kyber/schemas/{model.__name__.lower()}.schema.json\n"
+    for folder in list(file.parents)[: name.count("/")]:
+        if folder.is_symlink():
+            raise AmendError(f"{folder} is a symbolic link: nothing is written through it")
+    up = "../" * name.count("/")
+    schema = f"# yaml-language-server: $schema={up}.kyber/schemas/{model.__name__.lower()}.schema.json\n"
     text = text_of({key: value for key, value in document.items() if value is not None})
     return _checked(Edit(file, schema + text), "", model)
 
@@ -89,7 +97,7 @@ def apply(edits: Iterable[Edit]) -> None:
         for one in edits:
             if one.file.parent.is_symlink():
                 raise AmendError(f"{one.file.parent} is a symbolic link: nothing is written through it")
-            one.file.parent.mkdir(exist_ok=True)
+            one.file.parent.mkdir(parents=True, exist_ok=True)
             write(one.file, one.text)
     except OSError as error:
         raise UsageError(f"{error.filename} cannot be written: {error.strerror}") from None

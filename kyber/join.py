@@ -165,13 +165,18 @@ def check_ids(snapshot: Snapshot) -> Iterator[Problem]:
 
 
 def check_references(snapshot: Snapshot) -> Iterator[Problem]:
-    """K02: a reference to what is not there. K03: an owner who has left."""
+    """K02: a reference to what is not there. K03: an owner who has left.
+
+    Until the first service is described, services are only names.
+    """
     known: dict[str, set[str]] = {}
     for kind, id_, _ in _ids(snapshot):
         known.setdefault(kind, set()).add(id_)
     gone = snapshot.people.gone(snapshot.today)
     for record in snapshot.records:
         for reference in references(record):
+            if reference.kinds == ("service",) and "service" not in known:
+                continue
             if not any(reference.id in known.get(kind, ()) for kind in reference.kinds):
                 yield Problem(reference.place, "K02", {"id": reference.id, "field": _dotted(reference.path)})
             elif reference.id in gone and record is not snapshot.people:

@@ -211,5 +211,5 @@ def approve(
         for one in listed
     ]
     return amend.named(
-        root / "approvals" / f"{on.isoformat()}-{amend.slug(decision_ref) or 'list'}.yaml", Approval, document
+        root, f"approvals/{on.isoformat()}-{amend.slug(decision_ref) or 'list'}.yaml", Approval, document
     )
