@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from kyber.cli.check import check
 from kyber.cli.console import ExitCode, fail, say
+from kyber.cli.continuity import app as continuity
 from kyber.cli.digest import digest
 from kyber.cli.doctor import doctor
 from kyber.cli.findings import app as findings
@@ -38,7 +39,13 @@ COMMANDS: Final[tuple[Callable[..., None], ...]] = (
     schedule,
     doctor,
 )
-GROUPS: Final[Mapping[str, typer.Typer]] = {"findings": findings, "logs": logs, "rules": rules, "risks": risks}
+GROUPS: Final[Mapping[str, typer.Typer]] = {
+    "findings": findings,
+    "logs": logs,
+    "rules": rules,
+    "risks": risks,
+    "continuity": continuity,
+}
 
 
 _OF_PYDANTIC: Final = "Value error, "
