@@ -1,0 +1,263 @@
+"""How soon services can be back, and how much work is lost: the graph of their needs in, times with their reasons out.
+
+All is taken to be down at once, and every service to be restored by people of its own; times are seconds from there.
+The method is that of the critical path (Kelley, Walker, Critical-path planning and scheduling, 1959), with needs as
+the activities that go before; recovery time, recovery point and their objectives are as in ISO 22300:2021.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from kyber.continuity.graph import Graph, Need, Path
+from kyber.continuity.service import Basis, Dependency, Service
+from kyber.duration import Duration
+
+Source = Basis | Literal["objective", "unknown"]
+"""What a time rests on: what can be reached, a promise of the supplier, the objective as a guess, or nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """A service that is restored, and how long that takes alone."""
+
+    id: str
+    seconds: int
+    """0 where nothing is known."""
+    source: Source
+
+    @property
+    def is_guess(self) -> bool:
+        """Whether nobody says that this can be reached."""
+        return self.source in ("objective", "unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """One of the needs of a service, as it is restored for it; seconds."""
+
+    leg: Leg
+    restore_order: int | None
+    begins: int
+    """When its own needs and those of smaller numbers are up."""
+    up: int
+    was_up: bool
+    """Whether it was up before its turn, since something of a smaller number needs it."""
+    counts: bool
+    """Whether it is the one that counts of those that stand in for each other: the one that is up first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovery:
+    """How soon a service can be back; seconds."""
+
+    id: str
+    needs: tuple[Restored, ...]
+    """What is restored for it, in the order of the numbers."""
+    ready: int
+    """When all that it needs is up."""
+    own: int | None
+    """How long restoring it takes then; None where nobody knows: an objective is not a capability."""
+    work: int
+    """How long it takes to catch up on work after that."""
+    path: tuple[Leg, ...]
+    """The critical path: what keeps it waiting, from the first to the service itself."""
+    serial: int
+    """How long one crew takes that restores all of it one after the other, without catching up on work."""
+    unknown: Path
+    """The services that it rests on and of which nobody says how long they take; counted as no time."""
+    is_incomplete: bool
+    """Whether a need was left out: one that nobody knows, or one that closes a circle."""
+    objective: int | None
+    """Within what time it is to be back."""
+
+    @property
+    def achievable(self) -> int:
+        """When it is back and the work caught up; a lower bound where `own` is unknown."""
+        return self.ready + (self.own or 0) + self.work
+
+    @property
+    def gap(self) -> int | None:
+        """By how much that is later than the objective; 0 where it is not; None without an objective."""
+        return None if self.objective is None else max(self.achievable - self.objective, 0)
+
+    @property
+    def is_guess(self) -> bool:
+        """Whether a need on the critical path has no more than an objective to go by."""
+        return any(leg.is_guess for leg in self.path[:-1])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loss:
+    """How much work is lost, as the seconds since the last copy."""
+
+    id: str
+    own: int | None
+    """Of the service's own data; None where it holds none, or nobody says."""
+    is_guess: bool
+    """Whether the largest loss is but an objective."""
+    largest: int | None
+    """The largest of its own and of the data that it needs, however far away."""
+    path: Path
+    """From whose data that is to the service; empty where there is none."""
+
+
+def seconds(length: Duration) -> int:
+    """A duration in seconds; a month is a twelfth of a mean Gregorian year."""
+    return round(length.approximate_seconds)
+
+
+def takes(service: Service, need: Dependency | None = None) -> Leg:
+    """How long restoring a service takes once its needs are up, for who needs it: what can be reached, else what the
+    supplier promised to that one, else the objective as a guess."""
+    if service.capability is not None and service.capability.rto is not None:
+        return Leg(service.id, seconds(service.capability.rto), service.capability.basis)
+    if need is not None and need.rto_contract is not None:
+        return Leg(service.id, seconds(need.rto_contract), "contract")
+    return Leg(service.id, seconds(service.rto), "objective") if service.rto else Leg(service.id, 0, "unknown")
+
+
+def recoveries(graph: Graph) -> Mapping[str, Recovery]:
+    """How soon each service can be back, by id."""
+    found: dict[str, Recovery] = {}
+    state = _State({id_: 1 << at for at, id_ in enumerate(graph.services)}, {}, {})
+    sums = _sums(graph)
+    unknown = sum(state.bit[id_] for id_, legs in _legs(graph).items() if any(leg.source == "unknown" for leg in legs))
+    for id_ in graph.order:
+        service = graph.services[id_]
+        needs, way = _restored(graph, graph.straight[id_], found, state)
+        counted = [one.leg.id for one in needs if one.counts]
+        rests = _union(state, counted)
+        capability = takes(service) if service.capability is not None and service.capability.rto is not None else None
+        own = Leg(id_, 0, "unknown") if capability is None else capability
+        state.rests[id_], state.way[id_] = rests, way
+        found[id_] = Recovery(
+            id=id_,
+            needs=needs,
+            ready=max((one.up for one in needs if one.counts), default=0),
+            own=None if capability is None else capability.seconds,
+            work=seconds(service.work_recovery_time) if service.work_recovery_time else 0,
+            path=(*way, own),
+            serial=sum(length * (rests & bits).bit_count() for length, bits in sums.items()) + own.seconds,
+            unknown=tuple(one for one, bit in state.bit.items() if rests & unknown & bit) if rests & unknown else (),
+            is_incomplete=id_ in graph.incomplete,
+            objective=seconds(service.rto) if service.rto else None,
+        )
+    return {id_: found[id_] for id_ in graph.services}
+
+
+def losses(graph: Graph) -> Mapping[str, Loss]:
+    """How much work each service loses with all the data that it needs, by id.
+
+    What can be reached counts, else the interval of the backup, else the objective as a guess. Of needs that stand in
+    for each other the one that loses least is enough.
+    """
+    found: dict[str, Loss] = {}
+    for id_ in graph.order:
+        own, is_guess = _own_loss(graph.services[id_])
+        largest = Loss(id=id_, own=own, is_guess=is_guess, largest=own, path=() if own is None else (id_,))
+        for need in graph.straight[id_]:
+            data = [found[each.id] for each in need.either if each.kind == "data"]
+            known = [(one.largest, one) for one in data if one.largest is not None]
+            if not known:
+                continue
+            length, least = min(known, key=lambda one: one[0])
+            if largest.largest is None or length > largest.largest:
+                path = (*least.path, id_)
+                largest = Loss(id=id_, own=own, is_guess=least.is_guess, largest=length, path=path)
+        found[id_] = largest
+    return {id_: found[id_] for id_ in graph.services}
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What is known of the services that were seen: a bit for each, the bits of all that it rests on, its way."""
+
+    bit: Mapping[str, int]
+    rests: dict[str, int]
+    way: dict[str, tuple[Leg, ...]]
+    """What keeps a service waiting before it can begin."""
+
+
+def _restored(
+    graph: Graph, needs: Sequence[Need], found: Mapping[str, Recovery], state: _State
+) -> tuple[tuple[Restored, ...], tuple[Leg, ...]]:
+    """What is restored for a service, and what keeps it waiting: those without a number from the start, the numbers
+    one after the other."""
+    by_number: dict[int, list[Need]] = {}
+    for need in needs:
+        by_number.setdefault(need.restore_order or 0, []).append(need)
+    restored: list[Restored] = []
+    until, way = 0, ()  # type: tuple[int, tuple[Leg, ...]]
+    ready, waits = 0, ()  # type: tuple[int, tuple[Leg, ...]]
+    there = 0
+    for number in sorted(by_number):
+        ends: list[tuple[int, tuple[Leg, ...]]] = [(until, way)]
+        chosen = []
+        for need in by_number[number]:
+            each = [_one(graph, one, number, until, there, found, state) for one in need.either]
+            first = min(each, key=lambda one: (one.leg.source == "unknown", one.up))
+            chosen.append(first.leg.id)
+            restored += (_counted(one, one is first) for one in each)
+            if first.was_up:
+                continue
+            before = state.way[first.leg.id] if found[first.leg.id].ready >= until else way
+            ends.append((first.up, (*before, first.leg)))
+        last = max(ends, key=lambda one: one[0])
+        ready, waits = max((ready, waits), last, key=lambda one: one[0])
+        if number:
+            until, way = last
+            there |= _union(state, chosen)
+    return tuple(restored), waits
+
+
+def _one(
+    graph: Graph, need: Dependency, number: int, until: int, there: int, found: Mapping[str, Recovery], state: _State
+) -> Restored:
+    leg = takes(graph.services[need.id], need)
+    if there & state.bit[need.id]:
+        return Restored(leg, number or None, until, until, was_up=True, counts=False)
+    begins = max(until, found[need.id].ready)
+    return Restored(leg, number or None, begins, begins + leg.seconds, was_up=False, counts=False)
+
+
+def _counted(one: Restored, counts: bool) -> Restored:
+    return Restored(one.leg, one.restore_order, one.begins, one.up, one.was_up, counts)
+
+
+def _union(state: _State, ids: Iterable[str]) -> int:
+    """The bits of these services and all that they rest on."""
+    found = 0
+    for id_ in ids:
+        found |= state.bit[id_] | state.rests[id_]
+    return found
+
+
+def _legs(graph: Graph) -> Mapping[str, list[Leg]]:
+    """How long each service takes for those that need it."""
+    legs: dict[str, list[Leg]] = {id_: [] for id_ in graph.services}
+    for needs in graph.straight.values():
+        for need in needs:
+            for each in need.either:
+                legs[each.id].append(takes(graph.services[each.id], each))
+    return legs
+
+
+def _sums(graph: Graph) -> Mapping[int, int]:
+    """The services by how long they take as needs, at the longest: seconds, and a bit for each service."""
+    found: dict[int, int] = {}
+    for at, legs in enumerate(_legs(graph).values()):
+        length = max((leg.seconds for leg in legs), default=0)
+        found[length] = found.get(length, 0) | 1 << at
+    return found
+
+
+def _own_loss(service: Service) -> tuple[int | None, bool]:
+    """The loss of the service's own data, and whether it is a guess."""
+    if not service.holds_data:
+        return None, False
+    if service.capability is not None and service.capability.rpo is not None:
+        return seconds(service.capability.rpo), False
+    if service.backup is not None:
+        return seconds(service.backup.interval), False
+    return (None, False) if service.rpo is None else (seconds(service.rpo), True)
