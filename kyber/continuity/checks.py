@@ -164,6 +164,56 @@ def check_exercises(register: ContinuityRegister) -> Iterator[Problem]:
             yield Problem(one.where("result"), "K53", facts, Severity.WARNING)
 
 
+def check_graph(register: ContinuityRegister) -> Iterator[Problem]:
+    """K05: services that need each other in a circle. K54: what is needed, alone, and less critical than who needs it.
+
+    K50: what several critical services rest on without naming it, and nobody has a plan or an alternative for.
+    """
+    graph = register.graph
+    for circle in graph.circles:
+        one = graph.services[circle.ids[0]]
+        path = " → ".join((*circle.ids, circle.ids[0]))
+        yield Problem(one.where("depends_on"), "K05", {"id": one.id, "field": path})
+    for found in graph.weaker():
+        if found.service.depends_on[found.index].either is not None:
+            continue
+        facts = {
+            "id": found.service.id,
+            "criticality": found.service.criticality,
+            "need": found.need.id,
+            "other": found.need.criticality,
+        }
+        yield Problem(found.service.where("depends_on", found.index), "K54", facts, Severity.WARNING)
+    hidden: dict[str, list[str]] = {}
+    for service in register.services:
+        if service.is_critical:
+            for id_ in graph.hidden_points(service.id):
+                hidden.setdefault(id_, []).append(service.id)
+    for id_, stopped in sorted(hidden.items()):
+        one = graph.services[id_]
+        if not one.is_critical and one.manual_fallback is None and not register.plans_of(one):
+            told = {"id": id_, "services": tuple(sorted(stopped))}
+            yield Problem(one.at, "K50", told, Severity.WARNING)
+
+
+def check_recovery(register: ContinuityRegister) -> Iterator[Problem]:
+    """K40: an RTO that what is needed does not allow. K42: an RPO that the backups, along the data, do not allow."""
+    for service in register.graph.services.values():
+        found, loss = register.recoveries[service.id], register.losses[service.id]
+        if found.gap:
+            facts = {
+                "id": service.id,
+                "rto": service.rto,
+                "achievable": Duration(seconds=found.achievable),
+                "path": " → ".join(leg.id for leg in found.path),
+                "basis": Key("continuity.basis.guess" if found.is_guess else "continuity.basis.known"),
+            }
+            yield Problem(service.where("rto"), "K40", facts, Severity.WARNING)
+        if service.rpo is not None and loss.largest is not None and loss.largest > _seconds(service.rpo):
+            told = {"id": service.id, "rpo": service.rpo, "interval": Duration(seconds=loss.largest)}
+            yield Problem(service.where("rpo"), "K42", {**told, "path": " → ".join(loss.path)}, Severity.WARNING)
+
+
 CHECKS: Final[tuple[Callable[[ContinuityRegister], Iterator[Problem]], ...]] = (
     check_completeness,
     check_scale,
@@ -174,6 +224,8 @@ CHECKS: Final[tuple[Callable[[ContinuityRegister], Iterator[Problem]], ...]] = (
     check_plans,
     check_analyses,
     check_exercises,
+    check_graph,
+    check_recovery,
 )
 """Every check of the register. A new check is a new line."""
 

@@ -10,7 +10,9 @@ from kyber import action
 from kyber.action import Action
 from kyber.continuity import exercise, plan, service
 from kyber.continuity.exercise import Exercise
+from kyber.continuity.graph import Graph, graph_of
 from kyber.continuity.plan import Plan
+from kyber.continuity.recovery import Loss, Recovery, losses, recoveries
 from kyber.continuity.service import Service
 from kyber.people import FILE as PEOPLE_FILE
 from kyber.people import People
@@ -40,6 +42,21 @@ class ContinuityRegister:
     def plan(self) -> Mapping[str, Plan]:
         """The plans by id."""
         return {one.id: one for one in reversed(self.plans)}
+
+    @cached_property
+    def graph(self) -> Graph:
+        """What the services need."""
+        return graph_of(self.services)
+
+    @cached_property
+    def recoveries(self) -> Mapping[str, Recovery]:
+        """How soon each service can be back, by id."""
+        return recoveries(self.graph)
+
+    @cached_property
+    def losses(self) -> Mapping[str, Loss]:
+        """How much work each service can lose, by id."""
+        return losses(self.graph)
 
     def plans_of(self, one: Service) -> tuple[Plan, ...]:
         """The plans that hold for a service: that name it, or that it names."""
