@@ -22,6 +22,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    PlainSerializer,
     PrivateAttr,
     StringConstraints,
     ValidationError,
@@ -96,6 +97,7 @@ Moment = Annotated[
 Span = Annotated[
     Duration,
     BeforeValidator(_span),
+    PlainSerializer(str, return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "examples": ["4 h", "2 d", "12 months", "PT4H"]}),
 ]
 

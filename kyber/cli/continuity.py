@@ -1,5 +1,220 @@
-"""`kyber continuity`: what services need and can bear to lose, looked at and edited."""
+"""`kyber continuity`: services, plans and exercises, looked at."""
+
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from kyber.cli.console import Where, plain, say
+from kyber.cli.continuity_edit import add, bia
+from kyber.cli.continuity_edit import app as plan_app
+from kyber.cli.continuity_exercise import app as exercise_app
+from kyber.cli.continuity_files import ContinuityDesk, desk, exercises, heads_shown, plans, services
+from kyber.cli.desk import json_record, one_of, table, terminal_width, wrapped
+from kyber.cli.files import check_place, form_of, spare, write_out, write_whole
+from kyber.errors import UsageError
+
+if TYPE_CHECKING:
+    from kyber.continuity.listing import Heads
+    from kyber.render.sheet import Sheet
+
 app = typer.Typer(no_args_is_help=True, help="Continuity: services, what they need, plans and exercises.")
+
+
+class Form(StrEnum):
+    """The forms in which a list is shown."""
+
+    TABLE = "table"
+    CSV = "csv"
+    MARKDOWN = "markdown"
+    XLSX = "xlsx"
+    JSONL = "jsonl"
+
+
+class Kind(StrEnum):
+    """What can be listed."""
+
+    SERVICES = "services"
+    PLANS = "plans"
+    EXERCISES = "exercises"
+
+
+BY_ENDING: Final = {".csv": "csv", ".xlsx": "xlsx", ".md": "markdown", ".jsonl": "jsonl", ".txt": "table"}
+LABEL: Final = 24
+"""Letters of a label in what is shown of one record."""
+BAR: Final = 20
+
+
+def _ids(incomplete: str) -> list[str]:
+    return [*services(incomplete), *plans(incomplete), *exercises(incomplete)]
+
+
+@app.command("list")
+def list_(
+    kind: Annotated[Kind, typer.Argument(metavar="[KIND]", help="services, plans or exercises.")] = Kind.SERVICES,
+    critical: Annotated[bool, typer.Option("--critical", help="Only services of criticality 1 and 2.")] = False,
+    form: Annotated[
+        Form | None, typer.Option("--format", "-f", help="The form; else by the ending of -o, or a table.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="JSON lines, for another program.")] = False,
+    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to a file.")] = None,
+    workspace: Where = None,
+) -> None:
+    """List the services, the most critical first; or the plans, or the exercises, the latest first.
+
+    A time that is marked with ! does not hold: what the service needs takes longer, or more work may be lost.
+    """
+    from kyber.render.sheet import csv_of, markdown_of, xlsx_of
+
+    at = desk(workspace)
+    form = Form(form_of(form, json, output, BY_ENDING))
+    if output is not None:
+        check_place(output)
+        spare(output, at.here)
+    is_seen = form is Form.TABLE and output is None
+    sheet, records = _listed(at, kind, critical, heads_shown() if is_seen else None)
+    if form is Form.JSONL:
+        write_out(output, "".join(f"{json_record(one)}\n" for one in records()))
+        return
+    if form is Form.XLSX:
+        if output is None:
+            raise UsageError("a workbook needs a file: -o services.xlsx")
+        write_whole(output, xlsx_of(sheet, at.words(f"continuity.kind.{kind}")))
+        return
+    if not sheet.rows and is_seen:
+        say(at.words(f"continuity.none.{kind}"))
+        return
+    if form is Form.TABLE:
+        write_out(output, table(sheet, output))
+    else:
+        write_out(output, csv_of(sheet) if form is Form.CSV else markdown_of(sheet))
+    if is_seen and kind is Kind.SERVICES:
+        _below(at)
+
+
+@app.command()
+def show(
+    one: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID",
+            help="The id of a service, a plan or an exercise.",
+            autocompletion=_ids,
+            show_default=False,
+        ),
+    ],
+    json: Annotated[bool, typer.Option("--json", help="JSON, for another program.")] = False,
+    workspace: Where = None,
+) -> None:
+    """Show one service, plan or exercise whole, with what follows from the others."""
+    from kyber.continuity import listing
+    from kyber.continuity.exercise import Exercise
+    from kyber.continuity.plan import Plan
+    from kyber.continuity.service import Service
+    from kyber.privacy import mask
+
+    at = desk(workspace)
+    register, words = at.register, at.words
+    known: list[Service | Plan | Exercise] = [*register.services, *register.plans, *register.exercises]
+    found = one_of(one, known, "service, plan or exercise")
+    if isinstance(found, Service):
+        title, record = found.name, listing.service_record(register, found)
+        lines = listing.service_lines(register, found, words)
+    elif isinstance(found, Plan):
+        title, record = found.title, listing.plan_record(register, found)
+        lines = listing.plan_lines(register, found, words)
+    else:
+        title, record = found.title, listing.exercise_record(found)
+        lines = listing.exercise_lines(register, found, words)
+    if json:
+        say(json_record(record))
+        return
+    say(plain(f"{found.id}  {mask(title)}"))
+    say()
+    before = ""
+    for label, text in lines:
+        head = f"  {(label + ':') if label != before else '':<{LABEL}} "
+        for part in wrapped(plain(head + text), terminal_width(), len(head)):
+            say(part)
+        before = label
+    say(plain(f"  {words('continuity.label.file') + ':':<{LABEL}} {Path(found.at.file).relative_to(at.here.root)}"))
+
+
+@app.command()
+def status(
+    json: Annotated[bool, typer.Option("--json", help="JSON lines, for another program.")] = False,
+    workspace: Where = None,
+) -> None:
+    """Show how far the services have come: analysed, planned for, exercised, measured; and what each lacks."""
+    from kyber.continuity.steps import Stand, reached, stands
+    from kyber.render.sheet import Column, Sheet
+
+    at = desk(workspace)
+    found, words = stands(at.register), at.words
+    if json:
+        for one in found:
+            say(json_record({"id": one.service.id, "step": one.step, "lacks": list(one.lacks)}))
+        return
+    if not found:
+        say(words("continuity.none.services"))
+        return
+    done = reached(found)
+    widest = max(len(words(f"continuity.step.{step}")) for step in done)
+    for step, count in done.items():
+        bar = "█" * round(BAR * count / len(found))
+        say(f"{words(f'continuity.step.{step}'):<{widest}}  {count:>3}/{len(found):<3} {bar}")
+    waiting: dict[tuple[str, str], list[Stand]] = {}
+    for one in found:
+        if one.step is not None:
+            lacks = ", ".join(words(f"continuity.lacks.{each}") for each in one.lacks)
+            waiting.setdefault((words(f"continuity.step.{one.step}"), lacks), []).append(one)
+    if waiting:
+        say()
+        heads = ("step", "lacks", "services")
+        sheet = Sheet(
+            tuple(Column(words(f"continuity.head.{head}"), weight=head != "step") for head in heads),
+            tuple((step, lacks, " ".join(one.service.id for one in of)) for (step, lacks), of in waiting.items()),
+        )
+        write_out(None, table(sheet))
+
+
+app.command()(add)
+app.command()(bia)
+app.add_typer(plan_app, name="plan")
+app.add_typer(exercise_app, name="exercise")
+
+
+def _listed(
+    at: ContinuityDesk, kind: Kind, critical: bool, shown: "Heads"
+) -> "tuple[Sheet, Callable[[], Sequence[Mapping[str, Any]]]]":
+    from kyber.continuity import listing
+
+    register, words = at.register, at.words
+    if critical and kind is not Kind.SERVICES:
+        raise UsageError("--critical goes with services")
+    if kind is Kind.PLANS:
+        plans = sorted(register.plans, key=lambda one: one.id)
+        sheet = listing.plans_listed(register, plans, words, shown)
+        return sheet, lambda: [listing.plan_record(register, one) for one in plans]
+    if kind is Kind.EXERCISES:
+        held = sorted(register.exercises, key=lambda one: (one.date, one.id), reverse=True)
+        sheet = listing.exercises_listed(register, held, words, shown)
+        return sheet, lambda: [listing.exercise_record(one) for one in held]
+    chosen = [one for one in listing.by_criticality(register.services) if one.is_critical or not critical]
+    sheet = listing.services_listed(register, chosen, words, shown)
+    return sheet, lambda: [listing.service_record(register, one) for one in chosen]
+
+
+def _below(at: ContinuityDesk) -> None:
+    register, words = at.register, at.words
+    late = sum(bool(one.gap) for one in register.recoveries.values())
+    unknown = sum(one.bia is None for one in register.services)
+    said = [words.many("continuity.count", len(register.services))]
+    if late:
+        said.append(words.many("continuity.late", late))
+    if unknown:
+        said.append(words.many("continuity.not-analysed", unknown))
+    say()
+    say(", ".join(said))

@@ -1,6 +1,7 @@
 """What every command about registers begins and ends with: a workspace in; what was edited written and told."""
 
 import shutil
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -76,6 +77,15 @@ def table(sheet: "Sheet", output: Path | None = None) -> str:
 def terminal_width() -> int:
     """How wide a table on standard output may be."""
     return max(shutil.get_terminal_size((WIDTH, 24)).columns, NARROW)
+
+
+def wrapped(line: str, width: int, beside: int = 0) -> Sequence[str]:
+    """A line as several where it is too long; the later ones begin below its letter `beside`, or as it does."""
+    from rich.cells import cell_len
+
+    if cell_len(line) <= width:
+        return (line,)
+    return textwrap.wrap(line, width, subsequent_indent=" " * (beside or len(line) - len(line.lstrip())))
 
 
 def json_record(record: Any) -> str:

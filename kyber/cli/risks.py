@@ -1,15 +1,13 @@
 """`kyber risks`: the register of risks, looked at: the list, one risk, the steps, the matrix, the history."""
 
-import textwrap
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
-from rich.cells import cell_len
 
 from kyber.cli.console import Where, plain, say
-from kyber.cli.desk import json_record, owners, table, terminal_width
+from kyber.cli.desk import json_record, owners, table, terminal_width, wrapped
 from kyber.cli.files import check_place, form_of, spare, write_out, write_whole
 from kyber.cli.risks_edit import (
     accept,
@@ -156,7 +154,7 @@ def show(risk: RiskId, json: Json = False, workspace: Where = None) -> None:
         say(json_record(record(at.register, one)))
         return
     for line in _whole(at, one):
-        for part in _wrapped(plain(line), terminal_width()):
+        for part in wrapped(plain(line), terminal_width(), _beside(line)):
             say(part)
 
 
@@ -415,13 +413,9 @@ def _whole(at: RiskDesk, one: "Risk") -> "Iterator[str]":
     yield label("file") + str(Path(one.at.file).relative_to(at.here.root))
 
 
-def _wrapped(line: str, width: int) -> "Sequence[str]":
-    """A line as several where it is too long, the later ones below its text."""
-    if cell_len(line) <= width:
-        return (line,)
-    beside = LABEL + 3 if line[LABEL + 2 : LABEL + 3] == " " and line[: LABEL + 2].rstrip().endswith(":") else 0
-    indent = " " * (beside or len(line) - len(line.lstrip()))
-    return textwrap.wrap(line, width, subsequent_indent=indent)
+def _beside(line: str) -> int:
+    """Where the text of a line begins that has a label; 0 for one without."""
+    return LABEL + 3 if line[LABEL + 2 : LABEL + 3] == " " and line[: LABEL + 2].rstrip().endswith(":") else 0
 
 
 def _linked(at: RiskDesk, one: "Risk") -> "Iterator[str]":

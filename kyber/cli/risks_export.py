@@ -3,10 +3,10 @@
 import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -144,23 +144,11 @@ def _marked(text: str) -> str:
 
 
 def _json(register: "RiskRegister", risks: "Sequence[Risk]", _: "Words", __: datetime) -> str:
-    records = ({**_plain(one), "level": register.level(one)} for one in risks)
+    records = (
+        {**one.model_dump(mode="json", by_alias=True, exclude_defaults=True), "level": register.level(one)}
+        for one in risks
+    )
     return "".join(f"{json_record(record)}\n" for record in records)
-
-
-def _plain(value: Any) -> Any:
-    """A record as plain JSON values, without what it does not say."""
-    from kyber.duration import Duration
-    from kyber.register import Part
-
-    if isinstance(value, Part):
-        fields = type(value).model_fields.items()
-        return {info.alias or name: _plain(found) for name, info in fields if (found := getattr(value, name))}
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return str(value) if isinstance(value, Duration) else value.isoformat() if isinstance(value, date) else value
 
 
 def _oscal(register: "RiskRegister", risks: "Sequence[Risk]", _: "Words", now: datetime) -> str:

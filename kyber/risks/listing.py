@@ -74,7 +74,6 @@ def record(register: RiskRegister, one: Risk) -> Mapping[str, Any]:
     found = stand(register, one)
     return {
         **one.model_dump(mode="json", exclude_none=True, by_alias=True),
-        **({"review": _review(one)} if one.review else {}),
         "computed": {
             "level": str(level) if level else None,
             "levels": {part: _level(register, getattr(one, part)) for part in PARTS if getattr(one, part)},
@@ -131,18 +130,6 @@ def told(found: Stand, words: Words) -> str:
 def _level(register: RiskRegister, found: Estimate | None) -> str | None:
     level = register.scale.level(found)
     return str(level) if level else None
-
-
-def _review(one: Risk) -> Mapping[str, Any]:
-    found = one.review
-    if found is None:
-        return {}
-    fields = {
-        "interval": str(found.interval) if found.interval else None,
-        "last": found.last.isoformat() if found.last else None,
-        "reviewer": found.reviewer,
-    }
-    return {name: value for name, value in fields.items() if value is not None}
 
 
 def frequency(between: tuple[float, float], words: Words) -> str:
