@@ -210,8 +210,9 @@ def check_recovery(register: ContinuityRegister) -> Iterator[Problem]:
             }
             yield Problem(service.where("rto"), "K40", facts, Severity.WARNING)
         if service.rpo is not None and loss.largest is not None and loss.largest > _seconds(service.rpo):
-            told = {"id": service.id, "rpo": service.rpo, "interval": Duration(seconds=loss.largest)}
-            yield Problem(service.where("rpo"), "K42", {**told, "path": " → ".join(loss.path)}, Severity.WARNING)
+            path = " → ".join(loss.path)
+            told = {"id": service.id, "rpo": service.rpo, "interval": Duration(seconds=loss.largest), "path": path}
+            yield Problem(service.where("rpo"), "K42", told, Severity.WARNING)
 
 
 CHECKS: Final[tuple[Callable[[ContinuityRegister], Iterator[Problem]], ...]] = (
