@@ -5,8 +5,8 @@ The method is that of the critical path (Kelley, Walker, Critical-path planning 
 the activities that go before; recovery time, recovery point and their objectives are as in ISO 22300:2021.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from kyber.continuity.graph import Graph, Need, Path
@@ -121,25 +121,25 @@ def recoveries(graph: Graph) -> Mapping[str, Recovery]:
     """How soon each service can be back, by id."""
     found: dict[str, Recovery] = {}
     state = _State({id_: 1 << at for at, id_ in enumerate(graph.services)}, {}, {})
-    sums = _sums(graph)
-    unknown = sum(state.bit[id_] for id_, legs in _legs(graph).items() if any(leg.source == "unknown" for leg in legs))
+    legs = _legs(graph)
+    planes = _planes([max((leg.seconds for leg in legs[id_]), default=0) for id_ in graph.services])
+    unknown = sum(bit for id_, bit in state.bit.items() if any(leg.source == "unknown" for leg in legs[id_]))
     for id_ in graph.order:
         service = graph.services[id_]
         needs, way = _restored(graph, graph.straight[id_], found, state)
-        counted = [one.leg.id for one in needs if one.counts]
-        rests = _union(state, counted)
-        capability = takes(service) if service.capability is not None and service.capability.rto is not None else None
-        own = Leg(id_, 0, "unknown") if capability is None else capability
+        rests = _union(state, (one.leg.id for one in needs if one.counts))
+        known = service.capability is not None and service.capability.rto is not None
+        own = takes(service) if known else Leg(id_, 0, "unknown")
         state.rests[id_], state.way[id_] = rests, way
         found[id_] = Recovery(
             id=id_,
             needs=needs,
             ready=max((one.up for one in needs if one.counts), default=0),
-            own=None if capability is None else capability.seconds,
+            own=own.seconds if known else None,
             work=seconds(service.work_recovery_time) if service.work_recovery_time else 0,
             path=(*way, own),
-            serial=sum(length * (rests & bits).bit_count() for length, bits in sums.items()) + own.seconds,
-            unknown=tuple(one for one, bit in state.bit.items() if rests & unknown & bit) if rests & unknown else (),
+            serial=sum((rests & plane).bit_count() << at for at, plane in enumerate(planes)) + own.seconds,
+            unknown=tuple(one for one, bit in state.bit.items() if bit & rests & unknown) if rests & unknown else (),
             is_incomplete=id_ in graph.incomplete,
             objective=seconds(service.rto) if service.rto else None,
         )
@@ -169,6 +169,10 @@ def losses(graph: Graph) -> Mapping[str, Loss]:
     return {id_: found[id_] for id_ in graph.services}
 
 
+_Way = tuple[int, tuple[Leg, ...]]
+"""A moment, and what is restored until then, one after the other."""
+
+
 @dataclass(frozen=True, slots=True)
 class _State:
     """What is known of the services that were seen: a bit for each, the bits of all that it rests on, its way."""
@@ -180,7 +184,7 @@ class _State:
 
 
 def _restored(
-    graph: Graph, needs: Sequence[Need], found: Mapping[str, Recovery], state: _State
+    graph: Graph, needs: Iterable[Need], found: Mapping[str, Recovery], state: _State
 ) -> tuple[tuple[Restored, ...], tuple[Leg, ...]]:
     """What is restored for a service, and what keeps it waiting: those without a number from the start, the numbers
     one after the other."""
@@ -188,41 +192,34 @@ def _restored(
     for need in needs:
         by_number.setdefault(need.restore_order or 0, []).append(need)
     restored: list[Restored] = []
-    until, way = 0, ()  # type: tuple[int, tuple[Leg, ...]]
-    ready, waits = 0, ()  # type: tuple[int, tuple[Leg, ...]]
+    start: _Way = (0, ())
+    ready: _Way = (0, ())
     there = 0
     for number in sorted(by_number):
-        ends: list[tuple[int, tuple[Leg, ...]]] = [(until, way)]
+        end = start
         chosen = []
         for need in by_number[number]:
-            each = [_one(graph, one, number, until, there, found, state) for one in need.either]
+            each = [_one(graph, one, number, start[0], there, found, state) for one in need.either]
             first = min(each, key=lambda one: (one.leg.source == "unknown", one.up))
+            restored += (replace(one, counts=True) if one is first else one for one in each)
             chosen.append(first.leg.id)
-            restored += (_counted(one, one is first) for one in each)
-            if first.was_up:
-                continue
-            before = state.way[first.leg.id] if found[first.leg.id].ready >= until else way
-            ends.append((first.up, (*before, first.leg)))
-        last = max(ends, key=lambda one: one[0])
-        ready, waits = max((ready, waits), last, key=lambda one: one[0])
+            if first.up > end[0]:
+                before = state.way[first.leg.id] if found[first.leg.id].ready >= start[0] else start[1]
+                end = (first.up, (*before, first.leg))
+        ready = max(ready, end, key=lambda way: way[0])
         if number:
-            until, way = last
+            start = end
             there |= _union(state, chosen)
-    return tuple(restored), waits
+    return tuple(restored), ready[1]
 
 
 def _one(
-    graph: Graph, need: Dependency, number: int, until: int, there: int, found: Mapping[str, Recovery], state: _State
+    graph: Graph, need: Dependency, number: int, start: int, there: int, found: Mapping[str, Recovery], state: _State
 ) -> Restored:
     leg = takes(graph.services[need.id], need)
-    if there & state.bit[need.id]:
-        return Restored(leg, number or None, until, until, was_up=True, counts=False)
-    begins = max(until, found[need.id].ready)
-    return Restored(leg, number or None, begins, begins + leg.seconds, was_up=False, counts=False)
-
-
-def _counted(one: Restored, counts: bool) -> Restored:
-    return Restored(one.leg, one.restore_order, one.begins, one.up, one.was_up, counts)
+    was_up = bool(there & state.bit[need.id])
+    begins = start if was_up else max(start, found[need.id].ready)
+    return Restored(leg, number or None, begins, begins if was_up else begins + leg.seconds, was_up, counts=False)
 
 
 def _union(state: _State, ids: Iterable[str]) -> int:
@@ -243,13 +240,14 @@ def _legs(graph: Graph) -> Mapping[str, list[Leg]]:
     return legs
 
 
-def _sums(graph: Graph) -> Mapping[int, int]:
-    """The services by how long they take as needs, at the longest: seconds, and a bit for each service."""
-    found: dict[int, int] = {}
-    for at, legs in enumerate(_legs(graph).values()):
-        length = max((leg.seconds for leg in legs), default=0)
-        found[length] = found.get(length, 0) | 1 << at
-    return found
+def _planes(lengths: Iterable[int]) -> list[int]:
+    """Numbers by their binary digits: for each digit, from the last, a bit for each number that has it."""
+    planes: list[int] = []
+    for at, length in enumerate(lengths):
+        planes += [0] * (length.bit_length() - len(planes))
+        for digit in range(length.bit_length()):
+            planes[digit] |= (length >> digit & 1) << at
+    return planes
 
 
 def _own_loss(service: Service) -> tuple[int | None, bool]:
