@@ -139,6 +139,17 @@ class Graph:
                 counts[one] += 1
         return counts
 
+    @cached_property
+    def resting(self) -> Mapping[str, frozenset[str]]:
+        """Who rests on each, however far away, also where something else could stand in."""
+        bit = {id_: 1 << at for at, id_ in enumerate(self.services)}
+        found = dict.fromkeys(self.services, 0)
+        for id_ in reversed(self.order):
+            for need in self.straight[id_]:
+                for each in need.either:
+                    found[each.id] |= found[id_] | bit[id_]
+        return {id_: frozenset(self._named(bits)) for id_, bits in found.items()}
+
     def weaker(self) -> Iterator[Weaker]:
         """The needs whose number of criticality is larger than that of the service that needs them."""
         for one in self.services.values():

@@ -117,13 +117,23 @@ def takes(service: Service, need: Dependency | None = None) -> Leg:
     return Leg(service.id, seconds(service.rto), "objective") if service.rto else Leg(service.id, 0, "unknown")
 
 
+def alone(graph: Graph) -> Mapping[str, Leg]:
+    """How long each service takes, by id; the longest where those that need it go by different times."""
+    legs = {id_: [takes(service)] for id_, service in graph.services.items()}
+    for needs in graph.straight.values():
+        for need in needs:
+            for each in need.either:
+                legs[each.id].append(takes(graph.services[each.id], each))
+    return {id_: max(found[1:] or found, key=lambda leg: leg.seconds) for id_, found in legs.items()}
+
+
 def recoveries(graph: Graph) -> Mapping[str, Recovery]:
     """How soon each service can be back, by id."""
     found: dict[str, Recovery] = {}
     state = _State({id_: 1 << at for at, id_ in enumerate(graph.services)}, {}, {})
-    legs = _legs(graph)
-    planes = _planes([max((leg.seconds for leg in legs[id_]), default=0) for id_ in graph.services])
-    unknown = sum(bit for id_, bit in state.bit.items() if any(leg.source == "unknown" for leg in legs[id_]))
+    legs = alone(graph)
+    planes = _planes(legs[id_].seconds for id_ in graph.services)
+    unknown = sum(bit for id_, bit in state.bit.items() if legs[id_].source == "unknown")
     for id_ in graph.order:
         service = graph.services[id_]
         needs, way = _restored(graph, graph.straight[id_], found, state)
@@ -228,16 +238,6 @@ def _union(state: _State, ids: Iterable[str]) -> int:
     for id_ in ids:
         found |= state.bit[id_] | state.rests[id_]
     return found
-
-
-def _legs(graph: Graph) -> Mapping[str, list[Leg]]:
-    """How long each service takes for those that need it."""
-    legs: dict[str, list[Leg]] = {id_: [] for id_ in graph.services}
-    for needs in graph.straight.values():
-        for need in needs:
-            for each in need.either:
-                legs[each.id].append(takes(graph.services[each.id], each))
-    return legs
 
 
 def _planes(lengths: Iterable[int]) -> list[int]:

@@ -9,7 +9,6 @@ their order, and with and without a control the same events happen and cost the 
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from math import exp, log
 from statistics import NormalDist
 from typing import Final
@@ -17,6 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from kyber.chance import stream
 from kyber.risks.risk import Gain, Quant, Spread, Tails
 
 YEARS: Final = 100_000
@@ -157,12 +157,6 @@ def pert_of(tails: Tails) -> tuple[float, float]:
 def expected_events(quant: Quant, years: int) -> float:
     """How many events so many years have in the mean."""
     return frequency_of(quant.frequency).mean * years
-
-
-def stream(seed: int, *names: str) -> np.random.Generator:
-    """The numbers that chance gives to what has these names: the same ones always, and no others' ones."""
-    digest = sha256("\0".join(names).encode()).digest()
-    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=tuple(np.frombuffer(digest, "<u4").tolist())))
 
 
 def annual(id_: str, quant: Quant, gains: Sequence[Gain], years: int, seed: int) -> Floats:
