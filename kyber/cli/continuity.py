@@ -12,6 +12,7 @@ from kyber.cli.continuity_edit import add, bia
 from kyber.cli.continuity_edit import app as plan_app
 from kyber.cli.continuity_exercise import app as exercise_app
 from kyber.cli.continuity_files import ContinuityDesk, desk, exercises, heads_shown, plans, services
+from kyber.cli.continuity_graph import graph, impact, recovery, simulate
 from kyber.cli.desk import json_record, one_of, table, terminal_width, wrapped
 from kyber.cli.files import check_place, form_of, spare, write_out, write_whole
 from kyber.errors import UsageError
@@ -180,8 +181,8 @@ def status(
         write_out(None, table(sheet))
 
 
-app.command()(add)
-app.command()(bia)
+for _command in (add, bia, impact, recovery, simulate, graph):
+    app.command()(_command)
 app.add_typer(plan_app, name="plan")
 app.add_typer(exercise_app, name="exercise")
 

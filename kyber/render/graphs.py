@@ -1,4 +1,4 @@
-"""Boxes that need each other, as an SVG picture: from what all rests on, at the left, to what serves people, at the right.
+"""Boxes that need each other, as an SVG picture: what all rests on at the left, what serves people at the right.
 
 How a box is marked is told by colour, by sign and by the line around it. Nothing in the picture is loaded or runs.
 """
@@ -86,7 +86,7 @@ _STROKES: Final = {
     Link.LATEST: 'stroke="#222" stroke-width="2.6"',
     Link.CIRCLE: 'stroke="#a3182b" stroke-width="2.2" stroke-dasharray="2 4"',
 }
-_SIZES: Final = Sizes(wide=232, high=80, between=84, apart=20, line=18)
+_SIZES: Final = Sizes(wide=232, high=98, between=84, apart=20, line=18)
 _MARGIN: Final = 24
 _TOP: Final = 84
 _LETTERS: Final = 27

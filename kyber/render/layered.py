@@ -56,8 +56,8 @@ def layered(boxes: Sequence[str], lines: Iterable[Line], sizes: Sizes) -> Layout
     for box in boxes:
         columns[layer[box]].append(box)
     for (left, _), chain in chains.items():
-        for step, place in enumerate(chain[1:-1], layer[left] + 1):
-            columns[step].append(place)
+        for at, place in enumerate(chain[1:-1], layer[left] + 1):
+            columns[at].append(place)
     links = [link for chain in chains.values() for link in pairwise(chain)]
     columns = _ordered(columns, links)
     middle = _heights(columns, links, sizes)
@@ -145,7 +145,8 @@ def _heights(
     offsets: list[list[float]] = []
     middle: dict[_Place, float] = {}
     for column in columns:
-        found, bottom = [], 0.0
+        found: list[float] = []
+        bottom = 0.0
         for place in column:
             high = sizes.high if isinstance(place, str) else sizes.line
             found.append(bottom + high / 2)
