@@ -4,16 +4,20 @@ A record is a pydantic model. Its documentation strings are the descriptions in 
 Unknown keys warn and are left out; an empty value is an absent one. Writing keeps comments, order and quotes.
 """
 
+import ast
 import contextlib
 import difflib
+import inspect
 import os
 import re
 import tempfile
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
 from io import StringIO
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar, get_args
 
@@ -106,7 +110,7 @@ class Part(BaseModel):
     """A mapping inside a record."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, arbitrary_types_allowed=True, allow_inf_nan=False
+        frozen=True, extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False, defer_build=True
     )
 
 
@@ -149,7 +153,8 @@ def read(text: bytes, file: str, model: type[R]) -> tuple[R | None, tuple[Proble
     document = documents[0] if documents else None
     if not isinstance(document, Located):
         return None, (Problem(Place(file, line_of(document, ())), "K85"), *found)
-    found += _secrets(document, file)
+    if _SECRET_KEY.search(text.lower()):
+        found += _secrets(document, file)
     record, problems = validate(document, file, model)
     return record, tuple(sorted([*found, *problems], key=_by_line))
 
@@ -212,9 +217,13 @@ def _by_line(problem: Problem) -> tuple[Place, str]:
 
 def _without_empty(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _without_empty(item) for key, item in value.items() if item is not None}
+        return {
+            key: _without_empty(item) if isinstance(item, dict | list) else item
+            for key, item in value.items()
+            if item is not None
+        }
     if isinstance(value, list):
-        return [_without_empty(item) for item in value]
+        return [_without_empty(item) if isinstance(item, dict | list) else item for item in value]
     return value
 
 
@@ -303,7 +312,11 @@ _TOKENS: Final = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----"
     r"|\bgh[pousr]_[A-Za-z0-9]{36}\b|\bAKIA[0-9A-Z]{16}\b|\bxox[abprs]-[A-Za-z0-9-]{10,}"
 )
+_TOKEN_MARKS: Final = ("PRIVATE KEY", "AKIA", "xox", "ghp_", "gho_", "ghu_", "ghs_", "ghr_")
+"""Without one of these in it, a text is not looked through for tokens."""
 _SECRET_KEYS: Final = frozenset(("password", "passwd", "salasana", "lösenord", "secret", "token", "api_key", "apikey"))
+_SECRET_KEY: Final = re.compile(rb"pass|salasana|senord|secret|token|api|\\")
+"""What a file has in small letters where a key in it may be one of those, as it stands or escaped."""
 
 
 def private_data(text: bytes, file: str) -> Iterator[Problem]:
@@ -311,7 +324,7 @@ def private_data(text: bytes, file: str) -> Iterator[Problem]:
     decoded = text.decode("utf-8", "replace")
     for start, _ in privacy.find(decoded):
         yield Problem(Place(file, decoded.count("\n", 0, start) + 1), "K08", {"what": Key("kind.personal-code")})
-    for match in _TOKENS.finditer(decoded):
+    for match in _TOKENS.finditer(decoded) if any(mark in decoded for mark in _TOKEN_MARKS) else ():
         yield Problem(Place(file, decoded.count("\n", 0, match.start()) + 1), "K08", {"what": Key("kind.secret")})
 
 
@@ -393,9 +406,50 @@ def _ref_in(annotation: object) -> Ref | None:
 
 
 def schema(model: type[Record], name: str) -> dict[str, Any]:
-    """The JSON Schema (2020-12) of a record, for editors that complete and check while one types."""
+    """The JSON Schema (2020-12) of a record, for editors that complete and check while one types.
+
+    The descriptions are the texts below the fields in the source: looked up here, since pydantic would read the source
+    of every model whenever kyber starts.
+    """
     made = model.model_json_schema()
+    parts = {"": made, **made.get("$defs", {})}
+    for part in _models_below(model):
+        properties = parts.get("" if part is model else part.__name__, {}).get("properties", {})
+        for key, text in descriptions(part).items():
+            if key in properties:
+                properties[key]["description"] = text
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made, "title": f"kyber {name}"}
+
+
+def descriptions(model: type[BaseModel]) -> Mapping[str, str]:
+    """What the source says of the fields of a model, by their keys in a file."""
+    found: dict[str, str] = {}
+    for one in reversed(model.__mro__):
+        if not (isinstance(one, type) and issubclass(one, Part) and one.__module__ != __name__):
+            continue
+        body = ast.parse(textwrap.dedent(inspect.getsource(one))).body[0].body  # type: ignore[attr-defined]  # a class
+        for field, text in pairwise(body):
+            if (
+                isinstance(field, ast.AnnAssign)
+                and isinstance(field.target, ast.Name)
+                and isinstance(text, ast.Expr)
+                and isinstance(text.value, ast.Constant)
+                and field.target.id in model.model_fields
+            ):
+                alias = model.model_fields[field.target.id].alias
+                found[alias or field.target.id] = inspect.cleandoc(str(text.value.value))
+    return found
+
+
+def _models_below(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    """A model, and each that stands in it, once."""
+    waiting, seen = [model], set[type[BaseModel]]()
+    while waiting:
+        one = waiting.pop()
+        if one not in seen:
+            seen.add(one)
+            yield one
+            waiting += (inner for info in one.model_fields.values() for inner in _models_in(info.annotation))
 
 
 # --- writing back ----------------------------------------------------------------------------------------------------

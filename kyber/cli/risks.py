@@ -114,8 +114,9 @@ def list_(
     from kyber.render.sheet import xlsx_of
     from kyber.risks.listing import HEADS, ON_A_NARROW_ONE, ON_A_TERMINAL, listed, record
 
-    at = desk(workspace)
     form = Form(form_of(form, json, output, BY_ENDING))
+    is_seen = form is Form.TABLE and output is None
+    at = desk(workspace, only_risks=is_seen)
     if output is not None:
         check_place(output)
         spare(output, at.here)
@@ -136,10 +137,10 @@ def list_(
         write_whole(output, xlsx_of(sheet, at.words("risks.head.risks")))
         return
     heads: Sequence[str] = HEADS
-    if form is Form.TABLE and output is None:
+    if is_seen:
         heads = ON_A_TERMINAL if terminal_width() >= WIDE else ON_A_NARROW_ONE
     write_out(output, _in_form(listed(at.register, risks, at.words, heads), form, output))
-    if form is Form.TABLE and output is None:
+    if is_seen:
         _below(at, risks)
 
 

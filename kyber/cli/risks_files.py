@@ -71,13 +71,16 @@ class RiskDesk(Desk):
         return Place(self.here.root, self.used() | known)
 
 
-def desk(workspace: Path | None) -> RiskDesk:
-    """The workspace's register; what cannot be read of it is told on standard error. Raises WorkspaceError."""
+def desk(workspace: Path | None, *, only_risks: bool = False) -> RiskDesk:
+    """The workspace's register; what cannot be read of it is told on standard error. Raises WorkspaceError.
+
+    `only_risks`: without controls, actions and approvals.
+    """
     from kyber.risks.register import load_register
 
     here, today = open_at(workspace)
     with no_collector():
-        register, problems = load_register(here.root, here.settings, today)
+        register, problems = load_register(here.root, here.settings, today, only_risks=only_risks)
     found = RiskDesk(here, register.people, today, register)
     tell_errors(found, problems)
     return found

@@ -118,13 +118,18 @@ class RiskRegister:
         return tuple(sorted(self.risks if risks is None else risks, key=place))
 
 
-def load_register(root: Path, settings: Settings, today: date) -> tuple[RiskRegister, tuple[Problem, ...]]:
-    """The register of the workspace at `root`, and what could not be read of it."""
+def load_register(
+    root: Path, settings: Settings, today: date, *, only_risks: bool = False
+) -> tuple[RiskRegister, tuple[Problem, ...]]:
+    """The register of the workspace at `root`, and what could not be read of it.
+
+    `only_risks`: without controls, actions and approvals, for what does not look at them.
+    """
     people, people_problems = read_all(root, PEOPLE_FILE, People)
     risks, risk_problems = read_all(root, risk.GLOB, Risk)
-    controls, control_problems = read_all(root, control.GLOB, Control)
-    actions, action_problems = read_all(root, action.GLOB, Action)
-    approvals, approval_problems = read_all(root, approval.GLOB, Approval)
+    controls, control_problems = read_all(root, control.GLOB, Control) if not only_risks else ((), ())
+    actions, action_problems = read_all(root, action.GLOB, Action) if not only_risks else ((), ())
+    approvals, approval_problems = read_all(root, approval.GLOB, Approval) if not only_risks else ((), ())
     register = RiskRegister(
         risks=risks,
         controls=controls,
