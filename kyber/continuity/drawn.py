@@ -26,6 +26,8 @@ def drawing(register: ContinuityRegister, title: str, id_: str | None, words: Wo
     late = sum(box.mark is Mark.GAP for box in boxes)
     notes = [words.many("graph.left-out", len(graph.services) - len(shown))] if len(shown) < len(graph.services) else []
     told = (box for box in boxes if box.mark is Mark.GAP)
+    edges = tuple(_edges(register, frozenset(shown)))
+    used = {edge.link for edge in edges}
     return Drawing(
         title=title,
         described=" ".join(
@@ -36,9 +38,9 @@ def drawing(register: ContinuityRegister, title: str, id_: str | None, words: Wo
             )
         ),
         boxes=boxes,
-        edges=tuple(_edges(register, frozenset(shown))),
+        edges=edges,
         marks=tuple((mark, words(f"graph.mark.{mark}")) for mark in Mark),
-        links=tuple((link, words(f"graph.link.{link}")) for link in Link),
+        links=tuple((link, words(f"graph.link.{link}")) for link in Link if link in used),
         left=words("graph.left"),
         right=words("graph.right"),
         notes=tuple(notes),

@@ -3,7 +3,7 @@
 Texts of the register are as they stand there; who shows them masks them first.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from typing import Any, Final
 
 from kyber.continuity.graph import Graph, Stop
@@ -213,7 +213,7 @@ def recovery_lines(register: ContinuityRegister, id_: str, words: Words) -> Iter
     if found.needs:
         yield ""
         yield words("graph.tree")
-        yield from _tree(register, id_, "  ", {id_}, words)
+        yield from _tree(register, id_, "  ", {id_}, {leg.id for leg in found.path}, words)
     said = [words(f"graph.why.{doubt}", ids=found.unknown) for doubt in doubts(found)]
     if said:
         yield ""
@@ -223,20 +223,20 @@ def recovery_lines(register: ContinuityRegister, id_: str, words: Words) -> Iter
         yield words.many("graph.hidden", len(hidden), ids=hidden)
 
 
-def _tree(register: ContinuityRegister, id_: str, before: str, seen: set[str], words: Words) -> Iterator[str]:
-    found = register.recoveries[id_]
-    late = found.path[-2].id if len(found.path) > 1 else None
-    for at, one in enumerate(found.needs, 1):
-        is_last = at == len(found.needs)
-        again = one.leg.id in seen
+def _tree(
+    register: ContinuityRegister, id_: str, before: str, seen: set[str], path: Set[str], words: Words
+) -> Iterator[str]:
+    """A line for each need, with its own needs below it where it stands first; marked where the path goes through."""
+    needs = register.recoveries[id_].needs
+    for at, one in enumerate(needs, 1):
+        is_last = at == len(needs)
+        is_first = one.leg.id not in seen
         seen.add(one.leg.id)
-        mark = f" {LATEST}" if one.leg.id == late and one.counts else ""
         text = _branch(register, one, words)
-        more = register.recoveries[one.leg.id].needs
-        also = f" {words('graph.tree.above')}" if again and more else ""
-        yield f"{before}{'└' if is_last else '├'}─ {text}{also}{mark}"
-        if not again:
-            yield from _tree(register, one.leg.id, f"{before}{' ' if is_last else '│'}  ", seen, words)
+        above = "" if is_first or not register.recoveries[one.leg.id].needs else f" {words('graph.tree.above')}"
+        yield f"{before}{'└' if is_last else '├'}─ {text}{above}{f' {LATEST}' if one.leg.id in path else ''}"
+        if is_first:
+            yield from _tree(register, one.leg.id, f"{before}{' ' if is_last else '│'}  ", seen, path, words)
 
 
 def _branch(register: ContinuityRegister, one: Restored, words: Words) -> str:

@@ -139,8 +139,6 @@ def _heights(
     columns: Sequence[Sequence[_Place]], links: Sequence[tuple[_Place, _Place]], sizes: Sizes
 ) -> Mapping[_Place, float]:
     """The middle of each place: as near to its neighbours as order and space allow."""
-    from scipy.optimize import isotonic_regression
-
     left, right = _neighbours(links)
     offsets: list[list[float]] = []
     middle: dict[_Place, float] = {}
@@ -160,9 +158,27 @@ def _heights(
             wanted = [_mean(near[place], middle[place]) - over for place, over in zip(column, offset, strict=True)]
             # a line is bent where it goes through a layer, a box is not: lines are kept straight first
             weights = [len(near[place]) + (1.0 if isinstance(place, str) else 4.0) for place in column]
-            fitted = isotonic_regression(wanted, weights=weights).x.tolist()
+            fitted = _rising(wanted, weights)
             middle |= {place: at + over for place, at, over in zip(column, fitted, offset, strict=True)}
     return middle
+
+
+def _rising(wanted: Sequence[float], weights: Sequence[float]) -> list[float]:
+    """The numbers nearest to those wanted, by weighted least squares, of which none is smaller than the one before:
+    neighbours in the wrong order are given their mean (pool adjacent violators; Ayer and others, An empirical
+    distribution function for sampling with incomplete information, 1955)."""
+    pools: list[tuple[float, float, int]] = []  # mean, weight, how many
+    for value, weight in zip(wanted, weights, strict=True):
+        count = 1
+        while pools and pools[-1][0] > value:
+            mean, before, many = pools.pop()
+            value, weight, count = (
+                (mean * before + value * weight) / (before + weight),
+                before + weight,
+                count + many,
+            )
+        pools.append((value, weight, count))
+    return [mean for mean, _, count in pools for _ in range(count)]
 
 
 def _neighbours(
