@@ -13,14 +13,13 @@ from kyber.text import Words
 
 MOST: Final = 60
 """How many services a picture has room for."""
-_LAST: Final = 9
-"""The place of a service whose criticality nobody knows."""
 
 
 def drawing(register: ContinuityRegister, title: str, id_: str | None, words: Words, most: int = MOST) -> Drawing:
-    """All services, or one and what is around it; the nearest or most critical ones where there are too many."""
+    """All services, or one and what is around it. Where there are too many, what comes first by `Graph.rank`, with all
+    that it needs; or what is nearest."""
     graph = register.graph
-    wanted = _around(graph, id_) if id_ is not None else _by_weight(graph, graph.services)
+    wanted = _around(graph, id_) if id_ is not None else sorted(graph.services, key=graph.rank)
     shown = sorted(wanted[:most])
     boxes = tuple(_box(graph.services[one], register.recoveries[one], words) for one in shown)
     late = sum(box.mark is Mark.GAP for box in boxes)
@@ -47,16 +46,11 @@ def drawing(register: ContinuityRegister, title: str, id_: str | None, words: Wo
     )
 
 
-def _by_weight(graph: Graph, ids: Iterable[str]) -> Sequence[str]:
-    """The most critical first, then what most rests on."""
-    return sorted(ids, key=lambda one: (graph.services[one].criticality or _LAST, -len(graph.resting[one]), one))
-
-
 def _around(graph: Graph, id_: str) -> Sequence[str]:
     """A service, all that it rests on and all that rests on it: the nearest first."""
     needs = {one: [each.id for need in found for each in need.either] for one, found in graph.needs.items()}
     far = _distances(id_, lambda one: graph.consumers[one]) | _distances(id_, lambda one: needs[one])
-    return sorted(_by_weight(graph, far), key=lambda one: far[one])
+    return sorted(far, key=lambda one: (far[one], graph.rank(one)))
 
 
 def _distances(start: str, steps: Callable[[str], Iterable[str]]) -> dict[str, int]:

@@ -6,11 +6,14 @@ Needs with the same `either` stand in for each other. A need of what nobody know
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 from kyber.continuity.service import Dependency, Service
 
 Path = tuple[str, ...]
 """Ids of services: each needs the one before it."""
+_LAST: Final = 9
+"""The place of a service whose criticality nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +153,14 @@ class Graph:
                     found[each.id] |= found[id_] | bit[id_]
         return {id_: frozenset(self._named(bits)) for id_, bits in found.items()}
 
+    def rank(self, id_: str) -> tuple[int, bool, int, str]:
+        """A service's place among all: the most critical come first, then what patient safety rests on, then what most
+        rests on, then by id. A need is as urgent as the most urgent of those that rest on it, and so comes before them.
+        Raises KeyError for an unknown id."""
+        resting = self.resting[id_]
+        urgent = min(_urgency(self.services[one]) for one in (id_, *resting))
+        return *urgent, -len(resting), id_
+
     def weaker(self) -> Iterator[Weaker]:
         """The needs whose number of criticality is larger than that of the service that needs them."""
         for one in self.services.values():
@@ -201,6 +212,10 @@ def graph_of(services: Iterable[Service]) -> Graph:
     }
     order, circles = _walked(needs)
     return Graph(known, needs, unknown, circles, order)
+
+
+def _urgency(service: Service) -> tuple[int, bool]:
+    return service.criticality or _LAST, not service.patient_safety
 
 
 def _grouped(dependencies: Iterable[Dependency]) -> tuple[Need, ...]:

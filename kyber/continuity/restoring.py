@@ -32,8 +32,6 @@ MOST: Final = 20_000_000
 
 Z90: Final = NormalDist().inv_cdf(0.9)
 """The standard normal's 90th percentile."""
-_LAST: Final = 9
-"""The place of a service whose criticality nobody knows."""
 
 Floats = NDArray[np.float64]
 
@@ -100,13 +98,12 @@ def restore(
     """Restore these services, else all, and all that they need, so many times.
 
     A service begins when its needs are up, those of smaller `restore_order` are up before the others begin, and people
-    are free. People go first to what the most critical services rest on, then to what patient safety does, then to
-    what most rests on, then by id.
+    are free. Those go first to what `Graph.rank` puts first.
     """
     chosen = all_needed(graph, ids) if ids else tuple(graph.services)
     too_large = tuple(id_ for id_ in chosen if crew is not None and _crew(graph.services[id_]) > crew)
     waiting = _waiting(graph, chosen, too_large)
-    ranked = sorted(set(chosen) - {*too_large, *waiting}, key=lambda id_: _rank(graph, id_))
+    ranked = sorted(set(chosen) - {*too_large, *waiting}, key=graph.rank)
     waits = {id_: [_Wait(tuple(each.id for each in need.either)) for need in graph.straight[id_]] for id_ in ranked}
     before, contradicted = _orders(graph, frozenset(ranked))
     for later, others in before.items():
@@ -135,17 +132,6 @@ def restore(
 
 def _crew(service: Service) -> int:
     return service.restore.crew if service.restore is not None else 1
-
-
-def _rank(graph: Graph, id_: str) -> tuple[int, bool, int, str]:
-    """A small one goes first. A need is as urgent as the most urgent of those that rest on it."""
-    resting = graph.resting[id_]
-    urgent = min(_urgency(graph.services[one]) for one in (id_, *resting))
-    return *urgent, -len(resting), id_
-
-
-def _urgency(service: Service) -> tuple[int, bool]:
-    return service.criticality or _LAST, not service.patient_safety
 
 
 def _waiting(graph: Graph, chosen: Sequence[str], too_large: Sequence[str]) -> tuple[str, ...]:

@@ -4,17 +4,19 @@ Texts of the register are as they stand there; who shows them masks them first.
 """
 
 from collections.abc import Iterator, Mapping, Set
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from kyber.continuity.graph import Graph, Stop
 from kyber.continuity.listing import by_criticality
 from kyber.continuity.recovery import Leg, Recovery, Restored
 from kyber.continuity.register import ContinuityRegister
-from kyber.continuity.restoring import Restoration, Up
 from kyber.continuity.service import Service
 from kyber.duration import Duration
 from kyber.render.sheet import Column, Sheet
 from kyber.text import Words
+
+if TYPE_CHECKING:
+    from kyber.continuity.restoring import Restoration, Up  # loads numpy
 
 NONE: Final = "–"
 LATEST: Final = "◄"
@@ -270,7 +272,7 @@ def _leg(leg: Leg) -> Mapping[str, Any]:
 # --- restoring -------------------------------------------------------------------------------------------------------
 
 
-def restoration_sheet(graph: Graph, found: Restoration, words: Words) -> Sheet:
+def restoration_sheet(graph: Graph, found: "Restoration", words: Words) -> Sheet:
     """When each service is back, in the order in which restoring usually begins."""
     heads = ("no", "service", "people", "begins", "p50", "p90", "rto", "within-rto", "within-mtpd")
     rows = tuple(
@@ -296,7 +298,7 @@ def restoration_sheet(graph: Graph, found: Restoration, words: Words) -> Sheet:
     )
 
 
-def restoration_notes(found: Restoration, words: Words) -> Iterator[str]:
+def restoration_notes(found: "Restoration", words: Words) -> Iterator[str]:
     """When all are back, what was assumed, and what is never restored."""
     if found.order:
         whole = {"p50": roughly(found.p50, words), "p90": roughly(found.p90, words)}
@@ -322,7 +324,7 @@ def restoration_notes(found: Restoration, words: Words) -> Iterator[str]:
         yield words("graph.none")
 
 
-def restoration_record(graph: Graph, found: Restoration) -> Mapping[str, Any]:
+def restoration_record(graph: Graph, found: "Restoration") -> Mapping[str, Any]:
     """The same for a program; times in seconds."""
     return {
         "runs": found.runs,
@@ -337,7 +339,7 @@ def restoration_record(graph: Graph, found: Restoration) -> Mapping[str, Any]:
     }
 
 
-def _up(graph: Graph, one: Up) -> Mapping[str, Any]:
+def _up(graph: Graph, one: "Up") -> Mapping[str, Any]:
     return {
         "id": one.id,
         "name": graph.services[one.id].name,

@@ -152,7 +152,7 @@ def _box(box: Box, at: Point) -> str:
     names = _wrapped(box.name)
     first = y + 20 + (2 - len(names)) * 4
     parts = [
-        f"<g><title>{_text(f'{box.name} ({box.id})')}</title>",
+        f"<g><title>{_text('; '.join((box.name, *box.lines)))}</title>",
         f'<rect x="{x:.1f}" y="{y:.1f}" width="{_SIZES.wide}" height="{_SIZES.high}" rx="6" {_FRAMES[box.mark]}/>',
         (
             f'<text x="{x + _SIZES.wide - 10:.1f}" y="{y + 21:.1f}" text-anchor="end" font-size="16" font-weight="700" '
