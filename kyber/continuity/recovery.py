@@ -117,35 +117,41 @@ def takes(service: Service, need: Dependency | None = None) -> Leg:
     return Leg(service.id, seconds(service.rto), "objective") if service.rto else Leg(service.id, 0, "unknown")
 
 
+def _is_able(service: Service) -> bool:
+    """Whether it is known how long restoring it takes."""
+    return service.capability is not None and service.capability.rto is not None
+
+
 def alone(graph: Graph) -> Mapping[str, Leg]:
     """How long each service takes, by id; the longest where those that need it go by different times."""
     legs = {id_: [takes(service)] for id_, service in graph.services.items()}
     for needs in graph.straight.values():
         for need in needs:
             for each in need.either:
-                legs[each.id].append(takes(graph.services[each.id], each))
+                if not _is_able(graph.services[each.id]):  # else it is the same for all
+                    legs[each.id].append(takes(graph.services[each.id], each))
     return {id_: max(found[1:] or found, key=lambda leg: leg.seconds) for id_, found in legs.items()}
 
 
 def recoveries(graph: Graph) -> Mapping[str, Recovery]:
     """How soon each service can be back, by id."""
     found: dict[str, Recovery] = {}
-    state = _State({id_: 1 << at for at, id_ in enumerate(graph.services)}, {}, {})
     legs = alone(graph)
+    able = {id_: legs[id_] for id_, service in graph.services.items() if _is_able(service)}
+    state = _State({id_: 1 << at for at, id_ in enumerate(graph.services)}, able, {}, {})
     planes = _planes(legs[id_].seconds for id_ in graph.services)
     unknown = sum(bit for id_, bit in state.bit.items() if legs[id_].source == "unknown")
     for id_ in graph.order:
         service = graph.services[id_]
         needs, way = _restored(graph, graph.straight[id_], found, state)
         rests = _union(state, (one.leg.id for one in needs if one.counts))
-        known = service.capability is not None and service.capability.rto is not None
-        own = takes(service) if known else Leg(id_, 0, "unknown")
+        own = able.get(id_, Leg(id_, 0, "unknown"))
         state.rests[id_], state.way[id_] = rests, way
         found[id_] = Recovery(
             id=id_,
             needs=needs,
             ready=max((one.up for one in needs if one.counts), default=0),
-            own=own.seconds if known else None,
+            own=own.seconds if id_ in able else None,
             work=seconds(service.work_recovery_time) if service.work_recovery_time else 0,
             path=(*way, own),
             serial=sum((rests & plane).bit_count() << at for at, plane in enumerate(planes)) + own.seconds,
@@ -185,10 +191,13 @@ _Way = tuple[int, tuple[Leg, ...]]
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """What is known of the services that were seen: a bit for each, the bits of all that it rests on, its way."""
+    """What is known of the services so far."""
 
     bit: Mapping[str, int]
+    able: Mapping[str, Leg]
+    """How long it takes, where that is the same for all that need it."""
     rests: dict[str, int]
+    """The bits of all that a service rests on."""
     way: dict[str, tuple[Leg, ...]]
     """What keeps a service waiting before it can begin."""
 
@@ -226,7 +235,7 @@ def _restored(
 def _one(
     graph: Graph, need: Dependency, number: int, start: int, there: int, found: Mapping[str, Recovery], state: _State
 ) -> Restored:
-    leg = takes(graph.services[need.id], need)
+    leg = state.able.get(need.id) or takes(graph.services[need.id], need)
     was_up = bool(there & state.bit[need.id])
     begins = start if was_up else max(start, found[need.id].ready)
     return Restored(leg, number or None, begins, begins if was_up else begins + leg.seconds, was_up, counts=False)
