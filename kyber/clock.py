@@ -3,14 +3,30 @@
 Each domain yields its own: reviews of risks and plans, tests of controls, exercises, actions, tasks of the clock.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
+from enum import StrEnum
+from typing import Final, Literal
 
+from kyber.duration import Duration
 from kyber.problem import Place
 
 Ring = Literal["management", "risks", "continuity", "logs", "privacy", "training"]
 """The rings of the annual clock, from the outermost."""
+
+LEAD: Final = Duration.parse("30 d")
+"""How long before its day something is due that does not say it itself."""
+
+
+class State(StrEnum):
+    """Where something stands on a day; what presses most comes first."""
+
+    LATE = "late"
+    DUE = "due"
+    COMING = "coming"
+    DONE = "done"
+    MISSED = "missed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,9 +42,36 @@ class Due:
     """The title of that record."""
     owner: str | None
     """The role or person that it waits for."""
+    deputy: str | None = None
+    """Who stands in, where somebody is named."""
     due: date
     """The last day."""
+    lead: Duration = LEAD
+    """How long before that day it is time to begin."""
     done: date | None = None
     """When it was done; None while it waits."""
+    passed: bool = False
+    """Whether a later one of the same was done, so that nobody does this one any more."""
     place: Place
     """Where the record stands."""
+
+    def state(self, today: date) -> State:
+        """Where it stands on a day."""
+        if self.done is not None:
+            return State.DONE
+        if today > self.due:
+            return State.MISSED if self.passed else State.LATE
+        return State.DUE if today >= self.lead.before(self.due) else State.COMING
+
+    def waits(self, today: date) -> bool:
+        """Whether it is yet to be done."""
+        return self.state(today) in WAITING
+
+
+WAITING: Final = frozenset((State.LATE, State.DUE, State.COMING))
+"""What is yet to be done."""
+
+
+def in_order(found: Iterable[Due]) -> tuple[Due, ...]:
+    """By day, then ring, kind and id."""
+    return tuple(sorted(found, key=lambda one: (one.due, one.ring, one.kind, one.id, one.place)))

@@ -1,19 +1,27 @@
 """What needs more than one domain: a workspace in, the whole check of its registers out."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from kyber import action, triage, waiver
 from kyber.action import Action
+from kyber.calendar import task
+from kyber.calendar.checks import AHEAD, check_calendar
+from kyber.calendar.occurrences import dues as task_dues
+from kyber.calendar.register import Calendar, load_tasks, place_of
+from kyber.calendar.task import Task
+from kyber.clock import Due, in_order
+from kyber.continuity import due as continuity_due
 from kyber.continuity import exercise, plan, service
 from kyber.continuity.checks import check_continuity
 from kyber.continuity.exercise import Exercise
 from kyber.continuity.plan import Plan
 from kyber.continuity.register import ContinuityRegister, beside
 from kyber.continuity.service import Service
+from kyber.logs import due as logs_due
 from kyber.logs import enrich, lists, source
 from kyber.logs.enrich import Tables
 from kyber.logs.lists import WatchLists
@@ -24,6 +32,7 @@ from kyber.people import People, check_people
 from kyber.problem import Place, Problem, Severity
 from kyber.register import Record, Register, read_all, references
 from kyber.risks import approval, control, risk
+from kyber.risks import due as risk_due
 from kyber.risks.approval import Approval
 from kyber.risks.checks import check_risks
 from kyber.risks.control import Control
@@ -35,6 +44,9 @@ from kyber.text import Key
 from kyber.triage import Triage
 from kyber.waiver import Sifted, Waivers, sift
 from kyber.workspace import Workspace, examine
+
+if TYPE_CHECKING:
+    from kyber.logs.sigma.filters import Filter
 
 MODELS: Final[Mapping[str, Register]] = {
     "settings": Register(model=Settings, glob=SETTINGS_FILE),
@@ -50,6 +62,7 @@ MODELS: Final[Mapping[str, Register]] = {
     "service": Register(model=Service, glob=service.GLOB),
     "plan": Register(model=Plan, glob=plan.GLOB),
     "exercise": Register(model=Exercise, glob=exercise.GLOB),
+    "task": Register(model=Task, glob=task.GLOB),
     "waivers": Register(model=Waivers, glob=waiver.FILE),
 }
 """Every kind of file in a workspace that has a model of its own. A new kind is a new line."""
@@ -67,6 +80,7 @@ class Snapshot:
     triage: tuple[Triage, ...]
     risks: RiskRegister
     continuity: ContinuityRegister
+    tasks: tuple[Task, ...]
     waivers: tuple[Waivers, ...]
     retired: frozenset[str]
     """The ids of records that are no longer there, as the version history has them."""
@@ -87,11 +101,12 @@ class Snapshot:
         yield from self.continuity.services
         yield from self.continuity.plans
         yield from self.continuity.exercises
+        yield from self.tasks
 
 
-RECORDS: Final = frozenset(("source", "risk", "control", "action", "service", "plan", "exercise"))
+RECORDS: Final = frozenset(("source", "risk", "control", "action", "service", "plan", "exercise", "task"))
 """The kinds of which a file holds one, whose id a waiver can name."""
-NUMBERED: Final = ("risks", "controls", "actions", "continuity/plans", "continuity/exercises")
+NUMBERED: Final = ("risks", "controls", "actions", "continuity/plans", "continuity/exercises", task.FOLDER)
 """The folders whose files begin with the id of what they hold."""
 
 Check = Callable[[Snapshot], Iterator[Problem]]
@@ -104,6 +119,7 @@ def read_workspace(
     workspace, problems = examine(folder)
     risks, risk_problems = load_register(folder, workspace.settings, today)
     continuity, continuity_problems = beside(folder, workspace.settings, today, risks.people, risks.actions)
+    tasks, task_problems = load_tasks(folder)
     waivers, waiver_problems = read_all(folder, waiver.FILE, Waivers)
     sources, source_problems = read_all(folder, source.GLOB, LogSource)
     watch_lists, list_problems = read_all(folder, lists.GLOB, WatchLists)
@@ -118,6 +134,7 @@ def read_workspace(
         triage=decided,
         risks=risks,
         continuity=continuity,
+        tasks=tasks,
         waivers=waivers,
         retired=retired,
         today=today,
@@ -126,6 +143,7 @@ def read_workspace(
         *problems,
         *risk_problems,
         *continuity_problems,
+        *task_problems,
         *waiver_problems,
         *source_problems,
         *list_problems,
@@ -259,6 +277,47 @@ def check_continuity_register(snapshot: Snapshot) -> Iterator[Problem]:
     return check_continuity(snapshot.continuity)
 
 
+def check_clock(snapshot: Snapshot) -> Iterator[Problem]:
+    """K06, K07, K60 to K63: tasks of the annual clock that are late, nobody's, missing or too many."""
+    return check_calendar(calendar(snapshot, AHEAD.after(snapshot.today)))
+
+
+def calendar(snapshot: Snapshot, end: date) -> Calendar:
+    """The annual clock of a workspace, with all that falls due in any domain until `end`."""
+    continuity, root = snapshot.continuity, snapshot.workspace.root
+    return Calendar(
+        tasks=snapshot.tasks,
+        dues=dues(snapshot, end),
+        actions=snapshot.risks.actions,
+        people=snapshot.people,
+        today=snapshot.today,
+        folder=place_of(root),
+        is_wanted=bool(continuity.services or continuity.plans or snapshot.risks.approvals),
+    )
+
+
+def dues(snapshot: Snapshot, end: date) -> tuple[Due, ...]:
+    """All that falls due in any domain until `end`, what was done and what was missed included, by day."""
+    found = (
+        *task_dues(snapshot.tasks, end),
+        *risk_due.dues(snapshot.risks),
+        *continuity_due.dues(snapshot.continuity),
+        *logs_due.source_dues(snapshot.sources),
+        *logs_due.filter_dues(_filters(snapshot)),
+    )
+    return in_order(one for one in found if one.due <= end)
+
+
+def _filters(snapshot: Snapshot) -> "Sequence[Filter]":
+    """The filters of one's own; those that cannot be read are said by `check_rules`."""
+    folder = snapshot.workspace.rules
+    if not folder.is_dir():
+        return ()
+    from kyber.logs.sigma.rule import read_rules  # as in check_rules
+
+    return read_rules([str(folder)], {}, snapshot.today).filters
+
+
 CHECKS: Final[tuple[Check, ...]] = (
     check_ids,
     check_references,
@@ -269,6 +328,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     check_decisions,
     check_risk_register,
     check_continuity_register,
+    check_clock,
 )
 """Every check over the whole workspace. A new check is a new line."""
 
@@ -286,6 +346,7 @@ def _ids(snapshot: Snapshot) -> Iterator[tuple[str, str, Place]]:
         ("service", snapshot.continuity.services),
         ("plan", snapshot.continuity.plans),
         ("exercise", snapshot.continuity.exercises),
+        ("task", snapshot.tasks),
     ):
         yield from ((kind, one.id, one.where("id")) for one in records)
 

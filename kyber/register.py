@@ -244,6 +244,8 @@ _KINDS: Final[Mapping[str, str]] = {
         kind: kind
         for kind in ("date", "moment", "duration", "timezone", "scalar", "matrix", "network", "finding", "regex")
     },
+    **{kind: kind for kind in ("timing", "rrule", "rrule-often", "rrule-end", "rrule-short", "rrule-never")},
+    "too_short": "not-empty",
     "string_pattern_mismatch": "id",
 }
 _BOUNDS: Final[Mapping[str, tuple[str, str]]] = {
