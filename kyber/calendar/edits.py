@@ -1,0 +1,96 @@
+"""What people do with tasks of the annual clock, as edits of their files: nothing is written here."""
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from kyber import amend
+from kyber.action import Action
+from kyber.amend import AmendError, Edit
+from kyber.calendar.form import Marked
+from kyber.calendar.occurrences import Occurrence, occurrences, open_on
+from kyber.calendar.register import Calendar
+from kyber.calendar.task import FOLDER, PREFIX, Task
+from kyber.register import Path_
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A row of a form of which nothing follows, and why: a key of `clock.form`."""
+
+    row: Marked
+    why: str
+
+
+def add(root: Path, used: Set[str], fields: Mapping[str, object]) -> tuple[str, Edit]:
+    """A new task, and the id that it is given. Raises AmendError."""
+    id_ = amend.next_id(PREFIX, used)
+    return id_, amend.new(root, FOLDER, Task, {"id": id_, **fields})
+
+
+def done(task: Task, on: date, by: str, evidence: str | None, due: date | None) -> tuple[date, Edit]:
+    """A task that was done, and the day that it was done for: the one that is named, or else the one that is open.
+
+    Raises AmendError where there is no such day, or it was done for it already.
+    """
+    found = _occurrence(task, due) if due is not None else open_on(task, on)
+    if found is None:
+        raise AmendError(f"{task.id} has no day {due or 'that is open'}: see `kyber calendar`")
+    if found.done is not None:
+        raise AmendError(f"{task.id} was done for {found.day} on {found.done.on} already")
+    return found.day, amend.amend(_file(task), Task, [_time(task, 0, found.day, on, by, evidence)])
+
+
+def from_form(calendar: Calendar, rows: Sequence[Marked], by: str) -> tuple[tuple[Edit, ...], tuple[LeftOut, ...]]:
+    """The edits that a form asks for, one a file, and the rows of which nothing can follow. Raises AmendError."""
+    tasks, actions = calendar.task, {one.id: one for one in calendar.actions}
+    taken: dict[tuple[str, str], list[Marked]] = {}
+    left = []
+    for row in rows:
+        earlier = taken.get((row.kind, row.id), [])
+        if (row.kind == "task" and row.id in tasks) or (row.kind == "action" and row.id in actions):
+            is_done = _is_done(tasks[row.id], row) if row.kind == "task" else not actions[row.id].is_open
+            why = "already" if is_done or any(one.due == row.due for one in earlier) else ""
+        else:
+            why = "elsewhere"
+        if not why and (row.on is None or row.on > calendar.today):
+            why = "no-day"
+        if why:
+            left.append(LeftOut(row, why))
+        else:
+            taken.setdefault((row.kind, row.id), []).append(row)
+    edits = []
+    for (kind, id_), found in taken.items():
+        if kind == "task":
+            times = [_time(tasks[id_], at, one.due, one.on, by, one.evidence) for at, one in enumerate(found)]
+            edits.append(amend.amend(_file(tasks[id_]), Task, times))
+        else:
+            edits.append(amend.amend(_file(actions[id_]), Action, _finished(actions[id_], found[0])))
+    return tuple(edits), tuple(left)
+
+
+def _time(
+    task: Task, at: int, due: date, on: date | None, by: str, evidence: str | None
+) -> tuple[Path_, Mapping[str, object]]:
+    """One more time that a task was done, the `at`th of those that are added at once."""
+    entry = {"on": on, "by": by, "for": due, **({"evidence": evidence} if evidence else {})}
+    return ("done", len(task.done) + at), entry
+
+
+def _finished(action: Action, row: Marked) -> list[tuple[Path_, object]]:
+    changes: list[tuple[Path_, object]] = [(("status",), "done"), (("done_on",), row.on)]
+    return changes + ([(("evidence", len(action.evidence)), row.evidence)] if row.evidence else [])
+
+
+def _is_done(task: Task, row: Marked) -> bool:
+    found = _occurrence(task, row.due)
+    return found is not None and found.done is not None
+
+
+def _occurrence(task: Task, day: date) -> Occurrence | None:
+    return next(iter(occurrences(task, day, day)), None)
+
+
+def _file(record: Task | Action) -> Path:
+    return Path(record.at.file)
