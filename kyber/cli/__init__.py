@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final
 import typer
 from typer.core import TyperGroup
 
+from kyber.cli.calendar import calendar
 from kyber.cli.check import check
 from kyber.cli.console import ExitCode, fail, say
 from kyber.cli.continuity import app as continuity
@@ -27,6 +28,7 @@ from kyber.cli.scan import scan
 from kyber.cli.schedule import schedule
 from kyber.cli.schema import schema
 from kyber.cli.search import search
+from kyber.cli.tasks import app as tasks
 from kyber.errors import KyberError
 
 COMMANDS: Final[tuple[Callable[..., None], ...]] = (
@@ -35,6 +37,7 @@ COMMANDS: Final[tuple[Callable[..., None], ...]] = (
     init,
     check,
     schema,
+    calendar,
     digest,
     schedule,
     doctor,
@@ -45,6 +48,7 @@ GROUPS: Final[Mapping[str, typer.Typer]] = {
     "rules": rules,
     "risks": risks,
     "continuity": continuity,
+    "tasks": tasks,
 }
 
 
