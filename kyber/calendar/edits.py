@@ -9,7 +9,7 @@ from kyber import amend
 from kyber.action import Action
 from kyber.amend import AmendError, Edit
 from kyber.calendar.form import Marked
-from kyber.calendar.occurrences import Occurrence, occurrences, open_on
+from kyber.calendar.occurrences import Occurrence, next_open, occurrences, open_on
 from kyber.calendar.register import Calendar
 from kyber.calendar.task import FOLDER, PREFIX, Task
 from kyber.register import Path_
@@ -21,6 +21,8 @@ class LeftOut:
 
     row: Marked
     why: str
+    reason: str = ""
+    """What was said where the edit was refused."""
 
 
 def add(root: Path, used: Set[str], fields: Mapping[str, object]) -> tuple[str, Edit]:
@@ -32,41 +34,51 @@ def add(root: Path, used: Set[str], fields: Mapping[str, object]) -> tuple[str, 
 def done(task: Task, on: date, by: str, evidence: str | None, due: date | None) -> tuple[date, Edit]:
     """A task that was done, and the day that it was done for: the one that is named, or else the one that is open.
 
-    Raises AmendError where there is no such day, or it was done for it already.
+    Raises AmendError where there is no such day, none that is open has come into its lead time, or it was done for it
+    already.
     """
     found = _occurrence(task, due) if due is not None else open_on(task, on)
+    if found is None and due is not None:
+        raise AmendError(f"{task.id} has no day {due}: see `kyber calendar`")
     if found is None:
-        raise AmendError(f"{task.id} has no day {due or 'that is open'}: see `kyber calendar`")
+        following = next_open(task, on)
+        hint = f"; --for {following.day} says that the next time is done already" if following else ""
+        raise AmendError(f"nothing of {task.id} is open on {on}{hint}")
     if found.done is not None:
         raise AmendError(f"{task.id} was done for {found.day} on {found.done.on} already")
     return found.day, amend.amend(_file(task), Task, [_time(task, 0, found.day, on, by, evidence)])
 
 
 def from_form(calendar: Calendar, rows: Sequence[Marked], by: str) -> tuple[tuple[Edit, ...], tuple[LeftOut, ...]]:
-    """The edits that a form asks for, one a file, and the rows of which nothing can follow. Raises AmendError."""
+    """The edits that a form asks for, one a file, and the rows of which nothing can follow."""
     tasks, actions = calendar.task, {one.id: one for one in calendar.actions}
     taken: dict[tuple[str, str], list[Marked]] = {}
-    left = []
+    edits, left = [], []
     for row in rows:
-        earlier = taken.get((row.kind, row.id), [])
-        if (row.kind == "task" and row.id in tasks) or (row.kind == "action" and row.id in actions):
-            is_done = _is_done(tasks[row.id], row) if row.kind == "task" else not actions[row.id].is_open
-            why = "already" if is_done or any(one.due == row.due for one in earlier) else ""
+        before = taken.get((row.kind, row.id), ())
+        if row.kind == "task" and row.id in tasks:
+            why = _unfit(tasks[row.id], row)
+        elif row.kind == "action" and row.id in actions:
+            why = "" if actions[row.id].is_open and not before else "already"
         else:
             why = "elsewhere"
+        if any(one.due == row.due for one in before):
+            why = "already"
         if not why and (row.on is None or row.on > calendar.today):
             why = "no-day"
         if why:
             left.append(LeftOut(row, why))
         else:
             taken.setdefault((row.kind, row.id), []).append(row)
-    edits = []
     for (kind, id_), found in taken.items():
-        if kind == "task":
-            times = [_time(tasks[id_], at, one.due, one.on, by, one.evidence) for at, one in enumerate(found)]
-            edits.append(amend.amend(_file(tasks[id_]), Task, times))
-        else:
-            edits.append(amend.amend(_file(actions[id_]), Action, _finished(actions[id_], found[0])))
+        try:
+            if kind == "task":
+                times = [_time(tasks[id_], at, one.due, one.on, by, one.evidence) for at, one in enumerate(found)]
+                edits.append(amend.amend(_file(tasks[id_]), Task, times))
+            else:
+                edits.append(amend.amend(_file(actions[id_]), Action, _finished(actions[id_], found[0])))
+        except AmendError as error:
+            left += (LeftOut(row, "refused", str(error)) for row in found)
     return tuple(edits), tuple(left)
 
 
@@ -83,9 +95,10 @@ def _finished(action: Action, row: Marked) -> list[tuple[Path_, object]]:
     return changes + ([(("evidence", len(action.evidence)), row.evidence)] if row.evidence else [])
 
 
-def _is_done(task: Task, row: Marked) -> bool:
+def _unfit(task: Task, row: Marked) -> str:
+    """Why a row about a task can come to nothing; empty where it can."""
     found = _occurrence(task, row.due)
-    return found is not None and found.done is not None
+    return "gone" if found is None else "already" if found.done is not None else ""
 
 
 def _occurrence(task: Task, day: date) -> Occurrence | None:

@@ -60,12 +60,14 @@ def dues(tasks: Iterable[Task], end: date) -> Iterator[Due]:
 
 def open_on(task: Task, on: date) -> Occurrence | None:
     """The occurrence that is done when the task is done on a day: the nearest open one that has come into its lead
-    time; else the next open one."""
-    reached = task.lead_time.after(on)
-    found = [one for one in occurrences(task, date.min, reached) if one.done is None]
-    if found:
-        return min(found, key=lambda one: _distance(one.day, on))
-    return next((one for one in occurrences(task, on, _after(task, reached)) if one.done is None), None)
+    time; None where there is none."""
+    found = [one for one in occurrences(task, date.min, task.lead_time.after(on)) if one.done is None]
+    return min(found, key=lambda one: _distance(one.day, on), default=None)
+
+
+def next_open(task: Task, on: date) -> Occurrence | None:
+    """The first occurrence from a day on that is open."""
+    return next((one for one in occurrences(task, on, _after(task, on)) if one.done is None), None)
 
 
 def days(task: Task, end: date) -> Iterator[date]:

@@ -97,10 +97,10 @@ def _write_ics(at: ClockDesk, found: "Sequence[Due]", output: Path | None, owner
     if output is None or not output.is_dir():
         write_out(output, made(found, at.owner(owner) if owner else "").decode())
         return
-    owners = sorted({one.owner or "" for one in found})
-    files = {
-        f"{slug(who) or NOBODY}.ics": made([one for one in found if (one.owner or "") == who], who) for who in owners
-    }
+    parted: dict[str, list[Due]] = {}
+    for one in found:
+        parted.setdefault(f"{slug(one.owner or '') or NOBODY}.ics", []).append(one)
+    files = {name: made(some, some[0].owner or "") for name, some in sorted(parted.items())}
     write_below(output, files)
     for name in files:
         say(f"  {plain(output / name)}")

@@ -249,7 +249,7 @@ def import_(
     for one in left:
         row = one.row
         kind = Key(f"clock.kind.{row.kind}") if at.words.has(f"clock.kind.{row.kind}") else row.kind
-        why = at.words(f"clock.form.{one.why}", kind=kind, id=row.id, due=row.due)
+        why = at.words(f"clock.form.{one.why}", kind=kind, id=row.id, due=row.due, reason=one.reason)
         say(plain(f"{file}:{row.row}: {why}"), error=True)
     if left:
         raise typer.Exit(ExitCode.FOUND)
@@ -257,12 +257,12 @@ def import_(
 
 def _tell_next(at: ClockDesk, edit: "Edit") -> None:
     """When the task comes round next, as its file has it now."""
-    from kyber.calendar.occurrences import open_on
+    from kyber.calendar.occurrences import next_open
     from kyber.calendar.task import Task
     from kyber.register import read
 
     task, _ = read(edit.text.encode(), str(edit.file), Task)
-    following = open_on(task, at.today) if task is not None else None
+    following = next_open(task, at.today) if task is not None else None
     if task is not None and following is not None:
         say(plain(at.words("clock.tasks.next", id=task.id, title=task.title, day=following.day)))
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kyber.calendar.occurrences import days, occurrences, open_on
+from kyber.calendar.occurrences import days, next_open, occurrences, open_on
 from kyber.calendar.task import Task
 from kyber.clock import State
 from kyber.problem import Problem
@@ -308,14 +308,28 @@ def test_the_next_time_follows_the_last_where_it_is_renewed_from_that() -> None:
     assert done(one, 2027) == []
 
 
-def test_what_is_done_next_is_what_is_late_then_what_is_in_its_lead_time_then_what_comes() -> None:
-    one = task(MONTHLY, starts=date(2026, 1, 1))
-    assert [
-        open_on(task(MONTHLY, starts=date(2026, 1, 1), done=before), date(2026, 2, 20))
-        for before in ([], [{"on": date(2026, 1, 28)}], [{"on": date(2026, 1, 28)}, {"on": date(2026, 2, 28)}])
-    ] == [
-        each for day in (date(2026, 2, 28), date(2026, 2, 28), date(2026, 3, 28)) for each in occurrences(one, day, day)
-    ]
+@given(timings(), timings(), st.dates(date(2022, 1, 1), date(2025, 12, 31)))
+def test_a_changed_interval_keeps_what_was_done_and_asks_nothing_again(
+    old: dict[str, Any], new: dict[str, Any], change: date
+) -> None:
+    """All that the old rule asked for was done; the new one begins on the day of the change."""
+    history = list(days(task(old), change - DAY))
+    one = task(new, starts=change, done=[{"on": day, "for": day} for day in history])
+    found = occurrences(one, date.min, date(2028, 1, 1))
+    assert [each.day for each in found if each.done] == history
+    assert [each.day for each in found if not each.done] == list(days(one, date(2028, 1, 1)))
+
+
+def test_what_is_done_is_what_is_late_or_in_its_lead_time_and_nothing_that_is_yet_to_come() -> None:
+    on = date(2026, 2, 20)
+    before: list[dict[str, Any]] = []
+    for expected in (date(2026, 2, 28), date(2026, 1, 28), None):
+        found = open_on(task(MONTHLY, starts=date(2026, 1, 1), done=before), on)
+        assert (found.day if found else None) == expected
+        before = [*before, {"on": on, "for": expected}]
+    following = next_open(task(MONTHLY, starts=date(2026, 1, 1), done=before[:2]), on)
+    assert following is not None
+    assert following.day == date(2026, 3, 28)
 
 
 # --- where it stands --------------------------------------------------------------------------------------------------

@@ -114,6 +114,9 @@ def test_a_task_is_said_to_be_done_with_evidence_and_the_next_time_is_told(here:
     assert again.exit_code == 2
     assert "already" in again.output
     assert kyber("tasks", "done", "T-002", "--for", "2026-10-29", "--by", "eero").exit_code == 2
+    twice = kyber("tasks", "done", "T-002", "--on", "2026-11-05", "--by", "eero")
+    assert twice.exit_code == 2
+    assert "--for 2027-10-29" in twice.output  # the next time is not done by mistake
     assert kyber("tasks", "done", "T-002", "--on", "2099-01-01", "--by", "eero").exit_code == 2
 
 
@@ -193,6 +196,20 @@ def test_rows_of_which_nothing_can_follow_are_told_with_their_line(here: Path) -
     assert len(re.findall(r"back\.xlsx:\d: ", told.output)) == 3
     assert "source-review" not in told.output
     assert kyber("tasks", "import", here / "kyber.yaml", "--by", "eero").exit_code == 2
+
+
+def test_a_row_with_a_personal_code_or_a_day_that_is_gone_stops_no_other(here: Path) -> None:
+    lay_out(here, calendar__T_004=SECOND.replace("T-002", "T-004").replace("{month: 11, day: 20}", "{month: 11}"))
+    back = filled(
+        here, ("T-002", "2026-11-09", "131052-308T"), ("T-004", "2026-11-09", ""), ("A-001", "2026-11-09", "x")
+    )
+    lay_out(here, calendar__T_004=SECOND.replace("T-002", "T-004"))
+    told = kyber("tasks", "import", back, "--by", "eero")
+    assert told.exit_code == 1
+    assert "1 row is marked done." in told.output
+    assert "131052-308T" not in (here / "calendar" / "T-002.yaml").read_text(encoding="utf-8")
+    assert "has no day 2026-11-30 any more" in told.output
+    assert "evidence:\n  - x\n" in (here / "actions" / "A-001.yaml").read_text(encoding="utf-8")
 
 
 def test_the_picture_in_the_documents_is_the_example(tmp_path: Path) -> None:
