@@ -13,6 +13,7 @@ from kyber.cli.continuity_edit import app as plan_app
 from kyber.cli.continuity_exercise import app as exercise_app
 from kyber.cli.continuity_files import ContinuityDesk, desk, exercises, heads_shown, plans, services
 from kyber.cli.continuity_graph import graph, impact, recovery, simulate
+from kyber.cli.continuity_print import print_, script
 from kyber.cli.desk import json_record, one_of, table, terminal_width, wrapped
 from kyber.cli.files import check_place, form_of, spare, write_out, write_whole
 from kyber.errors import UsageError
@@ -183,8 +184,10 @@ def status(
 
 for _command in (add, bia, impact, recovery, simulate, graph):
     app.command()(_command)
+app.command("print")(print_)
 app.add_typer(plan_app, name="plan")
 app.add_typer(exercise_app, name="exercise")
+exercise_app.command()(script)
 
 
 def _listed(

@@ -42,6 +42,7 @@ REQUIRED: Final = (
     "ruamel.yaml",
     "scipy",
     "typer",
+    "typst",
     "tzdata",
     "xlsxwriter",
     "zstandard",

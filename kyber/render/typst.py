@@ -1,0 +1,43 @@
+"""A Typst template and data in, an accessible PDF (PDF/UA-1) out; the same bytes for the same template and data.
+
+Data reaches the template as JSON and is never markup. Nothing is read but the template: no fonts of this machine, no
+files, no packages. Letters that the fonts do not have are shown by their numbers, as PDF/UA asks that each has a shape.
+"""
+
+import unicodedata
+from pathlib import Path
+from typing import Final, cast
+
+import regex
+
+from kyber.render.safe import every_text, json_line
+
+FOLDER: Final = Path(__file__).parent
+STANDARD: Final = "ua-1"
+_UNSHOWN: Final = regex.compile(
+    r"[^\n\x20-\x7e\xa0-\u02ff\u0384-\u03ce\u0400-\u0475\u0490-\u04c2\u1e00-\u1eff"
+    r"\u200b\u2010-\u2027\u202f-\u2037\u2039-\u203f\u2070-\u209c\u20a0-\u20b5\u2190-\u21ff\u2200-\u222e\u2248-\u226b\u2500-\u25ff]"
+)
+"""What the fonts within Typst have no shape for: Libertinus Serif, and DejaVu Sans Mono for signs."""
+
+
+def pdf(template: str, data: object) -> bytes:
+    """The PDF of `NAME.typ` in this folder over data that JSON can hold, found as `data` in its `sys.inputs`."""
+    import typst
+
+    compiler = typst.Compiler(
+        input=(FOLDER / template).read_bytes(),
+        font_paths=typst.Fonts(include_system_fonts=False, include_embedded_fonts=True),
+        ignore_system_fonts=True,
+        sys_inputs={"data": json_line(every_text(data, shown))},
+    )
+    return cast(bytes, compiler.compile(format="pdf", pdf_standards=[STANDARD], timestamp=0))
+
+
+def shown(text: str) -> str:
+    """The text as the fonts can show it: letters put together from parts as one, what has no shape by its number."""
+    return cast(str, _UNSHOWN.sub(lambda match: _number(match[0]), unicodedata.normalize("NFC", text)))
+
+
+def _number(letter: str) -> str:
+    return f"\\u{ord(letter):04x}" if ord(letter) < 0x1_0000 else f"\\U{ord(letter):08x}"
