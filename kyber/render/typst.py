@@ -15,10 +15,12 @@ from kyber.render.safe import every_text, json_line
 FOLDER: Final = Path(__file__).parent
 STANDARD: Final = "ua-1"
 _UNSHOWN: Final = regex.compile(
-    r"[^\n\x20-\x7e\xa0-\u02ff\u0384-\u03ce\u0400-\u0475\u0490-\u04c2\u1e00-\u1eff"
-    r"\u200b\u2010-\u2027\u202f-\u2037\u2039-\u203f\u2070-\u209c\u20a0-\u20b5\u2190-\u21ff\u2200-\u222e\u2248-\u226b\u2500-\u25ff]"
+    r"[^\x20-\x7e\xa0-\u02ff\u0384-\u038a\u038c\u038e-\u03a1\u03a3-\u03ce\u0400-\u0475\u0490-\u04c2\u1e00-\u1eff"
+    r"\u200b\u2010-\u2027\u202f-\u2037\u2039-\u203f\u2070\u2071\u2074-\u208e\u2090-\u209c\u20a0-\u20b5"
+    r"\u2190-\u21ff\u2200-\u222e\u2248-\u226b\u2500-\u25ff]"
 )
-"""What the fonts within Typst have no shape for: Libertinus Serif, and DejaVu Sans Mono for signs."""
+"""Whatever is not Latin, Greek, Cyrillic or a common sign, of which the fonts within Typst have every letter, bold ones
+too: Libertinus Serif, and DejaVu Sans Mono for what that lacks. U+200B only says where a word may be broken."""
 
 
 def pdf(template: str, data: object) -> bytes:
