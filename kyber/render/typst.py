@@ -15,9 +15,9 @@ from kyber.render.safe import every_text, json_line
 FOLDER: Final = Path(__file__).parent
 STANDARD: Final = "ua-1"
 _UNSHOWN: Final = regex.compile(
-    r"[^\x20-\x7e\xa0-\u02ff\u0384-\u038a\u038c\u038e-\u03a1\u03a3-\u03ce\u0400-\u0475\u0490-\u04c2\u1e00-\u1eff"
+    r"[^\x20-\x7e\xa0-\u02ff\u0384-\u038a\u038c\u038e-\u03a1\u03a3-\u03ce\u0400-\u045f\u0490-\u04c2\u1e00-\u1e9b\u1e9e-\u1ef9"
     r"\u200b\u2010-\u2027\u202f-\u2037\u2039-\u203f\u2070\u2071\u2074-\u208e\u2090-\u209c\u20a0-\u20b5"
-    r"\u2190-\u21ff\u2200-\u222e\u2248-\u226b\u2500-\u25ff]"
+    r"\u2190-\u21ff\u2200-\u2220\u2223-\u222d\u2248-\u226b\u2500-\u25ff]"
 )
 """Whatever is not Latin, Greek, Cyrillic or a common sign, of which the fonts within Typst have every letter, bold ones
 too: Libertinus Serif, and DejaVu Sans Mono for what that lacks. U+200B only says where a word may be broken."""
