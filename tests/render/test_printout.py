@@ -193,6 +193,17 @@ def test_no_row_is_cut_and_each_page_of_a_table_begins_with_its_heading() -> Non
         assert re.findall(r"alku(\d+)", page) == re.findall(r"loppu(\d+)", page)
 
 
+@pytest.mark.parametrize("text", ["sana " * 3_000, "\n".join(f"rivi {n}" for n in range(150)), "z" * 6_000])
+def test_a_text_that_needs_more_than_a_page_is_whole_on_paper(text: str) -> None:
+    columns = tuple(Column(head="x", share=share) for share in (1, 5, 2))
+    section = Section(heading="x", blocks=(Grid(columns, (("", text, ""),)), Part(heading="x", text=text)))
+    made = Printout(language="fi", over="x", title="x", facts=Facts(()), sections=(section,), foot="x")
+    read = text_of_pdf(printout_pdf.document(made))
+    for word in {*text.split()}:
+        assert read.count(packed(word)) >= 2 * text.split().count(word) or len(word) > 1_000
+    assert read.count("z") in (0, 12_000)
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.text(min_size=1, max_size=80))
 def test_any_text_can_be_laid_out(text: str) -> None:
