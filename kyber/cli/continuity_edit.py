@@ -180,7 +180,7 @@ def add_plan(
     if who is None:
         raise UsageError(f"{one.id} has no owner yet: name who answers for the plan with --owner")
     names = ("alternative", "restore", "check", "release", "activation", "tell")
-    words = {name: at.words(f"continuity.draft.{name}") for name in names}
+    words = {name: at.words(f"continuity.draft.{name}", name="{name}", to="{to}") for name in names}
     title = title or at.words(f"continuity.draft.title.{type_}", name=one.name)
     id_, edit = added(at.here.root, at.used(), drafted(at.register, one, type_, title, who, words))
     say(plain(at.words("continuity.did.drafted", id=id_, title=title)))
