@@ -112,7 +112,7 @@ def _services(card: Card, words: Words) -> tuple[Block, ...]:
     if not card.services:
         return ()
     heads = (
-        ("card.service", 6, Use.LEAD),
+        ("card.service", 7, Use.LEAD),
         ("card.rto", 4, Use.TEXT),
         ("card.rpo", 4, Use.TEXT),
         ("card.mtpd", 4, Use.TEXT),
@@ -133,8 +133,8 @@ def _steps(card: Card, words: Words) -> Grid:
     heads = (
         ("card.step.done", 3, Use.TICK),
         ("card.step.no", 2, Use.TEXT),
-        ("card.step.does", 12, Use.LEAD),
-        ("card.step.who", 8, Use.TEXT),
+        ("card.step.does", 11, Use.LEAD),
+        ("card.step.who", 9, Use.TEXT),
         ("card.step.when", 6, Use.TEXT),
         ("card.step.target", 5, Use.TEXT),
         ("card.step.signed", 6, Use.ROOM),

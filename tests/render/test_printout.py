@@ -1,6 +1,9 @@
 import re
+from collections import Counter
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from io import BytesIO
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -137,6 +140,28 @@ def test_a_pdf_says_what_it_is_and_what_language_it_speaks() -> None:
     assert root["/MarkInfo"]["/Marked"]
     assert "/StructTreeRoot" in root
     assert b"<pdfuaid:part>1</pdfuaid:part>" in root["/Metadata"].get_object().get_data()
+
+
+def test_a_pdf_tells_a_screen_reader_what_is_a_heading_a_list_and_a_heading_of_a_table() -> None:
+    def roles(node: Any) -> Iterator[str]:
+        node = node.get_object() if hasattr(node, "get_object") else node
+        if isinstance(node, list):
+            for one in node:
+                yield from roles(one)
+        elif isinstance(node, dict):
+            yield from [str(node["/S"])] if "/S" in node else []
+            yield from roles(node.get("/K"))
+
+    read = PdfReader(BytesIO(printout_pdf.document(paper("Kortti"))))
+    found = Counter(roles(read.trailer["/Root"]["/StructTreeRoot"]))
+    assert {one: found[one] for one in ("/Title", "/H1", "/H2", "/L", "/THead", "/TH")} == {
+        "/Title": 1,
+        "/H1": 3,
+        "/H2": 1,
+        "/L": 1,
+        "/THead": 1,
+        "/TH": 5,
+    }
 
 
 def test_a_pdf_has_its_fonts_within_it_and_none_of_this_machine() -> None:
