@@ -182,7 +182,7 @@ def add_plan(
     names = ("alternative", "restore", "check", "release", "activation", "tell")
     words = {name: at.words(f"continuity.draft.{name}", name="{name}", to="{to}") for name in names}
     title = title or at.words(f"continuity.draft.title.{type_}", name=one.name)
-    id_, edit = added(at.here.root, at.used(), drafted(at.register, one, type_, title, who, words))
+    id_, edit = added(at.here.root, at.used(), drafted(at.register, one, type_.value, title, who, words))
     say(plain(at.words("continuity.did.drafted", id=id_, title=title)))
     write(at, [edit], dry_run=dry_run)
 
