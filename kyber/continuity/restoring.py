@@ -65,7 +65,7 @@ class Restoration:
     """The services in the order in which their restoring usually begins."""
     p50: float
     p90: float
-    """When all of them are up, in seconds."""
+    """When all of them are up and the work caught up, in seconds."""
     too_large: tuple[str, ...]
     """What needs more people than there are, and is never restored."""
     waiting: tuple[str, ...]
@@ -115,7 +115,8 @@ def restore(
     begins = np.array([_run(plan, one, crew) for one in length.T.tolist()]).reshape(runs, len(ranked)).T
     ups = begins + length
     found = [_up(graph.services[id_], certain[id_], begins[at], ups[at]) for at, id_ in enumerate(ranked)]
-    whole = ups.max(axis=0) if ranked else np.zeros(runs)
+    back = ups + np.array([_work(graph.services[id_]) for id_ in ranked]).reshape(-1, 1)
+    whole = back.max(axis=0) if ranked else np.zeros(runs)
     p50, p90 = np.quantile(whole, (0.5, 0.9)).tolist()
     return Restoration(
         order=tuple(sorted(found, key=lambda one: one.begins)),
@@ -132,6 +133,10 @@ def restore(
 
 def _crew(service: Service) -> int:
     return service.restore.crew if service.restore is not None else 1
+
+
+def _work(service: Service) -> int:
+    return seconds(service.work_recovery_time) if service.work_recovery_time else 0
 
 
 def _waiting(graph: Graph, chosen: Sequence[str], too_large: Sequence[str]) -> tuple[str, ...]:
@@ -205,7 +210,7 @@ def _lengths(service: Service, certain: Leg, runs: int, seed: int) -> Floats:
 
 
 def _up(service: Service, certain: Leg, begins: Floats, ups: Floats) -> Up:
-    work = seconds(service.work_recovery_time) if service.work_recovery_time else 0
+    work = _work(service)
     p50, p90 = np.quantile(ups, (0.5, 0.9)).tolist()
     rto, mtpd = (
         None if length is None else float(np.mean(ups + work <= seconds(length) + 1e-6))

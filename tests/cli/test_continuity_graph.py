@@ -113,7 +113,7 @@ def test_circles_and_needs_that_nobody_knows_are_told_and_end_nothing(here: Path
 
 def test_restoring_everything_is_simulated(here: Path) -> None:
     text = kyber("continuity", "simulate", "--crew", "3", "--runs", "200").stdout
-    assert "With 3 people, all are up after" in text
+    assert "With 3 people, all are back after" in text
     assert "5 of 6 have no estimates (restore): their times count for certain." in text
     found = loads(kyber("continuity", "simulate", "directory", "--runs", "100", "--seed", "1", "--json").stdout)
     assert [one["id"] for one in found["order"]] == ["network", "directory"]

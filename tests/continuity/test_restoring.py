@@ -81,8 +81,16 @@ def test_never_more_people_than_there_are_and_never_before_what_is_needed(crew: 
             assert sum(each.crew for each in found.order if each.begins <= one.begins < each.p50) <= crew
             for need in graph.straight[one.id]:
                 assert min(ups.get(each.id, float("inf")) for each in need.either) <= one.begins
-        assert restore(graph, (), None, 2).p50 <= found.p50 <= sum(leg.seconds for leg in alone(graph).values())
+        last = max((one.p50 for one in found.order), default=0)
+        assert found.p50 == max((one.p50 + one.work for one in found.order), default=0)
+        assert last <= sum(leg.seconds for leg in alone(graph).values())
         assert {*ups, *found.too_large, *found.waiting} == set(graph.services)
+
+
+def test_with_fewer_people_than_it_takes_nothing_is_up_earlier() -> None:
+    for graph in plain_graphs():
+        enough = {one.id: one.p50 for one in restore(graph, (), None, 2).order}
+        assert all(enough[one.id] <= one.p50 for one in restore(graph, (), 2, 2).order)
 
 
 def test_the_most_critical_first_then_patient_safety_then_what_most_rests_on_then_by_id() -> None:
