@@ -3,7 +3,7 @@
 Needs with the same `either` stand in for each other. A need of what nobody knows is left out everywhere.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -210,7 +210,7 @@ def graph_of(services: Iterable[Service]) -> Graph:
         id_: tuple(dict.fromkeys(each.id for each in one.depends_on if each.id not in known))
         for id_, one in known.items()
     }
-    order, circles = _walked(needs)
+    order, circles = walked({id_: [each.id for need in found for each in need.either] for id_, found in needs.items()})
     return Graph(known, needs, unknown, circles, order)
 
 
@@ -226,10 +226,10 @@ def _grouped(dependencies: Iterable[Dependency]) -> tuple[Need, ...]:
     return tuple(Need(tuple(group)) for group in groups.values())
 
 
-def _walked(needs: Mapping[str, tuple[Need, ...]]) -> tuple[tuple[str, ...], tuple[Circle, ...]]:
+def walked(needs: Mapping[str, Collection[str]]) -> tuple[tuple[str, ...], tuple[Circle, ...]]:
     """The ids in an order in which needs come first, and a circle for each need that leads back to where one is.
 
-    A walk in depth from the smallest id on. Without the needs that lead back there are no circles (Tarjan, Depth-first
+    A walk in depth from the first id on. Without the needs that lead back there are no circles (Tarjan, Depth-first
     search and linear graph algorithms, SIAM Journal on Computing 1, 1972).
     """
     order: dict[str, None] = {}
@@ -237,7 +237,7 @@ def _walked(needs: Mapping[str, tuple[Need, ...]]) -> tuple[tuple[str, ...], tup
     for start in needs:
         if start in order:
             continue
-        way = {start: _needed(needs[start])}  # ids from the start to here, and which of their needs are left to see
+        way = {start: iter(needs[start])}  # ids from the start to here, and which of their needs are left to see
         while way:
             here, left = next(reversed(way.items()))
             there = next(left, None)
@@ -247,12 +247,8 @@ def _walked(needs: Mapping[str, tuple[Need, ...]]) -> tuple[tuple[str, ...], tup
             elif there in way:
                 circles.setdefault((here, there), _circle(tuple(way), here, there))
             elif there not in order:
-                way[there] = _needed(needs[there])
+                way[there] = iter(needs[there])
     return tuple(order), tuple(sorted(circles.values(), key=lambda one: one.ids))
-
-
-def _needed(needs: tuple[Need, ...]) -> Iterator[str]:
-    return (each.id for need in needs for each in need.either)
 
 
 def _circle(way: Path, here: str, there: str) -> Circle:

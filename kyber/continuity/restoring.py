@@ -7,7 +7,7 @@ are free. Each service draws from a stream of its own, which follows from the se
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import pairwise
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kyber.chance import stream
-from kyber.continuity.graph import Graph
+from kyber.continuity.graph import Graph, walked
 from kyber.continuity.recovery import Leg, alone, seconds
 from kyber.continuity.service import Service
 
@@ -184,20 +184,31 @@ def _wanted(graph: Graph, there: frozenset[str]) -> Iterator[tuple[str, tuple[st
                         yield id_, either, then
 
 
-def _components(graph: Graph, orders: Sequence[tuple[str, str]]) -> Mapping[str, int]:
-    """The strongly connected components of needs and orders together, as a number for each service."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
+def _components(graph: Graph, orders: Iterable[tuple[str, str]]) -> Mapping[str, str]:
+    """The strongly connected components of needs and orders together: for each service one of its component.
 
-    at = {id_: number for number, id_ in enumerate(graph.services)}
-    edges = [(at[each.id], at[id_]) for id_, needs in graph.straight.items() for need in needs for each in need.either]
-    edges += [(at[first], at[then]) for first, then in orders]
-    if not edges:
-        return at
-    ends = np.array(edges).T
-    matrix = coo_array((np.ones(len(edges)), (ends[0], ends[1])), shape=(len(at), len(at)))
-    labels = connected_components(matrix, directed=True, connection="strong")[1].tolist()
-    return dict(zip(graph.services, labels, strict=True))
+    A walk in depth, and one against all needs and orders from what was left last (Sharir, A strong-connectivity
+    algorithm and its applications in data flow analysis, 1981).
+    """
+    before = {id_: [each.id for need in needs for each in need.either] for id_, needs in graph.straight.items()}
+    for first, then in orders:
+        before[then].append(first)
+    after: dict[str, list[str]] = {id_: [] for id_ in before}
+    for id_, others in before.items():
+        for other in others:
+            after[other].append(id_)
+    component: dict[str, str] = {}
+    for start in reversed(walked(before)[0]):
+        if start in component:
+            continue
+        component[start] = start
+        queue = [start]
+        for one in queue:
+            for other in after[one]:
+                if other not in component:
+                    component[other] = start
+                    queue.append(other)
+    return component
 
 
 def _lengths(service: Service, certain: Leg, runs: int, seed: int) -> Floats:
