@@ -11,7 +11,7 @@ STYLE: Final = (
     "body{margin:0;padding:16px;font:15px/1.45 'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif;color:#18212c;"
     "background:#fff}h1{margin:0 0 4px;font-size:20px}p{margin:0 0 12px;color:#536070}"
     "table{border-collapse:collapse;width:100%}th,td{padding:5px 12px 5px 0;border-bottom:1px solid #ccd4dc;"
-    "text-align:left;vertical-align:top;overflow-wrap:anywhere}tr{break-inside:avoid}"
+    "text-align:left;vertical-align:top;overflow-wrap:break-word}th{white-space:nowrap}tr{break-inside:avoid}"
     "td:first-child,td:nth-child(2){white-space:nowrap}@media print{body{padding:0;font-size:12px}}"
 )
 

@@ -104,6 +104,19 @@ def test_what_waits_is_listed_with_what_is_late_first(here: Path) -> None:
     assert kyber("tasks", "--format", "md", "--on", "2026-11-10").output.startswith("# What waits: everybody\n")
 
 
+def test_a_title_is_only_text_in_a_page_a_form_and_a_document(here: Path) -> None:
+    title = "=HYPERLINK(1) <b>| \\e[31m 131052-308T"
+    lay_out(here, calendar__T_002=SECOND.replace("A review", f'"{title}"'.replace("\\e", "\\x1b")))
+    for form in ("html", "md", "table", "json"):
+        shown = kyber("tasks", "--format", form, "--on", "2026-11-10").output
+        assert "\x1b" not in shown
+        assert "131052-308T" not in shown
+        assert ("<b>" in shown) == (form in ("table", "json"))
+    kyber("tasks", "-o", "form.xlsx", "--on", "2026-11-10")
+    rows = CalamineWorkbook.from_path(here / "form.xlsx").get_sheet_by_index(0).to_python()
+    assert any(str(cell).startswith("=HYPERLINK(1) <b>") for row in rows for cell in row)  # as a text
+
+
 def test_a_task_is_said_to_be_done_with_evidence_and_the_next_time_is_told(here: Path) -> None:
     told = kyber("tasks", "done", "t-002", "--on", "2026-11-05", "--by", "eero", "--evidence", "Minutes 5")
     assert told.exit_code == 0
