@@ -28,7 +28,7 @@ _LINE: Final = 17.0
 _LETTERS: Final = 60
 _FILLS: Final = ("#f3f6f9", "#e6ecf2")
 SHAPES: Final[Mapping[str, tuple[str, str, str]]] = {
-    "done": ('<circle r="9.5"', "#2c6e49", "#fff"),
+    "done": ('<circle r="9.5"', "#b7dcc4", "#000"),
     "due": ('<rect x="-9" y="-9" width="18" height="18"', "#f6d365", "#000"),
     "late": ('<path d="M0,-12.5 L12.5,0 L0,12.5 L-12.5,0 z"', "#a4161a", "#fff"),
     "coming": ('<circle r="9.5" stroke-dasharray="3 2"', "#fff", "#000"),
@@ -208,7 +208,7 @@ def _legend(wheel: Wheel) -> Iterator[str]:
     for state, name in wheel.states.items():
         yield f'<g font-size="10.5" font-weight="600" text-anchor="middle">{mark(state, "", x, y)}</g>'
         yield f'<text x="{x + 18:.1f}" y="{y + 4.5}">{_text(name)}</text>'
-        x += 44 + 7.4 * len(name)
+        x += 50 + 7.4 * len(name)
     if wheel.today is not None:
         yield f'<line x1="{x:.1f}" y1="{y}" x2="{x + 24:.1f}" y2="{y}" stroke="#000" stroke-width="3"/>'
         yield f'<circle cx="{x + 24:.1f}" cy="{y}" r="4.5"/>'
