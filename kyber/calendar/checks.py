@@ -6,7 +6,7 @@ from datetime import date
 from typing import Final
 
 from kyber.calendar.duties import DUTIES
-from kyber.calendar.occurrences import days
+from kyber.calendar.occurrences import days, never
 from kyber.calendar.register import Calendar
 from kyber.calendar.rule import may_skip
 from kyber.calendar.task import Task
@@ -88,13 +88,17 @@ def check_load(calendar: Calendar) -> Iterator[Problem]:
 
 
 def check_days(calendar: Calendar) -> Iterator[Problem]:
-    """K06: days in the wrong order, or in the future. K07: days that the rule does not have, or may pass over."""
+    """K06: days in the wrong order, or in the future. K07, K81: days that the rule does not have, or may pass
+    over; rules that never come."""
     for one in calendar.tasks:
         if one.until is not None and one.until < one.starts:
             yield _wrong(one, ("until",), one.until, one.starts)
-        if may_skip(one.rule, one.starts):
+        elif may_skip(one.rule, one.starts):
             facts = {"field": "starts", "value": one.starts, "expected": "BYMONTHDAY=-1, 1–28"}
             yield Problem(one.where("starts"), "K07", facts)
+        elif never(one):
+            facts = {"field": "rule", "value": one.rule.rrule or "–", "expected": Key("kind.rrule-never")}
+            yield Problem(one.where("rule"), "K81", facts)
         known = set(days(one, max((done.for_ for done in one.done if done.for_), default=one.starts)))
         for at, done in enumerate(one.done):
             if done.on > calendar.today:

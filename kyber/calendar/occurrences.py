@@ -76,6 +76,11 @@ def days(task: Task, end: date) -> Iterator[date]:
     return task.rule.days(task.starts, task.starts, last)
 
 
+def never(task: Task) -> bool:
+    """Whether the task has no day at all, as where the phase of its rule is never met."""
+    return next(days(task, _after(task, task.starts)), None) is None
+
+
 def _by_rule(task: Task, end: date) -> Iterator[tuple[date, Done | None]]:
     reached = (task.lead_time.after(one.on) for one in task.done)
     asked = set(days(task, max((end, *reached, *(one.for_ for one in task.done if one.for_)))))

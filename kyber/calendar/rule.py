@@ -32,9 +32,11 @@ _ALLOWED: Final[Mapping[str, frozenset[str]]] = {
     "YEARLY": frozenset(("BYMONTH", "BYMONTHDAY", "BYDAY", "BYSETPOS", "BYYEARDAY", "BYWEEKNO")),
 }
 """What may narrow a rule of each frequency. Source: RFC 5545, 3.3.10."""
-_EVERY_YEAR: Final = 28
 _EVERY_MONTH: Final = 28
-"""The days of a month, and the years in which weekdays and leap years come round, that there always are."""
+_EVERY_DAY: Final = 365
+"""The days that every month, and every year, has."""
+_EVERY_YEAR: Final = 28
+"""Years in which all weekdays and leap years have come."""
 _ROUND: Final = 400
 """Years after which the Gregorian calendar repeats itself, weekdays included."""
 
@@ -152,11 +154,11 @@ def _check(text: str) -> None:
         raise PydanticCustomError("rrule-often", "too often or too seldom")
     if not parts.keys() - {"FREQ", "INTERVAL", "WKST"} <= _ALLOWED[frequency]:
         raise PydanticCustomError("rrule", "not an RRULE")
-    if frequency != "MONTHLY" and frequency != "YEARLY" and re.search(r"[0-9]", parts.get("BYDAY", "")):
+    if frequency in ("DAILY", "WEEKLY") and re.search(r"[0-9]", parts.get("BYDAY", "")):
         raise PydanticCustomError("rrule", "not an RRULE")
-    lone = not parts.keys() & {"BYDAY", "BYSETPOS"}
-    days = [abs(int(day)) for day in parts.get("BYMONTHDAY", "").split(",") if re.fullmatch(r"[+-]?[0-9]{1,2}", day)]
-    if lone and frequency in ("MONTHLY", "YEARLY") and max(days, default=0) > _EVERY_MONTH:
+    if "BYSETPOS" in parts and not parts.keys() & _ALLOWED[frequency] - {"BYSETPOS"}:
+        raise PydanticCustomError("rrule", "not an RRULE")
+    if not parts.keys() & {"BYDAY", "BYSETPOS"} and _passes_over(parts):
         raise PydanticCustomError("rrule-short", "a day that some months lack")
     try:
         last = date.max.year - _EVERY_YEAR
@@ -167,12 +169,20 @@ def _check(text: str) -> None:
         raise PydanticCustomError("rrule-never", "never comes")
 
 
+def _passes_over(parts: Mapping[str, str]) -> bool:
+    """Whether a rule names a day that some months, or years, do not have."""
+    days = [int(day) for name in ("BYMONTHDAY", "BYYEARDAY") for day in re.findall("[0-9]+", parts.get(name, ""))]
+    return max(days, default=0) > (_EVERY_MONTH if "BYMONTHDAY" in parts else _EVERY_DAY)
+
+
 def _by_rrule(text: str, since: date, start: date, end: date) -> Iterator[date]:
     """What dateutil says. It looks until its calendar ends for a day that never comes; so it is asked near that end."""
     years = (date.max.year - end.year) // _ROUND * _ROUND
     later = (datetime(one.year + years, one.month, one.day) for one in (since, start, end))
     first, from_, to = later
-    for found in _rrule(text, first).between(from_, to, inc=True):
+    for found in _rrule(text, first).xafter(from_, inc=True):
+        if found > to:
+            return
         yield date(found.year - years, found.month, found.day)
 
 

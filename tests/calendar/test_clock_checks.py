@@ -116,6 +116,11 @@ def test_a_rule_that_would_pass_months_over_is_an_error(tmp_path: Path) -> None:
     assert codes(lay_out(tmp_path, calendar__T_001=text)) == ["K60", "K07"]
 
 
+def test_a_rule_whose_phase_is_never_met_is_an_error(tmp_path: Path) -> None:
+    text = (TASK + LEGAL).replace("{month: 11, day: 20}", "FREQ=DAILY;INTERVAL=7;BYDAY=MO")  # from a Thursday
+    assert codes(lay_out(tmp_path, calendar__T_001=text)) == ["K81"]
+
+
 def test_each_duty_without_a_task_is_said_and_a_workspace_without_tasks_hears_it_once(tmp_path: Path) -> None:
     assert codes(lay_out(tmp_path, calendar__T_001=TASK)) == ["K62"] * len(DUTIES)
     found = check_workspace(tmp_path, TODAY).left
