@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from kyber import action, triage, waiver
+from kyber import action, incident, triage, waiver
 from kyber.action import Action
 from kyber.calendar import task
 from kyber.calendar.checks import AHEAD, check_calendar
@@ -21,6 +21,7 @@ from kyber.continuity.exercise import Exercise
 from kyber.continuity.plan import Plan
 from kyber.continuity.register import ContinuityRegister, beside
 from kyber.continuity.service import Service
+from kyber.incident import Incident, check_incidents
 from kyber.logs import due as logs_due
 from kyber.logs import enrich, lists, source
 from kyber.logs.enrich import Tables
@@ -55,6 +56,7 @@ MODELS: Final[Mapping[str, Register]] = {
     "list": Register(model=WatchLists, glob=lists.GLOB),
     "enrichment": Register(model=Tables, glob=enrich.GLOB),
     "triage": Register(model=Triage, glob=triage.GLOB),
+    "incident": Register(model=Incident, glob=incident.GLOB),
     "risk": Register(model=Risk, glob=risk.GLOB),
     "control": Register(model=Control, glob=control.GLOB),
     "action": Register(model=Action, glob=action.GLOB),
@@ -78,6 +80,7 @@ class Snapshot:
     lists: tuple[WatchLists, ...]
     enrichment: tuple[Tables, ...]
     triage: tuple[Triage, ...]
+    incidents: tuple[Incident, ...]
     risks: RiskRegister
     continuity: ContinuityRegister
     tasks: tuple[Task, ...]
@@ -94,6 +97,7 @@ class Snapshot:
         yield from self.lists
         yield from self.enrichment
         yield from self.triage
+        yield from self.incidents
         yield from self.risks.risks
         yield from self.risks.controls
         yield from self.risks.actions
@@ -104,9 +108,9 @@ class Snapshot:
         yield from self.tasks
 
 
-RECORDS: Final = frozenset(("source", "risk", "control", "action", "service", "plan", "exercise", "task"))
+RECORDS: Final = frozenset(("source", "incident", "risk", "control", "action", "service", "plan", "exercise", "task"))
 """The kinds of which a file holds one, whose id a waiver can name."""
-NUMBERED: Final = ("risks", "controls", "actions", "continuity/plans", "continuity/exercises", task.FOLDER)
+NUMBERED: Final = ("incidents", "risks", "controls", "actions", "continuity/plans", "continuity/exercises", task.FOLDER)
 """The folders whose files begin with the id of what they hold."""
 
 Check = Callable[[Snapshot], Iterator[Problem]]
@@ -124,6 +128,7 @@ def read_workspace(
     sources, source_problems = read_all(folder, source.GLOB, LogSource)
     watch_lists, list_problems = read_all(folder, lists.GLOB, WatchLists)
     enrichment, enrichment_problems = read_all(folder, enrich.GLOB, Tables)
+    incidents, incident_problems = read_all(folder, incident.GLOB, Incident)
     decided, triage_problems = triage.load_triage(folder)
     snapshot = Snapshot(
         workspace=workspace,
@@ -132,6 +137,7 @@ def read_workspace(
         lists=watch_lists,
         enrichment=enrichment,
         triage=decided,
+        incidents=incidents,
         risks=risks,
         continuity=continuity,
         tasks=tasks,
@@ -149,6 +155,7 @@ def read_workspace(
         *list_problems,
         *enrichment_problems,
         *triage_problems,
+        *incident_problems,
     )
 
 
@@ -267,6 +274,11 @@ def check_decisions(snapshot: Snapshot) -> Iterator[Problem]:
     return triage.check_triage(snapshot.triage, snapshot.today)
 
 
+def check_incident_register(snapshot: Snapshot) -> Iterator[Problem]:
+    """K06: times that cannot be. K64: a notification to an authority that nobody sent in time."""
+    return check_incidents(snapshot.incidents, snapshot.today, snapshot.workspace.settings.zone)
+
+
 def check_risk_register(snapshot: Snapshot) -> Iterator[Problem]:
     """K05 to K33: risks, controls, actions and acceptances that do not hold together."""
     return check_risks(snapshot.risks)
@@ -326,6 +338,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     check_rules,
     check_enrichment,
     check_decisions,
+    check_incident_register,
     check_risk_register,
     check_continuity_register,
     check_clock,
@@ -340,6 +353,7 @@ def _ids(snapshot: Snapshot) -> Iterator[tuple[str, str, Place]]:
     for watch_lists in snapshot.lists:
         yield from (("list", name, place) for name, place in watch_lists.names())
     for kind, records in (
+        ("incident", snapshot.incidents),
         ("risk", snapshot.risks.risks),
         ("control", snapshot.risks.controls),
         ("action", snapshot.risks.actions),

@@ -20,6 +20,7 @@ from kyber.cli.continuity import app as continuity
 from kyber.cli.digest import digest
 from kyber.cli.doctor import doctor
 from kyber.cli.findings import app as findings
+from kyber.cli.incidents import app as incidents
 from kyber.cli.init import init
 from kyber.cli.logs import app as logs
 from kyber.cli.risks import app as risks
@@ -49,6 +50,7 @@ GROUPS: Final[Mapping[str, typer.Typer]] = {
     "risks": risks,
     "continuity": continuity,
     "tasks": tasks,
+    "incident": incidents,
 }
 
 

@@ -17,7 +17,7 @@ def example(tmp_path: Path) -> Path:
 @pytest.fixture
 def county(example: Path) -> Path:
     """The example without its registers, whose days pass: what is left has nothing to mend on any day."""
-    for name in ("risks", "controls", "actions", "continuity", "calendar"):
+    for name in ("incidents", "risks", "controls", "actions", "continuity", "calendar"):
         shutil.rmtree(example / name)
     (example / "waivers.yaml").unlink()
     return example
