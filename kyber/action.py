@@ -11,7 +11,7 @@ from pydantic import Field
 
 from kyber.people import Owner
 from kyber.problem import Problem, Severity
-from kyber.register import Day, Id, Record, Ref, Text
+from kyber.register import Day, Id, Part, Record, Ref, Text
 from kyber.text import Key
 
 GLOB: Final = "actions/*.yaml"
@@ -22,6 +22,15 @@ OPEN: Final = frozenset(("proposed", "planned", "ongoing"))
 
 Status = Literal["proposed", "planned", "ongoing", "done", "cancelled"]
 Money = Annotated[float, Field(ge=0)]
+
+
+class Origin(Part):
+    """The answer that an action follows from."""
+
+    assessment: Annotated[Id, Ref("assessment")]
+    """The assessment of the current state."""
+    question: Id
+    """The question in it."""
 
 
 class Action(Record):
@@ -51,6 +60,8 @@ class Action(Record):
     """When it was done."""
     evidence: tuple[Text, ...] = ()
     """What shows that it was done: a ticket, a report, a decision."""
+    origin: Origin | None = None
+    """Where it comes from, if it was made of an assessment of the current state."""
 
     @property
     def is_open(self) -> bool:

@@ -14,8 +14,9 @@ from kyber.calendar.occurrences import dues as task_dues
 from kyber.calendar.register import Calendar, load_tasks, place_of
 from kyber.calendar.task import Task
 from kyber.clock import Due, in_order
+from kyber.continuity import assessment, exercise, plan, service
 from kyber.continuity import due as continuity_due
-from kyber.continuity import exercise, plan, service
+from kyber.continuity.assessment import Assessment, Questionnaire, check_assessments
 from kyber.continuity.checks import check_continuity
 from kyber.continuity.exercise import Exercise
 from kyber.continuity.plan import Plan
@@ -56,6 +57,8 @@ MODELS: Final[Mapping[str, Register]] = {
     "list": Register(model=WatchLists, glob=lists.GLOB),
     "enrichment": Register(model=Tables, glob=enrich.GLOB),
     "triage": Register(model=Triage, glob=triage.GLOB),
+    "assessment": Register(model=Assessment, glob=assessment.GLOB),
+    "questionnaire": Register(model=Questionnaire, glob=assessment.QUESTIONNAIRES),
     "incident": Register(model=Incident, glob=incident.GLOB),
     "risk": Register(model=Risk, glob=risk.GLOB),
     "control": Register(model=Control, glob=control.GLOB),
@@ -81,6 +84,8 @@ class Snapshot:
     enrichment: tuple[Tables, ...]
     triage: tuple[Triage, ...]
     incidents: tuple[Incident, ...]
+    assessments: tuple[Assessment, ...]
+    questionnaires: tuple[Questionnaire, ...]
     risks: RiskRegister
     continuity: ContinuityRegister
     tasks: tuple[Task, ...]
@@ -98,6 +103,8 @@ class Snapshot:
         yield from self.enrichment
         yield from self.triage
         yield from self.incidents
+        yield from self.assessments
+        yield from self.questionnaires
         yield from self.risks.risks
         yield from self.risks.controls
         yield from self.risks.actions
@@ -108,9 +115,20 @@ class Snapshot:
         yield from self.tasks
 
 
-RECORDS: Final = frozenset(("source", "incident", "risk", "control", "action", "service", "plan", "exercise", "task"))
+RECORDS: Final = frozenset(
+    ("source", "incident", "assessment", "risk", "control", "action", "service", "plan", "exercise", "task")
+)
 """The kinds of which a file holds one, whose id a waiver can name."""
-NUMBERED: Final = ("incidents", "risks", "controls", "actions", "continuity/plans", "continuity/exercises", task.FOLDER)
+NUMBERED: Final = (
+    "incidents",
+    "assessments",
+    "risks",
+    "controls",
+    "actions",
+    "continuity/plans",
+    "continuity/exercises",
+    task.FOLDER,
+)
 """The folders whose files begin with the id of what they hold."""
 
 Check = Callable[[Snapshot], Iterator[Problem]]
@@ -129,6 +147,7 @@ def read_workspace(
     watch_lists, list_problems = read_all(folder, lists.GLOB, WatchLists)
     enrichment, enrichment_problems = read_all(folder, enrich.GLOB, Tables)
     incidents, incident_problems = read_all(folder, incident.GLOB, Incident)
+    assessments, questionnaires, assessment_problems = assessment.load(folder)
     decided, triage_problems = triage.load_triage(folder)
     snapshot = Snapshot(
         workspace=workspace,
@@ -138,6 +157,8 @@ def read_workspace(
         enrichment=enrichment,
         triage=decided,
         incidents=incidents,
+        assessments=assessments,
+        questionnaires=questionnaires,
         risks=risks,
         continuity=continuity,
         tasks=tasks,
@@ -156,6 +177,7 @@ def read_workspace(
         *enrichment_problems,
         *triage_problems,
         *incident_problems,
+        *assessment_problems,
     )
 
 
@@ -279,6 +301,11 @@ def check_incident_register(snapshot: Snapshot) -> Iterator[Problem]:
     return check_incidents(snapshot.incidents, snapshot.today, snapshot.workspace.settings.zone)
 
 
+def check_current_state(snapshot: Snapshot) -> Iterator[Problem]:
+    """K01, K02, K06, K07: assessments and questionnaires that do not hold together."""
+    return check_assessments(snapshot.assessments, snapshot.questionnaires, snapshot.today)
+
+
 def check_risk_register(snapshot: Snapshot) -> Iterator[Problem]:
     """K05 to K33: risks, controls, actions and acceptances that do not hold together."""
     return check_risks(snapshot.risks)
@@ -339,6 +366,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     check_enrichment,
     check_decisions,
     check_incident_register,
+    check_current_state,
     check_risk_register,
     check_continuity_register,
     check_clock,
@@ -348,12 +376,17 @@ CHECKS: Final[tuple[Check, ...]] = (
 
 def _ids(snapshot: Snapshot) -> Iterator[tuple[str, str, Place]]:
     yield from snapshot.people.ids()
+    if snapshot.assessments:
+        shipped = assessment.shipped()
+        yield "questionnaire", shipped.id, shipped.where("id")
     for found in snapshot.sources:
         yield "source", found.id, found.where("id")
     for watch_lists in snapshot.lists:
         yield from (("list", name, place) for name, place in watch_lists.names())
     for kind, records in (
         ("incident", snapshot.incidents),
+        ("assessment", snapshot.assessments),
+        ("questionnaire", snapshot.questionnaires),
         ("risk", snapshot.risks.risks),
         ("control", snapshot.risks.controls),
         ("action", snapshot.risks.actions),

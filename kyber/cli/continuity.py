@@ -13,6 +13,7 @@ from kyber.cli.continuity_edit import app as plan_app
 from kyber.cli.continuity_exercise import app as exercise_app
 from kyber.cli.continuity_files import ContinuityDesk, desk, exercises, heads_shown, plans, services
 from kyber.cli.continuity_graph import graph, impact, recovery, simulate
+from kyber.cli.continuity_maturity import assess, development, maturity
 from kyber.cli.continuity_print import print_, script
 from kyber.cli.desk import json_record, one_of, table, terminal_width, wrapped
 from kyber.cli.files import check_place, form_of, spare, write_out, write_whole
@@ -222,3 +223,8 @@ def _below(at: ContinuityDesk) -> None:
         said.append(words.many("continuity.not-analysed", unknown))
     say()
     say(", ".join(said))
+
+
+app.command()(assess)
+app.command()(maturity)
+app.command()(development)

@@ -1,0 +1,460 @@
+"""`kyber continuity assess`, `maturity` and `development`: the current state, how it changed, and what follows."""
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from kyber.cli.console import Colour, Where, paint, plain, say
+from kyber.cli.desk import By, Desk, DryRun, On, ids, json_record, one_of, open_at, owners, table, tell_errors, write
+from kyber.cli.files import check_place, form_of, spare, write_out
+from kyber.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kyber.action import Action
+    from kyber.continuity.assessment import Answer, Assessment, Question, Questionnaire
+    from kyber.continuity.maturity import Standing, Step
+    from kyber.render.bars import Bars
+
+
+class Form(StrEnum):
+    """The forms in which maturity is shown."""
+
+    TABLE = "table"
+    SVG = "svg"
+    JSON = "json"
+    MARKDOWN = "md"
+
+
+BY_ENDING: Final = {".svg": "svg", ".json": "json", ".md": "md", ".txt": "table"}
+WhichAssessment = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[ASSESSMENT]",
+        help="The assessment's id, such as M-001; else the latest.",
+        autocompletion=ids("assessments"),
+        show_default=False,
+    ),
+]
+
+
+class _StopError(Exception):
+    """The session ends here."""
+
+
+@dataclass(frozen=True)
+class AssessmentDesk(Desk):
+    """A workspace, its assessments and questionnaires, and the day."""
+
+    assessments: "Sequence[Assessment]"
+    """The earliest first."""
+    questionnaires: "Sequence[Questionnaire]"
+
+    def assessment(self, id_: str | None) -> "Assessment":
+        """The assessment with an id, or the latest. Raises UsageError."""
+        if id_ is not None:
+            return one_of(id_, self.assessments, "assessment")
+        if not self.assessments:
+            raise UsageError("there is no assessment yet: `kyber continuity assess` begins one")
+        return self.assessments[-1]
+
+    def asked(self, id_: str) -> "Questionnaire":
+        """The questionnaire with an id. Raises UsageError."""
+        return one_of(id_, self.questionnaires, "questionnaire")
+
+    def said(self, texts: Any) -> str:
+        """A text of a questionnaire, in the workspace's language."""
+        from kyber.continuity.assessment import in_language
+
+        return plain(in_language(texts, self.here.settings.language))
+
+
+def assess(
+    questionnaire: Annotated[
+        str,
+        typer.Option(metavar="ID", help="The questionnaire: kyber's own, or one of the folder questionnaires."),
+    ] = "kyber",
+    continue_: Annotated[
+        bool, typer.Option("--continue", help="Go on with the latest assessment, where it was left.")
+    ] = False,
+    new: Annotated[bool, typer.Option("--new", help="Begin another one, though the latest is not finished.")] = False,
+    by: By = None,
+    on: On = "",
+    workspace: Where = None,
+) -> None:
+    """Assess the current state, question by question. Each answer is written at once: stop with q, and --continue.
+
+    Enter leaves a question unanswered. After the score kyber asks what shows it, and which score is aimed at.
+    """
+    from kyber.continuity.assessment import begun
+    from kyber.continuity.maturity import last_before, unanswered
+
+    at = desk(workspace)
+    asked = at.asked(questionnaire)
+    same = [one for one in at.assessments if one.questionnaire == asked.id]
+    unfinished = bool(same) and bool(unanswered(asked, same[-1]))
+    if continue_:
+        if not unfinished:
+            raise UsageError("there is no assessment to go on with: each has an answer to every question")
+        one = same[-1]
+    else:
+        if unfinished and not new:
+            raise UsageError(f"{same[-1].id} is not finished: go on with --continue, or begin another with --new")
+        day = at.day(on)
+        title = f"{at.said(asked.title)} {day.year}"
+        id_, edit = begun(at.here.root, _used(at), asked, title, day, at.by(by))
+        write(at, [edit], dry_run=False)
+        one = desk(workspace).assessment(id_)
+    say(at.words("maturity.rules", scale=asked.scale))
+    before = last_before(one, at.assessments)
+    left = unanswered(asked, one)
+    done = 0
+    try:
+        for number, question in enumerate(left, 1):
+            done += _ask_one(at, asked, one.id, question, f"{number}/{len(left)}", before)
+    except (_StopError, typer.Abort):
+        say()
+    say(at.words.many("maturity.answered", done, left=len(left) - done))
+
+
+def maturity(
+    assessment: WhichAssessment = None,
+    compare: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ID",
+            help="The assessment to compare with; else the one before.",
+            autocompletion=ids("assessments"),
+            show_default=False,
+        ),
+    ] = None,
+    form: Annotated[
+        Form | None, typer.Option("--format", "-f", help="The form; else by the ending of -o, or a table.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False,
+    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to a file.")] = None,
+    workspace: Where = None,
+) -> None:  # fmt: skip
+    """Show how mature each domain is: the mean, what is aimed at, and how it changed; what is unanswered is counted."""
+    from kyber.continuity.maturity import last_before, standings
+    from kyber.render.bars import svg
+    from kyber.render.sheet import markdown_of
+
+    at = desk(workspace)
+    chosen = Form("json" if json else form_of(form, False, output, BY_ENDING))
+    if output is not None:
+        check_place(output)
+        spare(output, at.here)
+    one = at.assessment(assessment)
+    asked = at.asked(one.questionnaire)
+    before = at.assessment(compare) if compare else last_before(one, at.assessments)
+    if before is not None and before.questionnaire != one.questionnaire:
+        raise UsageError(f"{before.id} and {one.id} asked different questions: they cannot be compared")
+    found = standings(asked, one, before)
+    match chosen:
+        case Form.JSON:
+            text = f"{json_record(_record(one, before, found))}\n"
+        case Form.SVG:
+            text = svg(_bars(at, asked, one, before, found))
+        case Form.MARKDOWN:
+            text = markdown_of(_sheet(at, found))
+        case Form.TABLE:
+            text = table(_sheet(at, found), output)
+            text = f"{_heading(at, one, before)}\n\n{text}"
+    write_out(output, text)
+
+
+def development(
+    assessment: WhichAssessment = None,
+    write_: Annotated[bool, typer.Option("--write", help="Write the new actions to the folder actions.")] = False,
+    owner: Annotated[
+        str,
+        typer.Option(
+            metavar="WHO", help="The role or person who does the new ones; else who works here.", autocompletion=owners,
+            show_default=False,
+        ),
+    ] = "",
+    from_: Annotated[
+        str,
+        typer.Option(
+            "--from", metavar="DAY", help="The year begins here, as 2027-01-01; else today.", show_default=False
+        ),
+    ] = "",
+    dry_run: DryRun = False,
+    workspace: Where = None,
+) -> None:  # fmt: skip
+    """Make the development plan: an action for every score below its target, the largest gap first, over a year.
+
+    A question that has an action of this assessment, or an open one of an earlier one, gets no other.
+    """
+    from kyber.continuity.maturity import gaps, plan, written
+
+    at = desk(workspace)
+    one = at.assessment(assessment)
+    asked = at.asked(one.questionnaire)
+    actions = _actions(at)
+    found = gaps(asked, one, actions)
+    if not found:
+        say(at.words("maturity.no-gaps"))
+        return
+    new = any(gap.action is None for gap in found)
+    start = _day(from_, at.today)
+    who = at.owner(owner) if owner else at.by(None) if new and write_ else ""
+    steps = plan(found, _used(at) | {each.id for each in actions}, who, start)
+    say(table(_plan_sheet(at, steps)).rstrip("\n"))
+    say()
+    fresh = [step for step in steps if step.new]
+    if not fresh:
+        say(at.words("maturity.all-there"))
+    elif not write_ and not dry_run:
+        say(at.words.many("maturity.would-write", len(fresh)))
+    else:
+        language = at.here.settings.language
+        edits = [
+            written(
+                at.here.root,
+                step,
+                one,
+                at.words("maturity.raise", topic=at.said(step.gap.question.title), target=step.gap.target),
+                language,
+            )
+            for step in fresh
+        ]
+        write(at, edits, dry_run=dry_run)
+        if not dry_run:
+            say(at.words.many("maturity.written", len(fresh)))
+
+
+# --- the session -----------------------------------------------------------------------------------------------------
+
+
+def desk(workspace: Path | None) -> AssessmentDesk:
+    """The workspace's assessments; what cannot be read of them is told on standard error. Raises WorkspaceError."""
+    from kyber.continuity.assessment import load, shipped
+    from kyber.people import FILE, People
+    from kyber.register import read_all
+
+    here, today = open_at(workspace)
+    people, problems = read_all(here.root, FILE, People)
+    assessments, own, found = load(here.root)
+    made = AssessmentDesk(here, people[0] if people else People(), today, assessments, (shipped(), *own))
+    tell_errors(made, (*problems, *found))
+    return made
+
+
+def _used(at: AssessmentDesk) -> frozenset[str]:
+    return at.used() | {one.id for one in at.assessments}
+
+
+def _actions(at: AssessmentDesk) -> "Sequence[Action]":
+    from kyber.action import GLOB, Action
+    from kyber.register import read_all
+
+    actions, problems = read_all(at.here.root, GLOB, Action)
+    tell_errors(at, problems)
+    return actions
+
+
+def _ask_one(
+    at: AssessmentDesk, asked: "Questionnaire", id_: str, question: "Question", number: str,
+    before: "Assessment | None",
+) -> int:  # fmt: skip
+    """Ask one question and write its answer down; whether it was answered."""
+    from kyber.amend import AmendError
+    from kyber.continuity.assessment import answered
+
+    say()
+    say(paint(f"{number}  {at.said(question.title)}", Colour.GOOD, bold=True))
+    say(at.said(question.ask))
+    for score, level in enumerate(question.levels):
+        say(f"  {score}  {at.said(level)}")
+    last = before.score(question.id) if before is not None else None
+    if last is not None:
+        say(at.words("maturity.last-time", score=last))
+    while True:
+        found = _answer(at, asked, question)
+        if found is None:
+            return 0
+        one = desk(at.here.root).assessment(id_)  # it may have been changed since the question was shown
+        try:
+            write(at, [answered(one, question.id, found)], dry_run=False)
+        except AmendError as error:
+            say(plain(error), error=True)
+        else:
+            return 1
+
+
+def _answer(at: AssessmentDesk, asked: "Questionnaire", question: "Question") -> "Answer | None":
+    from kyber.continuity.assessment import Answer
+
+    score = _number(at, "maturity.ask.score", asked.scale, None)
+    if score is None:
+        return None
+    evidence = _ask(at, "maturity.ask.evidence", "")
+    target = _number(at, "maturity.ask.target", asked.scale, asked.target)
+    return Answer(score=score, evidence=evidence or None, target=None if target == asked.target else target)
+
+
+def _number(at: AssessmentDesk, key: str, highest: int, default: int | None) -> int | None:
+    while True:
+        given = _ask(at, key, "" if default is None else str(default))
+        if not given:
+            return None
+        if given.isdecimal() and int(given) <= highest:
+            return int(given)
+        say(at.words("maturity.bad-score", scale=highest), error=True)
+
+
+def _ask(at: AssessmentDesk, key: str, default: str) -> str:
+    answer = str(typer.prompt(at.words(key), default=default, show_default=bool(default)))
+    answer = " ".join(answer.encode(errors="replace").decode().split())
+    if answer == "q":
+        raise _StopError
+    return answer
+
+
+def _day(text: str, today: date) -> date:
+    try:
+        return date.fromisoformat(text) if text else today
+    except ValueError:
+        raise UsageError(f"--from {text}: write a day as 2027-01-01") from None
+
+
+# --- what is shown ---------------------------------------------------------------------------------------------------
+
+
+def _heading(at: AssessmentDesk, one: "Assessment", before: "Assessment | None") -> str:
+    facts = {"id": one.id, "title": one.title, "on": one.on}
+    if before is None:
+        return plain(at.words("maturity.heading", **facts))
+    return plain(at.words("maturity.heading-compared", **facts, before=before.id, then=before.on))
+
+
+def _sheet(at: AssessmentDesk, found: "Sequence[Standing]") -> Any:
+    from kyber.render.sheet import Column, Sheet
+
+    heads = ("domain", "mean", "target", "before", "change", "answered")
+    right = ("mean", "target", "before", "answered")
+    columns = tuple(Column(at.words(f"maturity.head.{head}"), right=head in right) for head in heads)
+    rows = tuple(
+        (
+            at.said(one.domain.title),
+            _shown(at, one.mean),
+            _shown(at, one.target),
+            _shown(at, one.before),
+            _change(at, one),
+            f"{one.answered}/{one.of}",
+        )
+        for one in found
+    )
+    return Sheet(columns, rows)
+
+
+def _shown(at: AssessmentDesk, value: float | None) -> str:
+    if value is None:
+        return "–"
+    text = f"{value:.1f}"
+    return text if at.here.settings.language == "en" else text.replace(".", ",")
+
+
+def _change(at: AssessmentDesk, one: "Standing") -> str:
+    """The change as a sign and a number."""
+    from kyber.render.bars import DOWN, SAME, UP
+
+    if one.change is None:
+        return "–"
+    if round(one.change, 1) == 0:
+        return SAME
+    return f"{UP if one.change > 0 else DOWN} {_shown(at, abs(one.change))}"
+
+
+def _bars(
+    at: AssessmentDesk, asked: "Questionnaire", one: "Assessment", before: "Assessment | None",
+    found: "Sequence[Standing]",
+) -> "Bars":  # fmt: skip
+    from kyber.render.bars import Bar, Bars
+
+    words = at.words
+    bars = []
+    for each in found:
+        said = _shown(at, each.mean)
+        if each.target is not None:
+            said += f" / {_shown(at, each.target)}"
+        if before is not None:
+            said += f"   {_change(at, each)}"
+        open_ = each.of - each.answered
+        note = words.many("maturity.unanswered", open_) if open_ else ""
+        bars.append(
+            Bar(
+                name=at.said(each.domain.title),
+                value=each.mean,
+                target=each.target,
+                before=each.before,
+                said=said,
+                note=note,
+            )
+        )
+    return Bars(
+        title=_heading(at, one, before),
+        described="; ".join(f"{bar.name}: {bar.said}{', ' if bar.note else ''}{bar.note}" for bar in bars),
+        scale=asked.scale,
+        bars=tuple(bars),
+        value=words("maturity.head.mean"),
+        target=words("maturity.head.target"),
+        before=words("maturity.head.before"),
+    )
+
+
+def _record(one: "Assessment", before: "Assessment | None", found: "Sequence[Standing]") -> dict[str, Any]:
+    return {
+        "assessment": one.id,
+        "on": one.on.isoformat(),
+        "questionnaire": one.questionnaire,
+        "scale": one.scale,
+        "compared_with": before.id if before else None,
+        "domains": [
+            {
+                "domain": each.domain.id,
+                "mean": _rounded(each.mean),
+                "target": _rounded(each.target),
+                "before": _rounded(each.before),
+                "change": _rounded(each.change),
+                "answered": each.answered,
+                "questions": each.of,
+            }
+            for each in found
+        ],
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
+
+
+def _plan_sheet(at: AssessmentDesk, steps: "Sequence[Step]") -> Any:
+    from kyber.privacy import mask
+    from kyber.render.sheet import Column, Sheet
+
+    heads = ("question", "gap", "id", "owner", "due", "state")
+    columns = tuple(
+        Column(at.words(f"maturity.head.{head}"), weight={"question": 2, "owner": 1}.get(head, 0)) for head in heads
+    )
+    rows = tuple(
+        (
+            at.said(step.gap.question.title),
+            f"{step.gap.score} → {step.gap.target}",
+            step.id,
+            mask(at.people.shown(step.owner)) if step.owner else "–",
+            step.due.isoformat() if step.due else "–",
+            at.words("maturity.state.new")
+            if step.gap.action is None
+            else at.words(f"risks.action-status.{step.gap.action.status}"),
+        )
+        for step in steps
+    )
+    return Sheet(columns, rows)
