@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from kyber import action, incident, triage, waiver
+from kyber import action, incident, introduction, triage, waiver
 from kyber.action import Action
 from kyber.calendar import task
 from kyber.calendar.checks import AHEAD, check_calendar
@@ -23,6 +23,7 @@ from kyber.continuity.plan import Plan
 from kyber.continuity.register import ContinuityRegister, beside
 from kyber.continuity.service import Service
 from kyber.incident import Incident, check_incidents
+from kyber.introduction import Introduction, check_introduction
 from kyber.logs import due as logs_due
 from kyber.logs import enrich, lists, source
 from kyber.logs.enrich import Tables
@@ -57,6 +58,7 @@ MODELS: Final[Mapping[str, Register]] = {
     "list": Register(model=WatchLists, glob=lists.GLOB),
     "enrichment": Register(model=Tables, glob=enrich.GLOB),
     "triage": Register(model=Triage, glob=triage.GLOB),
+    "introduction": Register(model=Introduction, glob=introduction.FILE),
     "assessment": Register(model=Assessment, glob=assessment.GLOB),
     "questionnaire": Register(model=Questionnaire, glob=assessment.QUESTIONNAIRES),
     "incident": Register(model=Incident, glob=incident.GLOB),
@@ -86,6 +88,7 @@ class Snapshot:
     incidents: tuple[Incident, ...]
     assessments: tuple[Assessment, ...]
     questionnaires: tuple[Questionnaire, ...]
+    introduction: Introduction | None
     risks: RiskRegister
     continuity: ContinuityRegister
     tasks: tuple[Task, ...]
@@ -105,6 +108,8 @@ class Snapshot:
         yield from self.incidents
         yield from self.assessments
         yield from self.questionnaires
+        if self.introduction is not None:
+            yield self.introduction
         yield from self.risks.risks
         yield from self.risks.controls
         yield from self.risks.actions
@@ -148,6 +153,7 @@ def read_workspace(
     enrichment, enrichment_problems = read_all(folder, enrich.GLOB, Tables)
     incidents, incident_problems = read_all(folder, incident.GLOB, Incident)
     assessments, questionnaires, assessment_problems = assessment.load(folder)
+    introductions, introduction_problems = read_all(folder, introduction.FILE, Introduction)
     decided, triage_problems = triage.load_triage(folder)
     snapshot = Snapshot(
         workspace=workspace,
@@ -159,6 +165,7 @@ def read_workspace(
         incidents=incidents,
         assessments=assessments,
         questionnaires=questionnaires,
+        introduction=introductions[0] if introductions else None,
         risks=risks,
         continuity=continuity,
         tasks=tasks,
@@ -178,6 +185,7 @@ def read_workspace(
         *triage_problems,
         *incident_problems,
         *assessment_problems,
+        *introduction_problems,
     )
 
 
@@ -306,6 +314,12 @@ def check_current_state(snapshot: Snapshot) -> Iterator[Problem]:
     return check_assessments(snapshot.assessments, snapshot.questionnaires, snapshot.today)
 
 
+def check_phases(snapshot: Snapshot) -> Iterator[Problem]:
+    """K02, K06: an introduction that does not hold together."""
+    if snapshot.introduction is not None:
+        yield from check_introduction(snapshot.introduction, snapshot.today)
+
+
 def check_risk_register(snapshot: Snapshot) -> Iterator[Problem]:
     """K05 to K33: risks, controls, actions and acceptances that do not hold together."""
     return check_risks(snapshot.risks)
@@ -367,6 +381,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     check_decisions,
     check_incident_register,
     check_current_state,
+    check_phases,
     check_risk_register,
     check_continuity_register,
     check_clock,

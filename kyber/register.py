@@ -242,7 +242,18 @@ _KINDS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("dict_type", "model_type", "model_attributes_type", "mapping_type"), "mapping"),
     **{
         kind: kind
-        for kind in ("date", "moment", "duration", "timezone", "scalar", "matrix", "network", "finding", "regex")
+        for kind in (
+            "date",
+            "moment",
+            "duration",
+            "month",
+            "timezone",
+            "scalar",
+            "matrix",
+            "network",
+            "finding",
+            "regex",
+        )
     },
     **{kind: kind for kind in ("timing", "rrule", "rrule-often", "rrule-end", "rrule-short", "rrule-never")},
     "too_short": "not-empty",

@@ -22,6 +22,7 @@ from kyber.cli.doctor import doctor
 from kyber.cli.findings import app as findings
 from kyber.cli.incidents import app as incidents
 from kyber.cli.init import init
+from kyber.cli.introduction import app as introduction
 from kyber.cli.logs import app as logs
 from kyber.cli.risks import app as risks
 from kyber.cli.rules import app as rules
@@ -51,6 +52,7 @@ GROUPS: Final[Mapping[str, typer.Typer]] = {
     "continuity": continuity,
     "tasks": tasks,
     "incident": incidents,
+    "introduction": introduction,
 }
 
 
