@@ -183,7 +183,7 @@ def status(
         write_out(None, table(sheet))
 
 
-for _command in (add, bia, impact, recovery, simulate, graph):
+for _command in (add, bia, impact, recovery, simulate, graph, assess, maturity, development):
     app.command()(_command)
 app.command("print")(print_)
 app.add_typer(plan_app, name="plan")
@@ -223,8 +223,3 @@ def _below(at: ContinuityDesk) -> None:
         said.append(words.many("continuity.not-analysed", unknown))
     say()
     say(", ".join(said))
-
-
-app.command()(assess)
-app.command()(maturity)
-app.command()(development)
