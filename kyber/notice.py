@@ -5,6 +5,7 @@ A draft is filled with what the incident's file says, names its ground with its 
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -26,12 +27,21 @@ SECTIONS: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
 _MARKED: Final = re.compile(r"([\\`*_{}\[\]<>|#])")
 
 
-def draft(one: Incident, duty: Duty, organisation: str, people: People, words: Words, zone: ZoneInfo) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sender:
+    """Who notifies: the organisation, its roles and people, and the names of its services by id."""
+
+    organisation: str
+    people: People
+    services: Mapping[str, str]
+
+
+def draft(one: Incident, duty: Duty, sender: Sender, words: Words, zone: ZoneInfo) -> str:
     """The draft as Markdown; personal identity codes are masked, and nothing in it is taken for markup."""
-    return "\n".join(_lines(one, duty, organisation, people, words, zone)) + "\n"
+    return "\n".join(_lines(one, duty, sender, words, zone)) + "\n"
 
 
-def _lines(one: Incident, duty: Duty, organisation: str, people: People, words: Words, zone: ZoneInfo) -> Iterator[str]:
+def _lines(one: Incident, duty: Duty, sender: Sender, words: Words, zone: ZoneInfo) -> Iterator[str]:
     yield f"# {words('notice.title', stage=words(f'incidents.notification.{duty.regime}.{duty.stage}'))}"
     yield ""
     yield f"**{words('notice.is-draft')}**"
@@ -40,7 +50,7 @@ def _lines(one: Incident, duty: Duty, organisation: str, people: People, words: 
     yield ""
     yield f"| {words('notice.field')} | {words('notice.value')} |"
     yield "|---|---|"
-    for name, value in _facts(one, duty, organisation, people, words, zone):
+    for name, value in _facts(one, duty, sender, words, zone):
         yield f"| {words(f'notice.fact.{name}')} | {_text(value) or _missing(words)} |"
     for section in SECTIONS[duty.regime, duty.stage]:
         yield ""
@@ -49,19 +59,17 @@ def _lines(one: Incident, duty: Duty, organisation: str, people: People, words: 
         yield from _section(one, section, words, zone)
 
 
-def _facts(
-    one: Incident, duty: Duty, organisation: str, people: People, words: Words, zone: ZoneInfo
-) -> Iterator[tuple[str, str]]:
-    yield "organisation", organisation
+def _facts(one: Incident, duty: Duty, sender: Sender, words: Words, zone: ZoneInfo) -> Iterator[tuple[str, str]]:
+    yield "organisation", sender.organisation
     yield "incident", f"{one.id} {one.title}"
-    yield "owner", people.shown(one.owner) if one.owner else ""
+    yield "owner", sender.people.shown(one.owner) if one.owner else ""
     yield "noticed", shown(one.noticed, zone)
     yield "occurred", shown(one.occurred, zone) if one.occurred else ""
     yield "due", shown(due_of(one, duty, zone), zone)
     yield "severity", words(f"incidents.severity.{one.severity}")
     yield "significant", words(f"incidents.significant.{_judged(one)}")
     yield "personal-data", words(f"incidents.personal-data.{'yes' if one.personal_data else 'no'}")
-    yield "services", ", ".join(one.services)
+    yield "services", ", ".join(sender.services.get(each, each) for each in one.services)
     refs = [each.ref for each in one.notifications if each.regime == duty.regime and each.ref]
     if duty.stage != "first":
         yield "ref", ", ".join(refs)

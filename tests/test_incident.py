@@ -28,13 +28,14 @@ from kyber.incident import (
     notified,
     opened,
 )
-from kyber.notice import draft
+from kyber.notice import Sender, draft
 from kyber.people import People
 from kyber.register import read, read_all
 from kyber.text import LANGUAGES, words_for
 
 HELSINKI = ZoneInfo("Europe/Helsinki")
 NOTICED = datetime(2026, 11, 4, 5, 30, tzinfo=UTC)
+SENDER = Sender(organisation="O", people=People(), services={"s": "Palvelu"})
 FIRST, FOLLOW_UP, FINAL, GDPR = DUTIES
 MOMENTS = st.datetimes(datetime(2024, 1, 1), datetime(2034, 1, 1), timezones=st.just(UTC))
 
@@ -208,13 +209,15 @@ def test_a_draft_says_that_it_is_one_names_its_ground_and_escapes_what_it_tells(
         timeline=[{"at": NOTICED, "what": "# otsikko | solu"}],
         lessons=["*opittu*"],
         findings=["a" * 32],
+        services=["s", "t"],
     )
     words = words_for(language)
-    text = draft(one, duty, "O", People(), words, HELSINKI)  # type: ignore[arg-type]
+    text = draft(one, duty, SENDER, words, HELSINKI)  # type: ignore[arg-type]
     assert text.startswith(f"# {words('notice.title', stage='').rstrip()}")
     assert words("notice.is-draft") in text
     assert {"fi": "tarkistettava", "sv": "ska kontrolleras", "en": "to be checked"}[language] in text
     assert r"\[x\](http://y) \<b\>" in text
+    assert "| Palvelu, t |" in text
     assert "131052-308T" not in text
     assert "\x1b" not in text
     assert words("notice.missing") in text

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from kyber.action import Action
     from kyber.continuity.assessment import Answer, Assessment, Question, Questionnaire
-    from kyber.continuity.maturity import Standing, Step
-    from kyber.render.bars import Bars
 
 
 class Form(StrEnum):
@@ -141,6 +139,7 @@ def maturity(
     workspace: Where = None,
 ) -> None:  # fmt: skip
     """Show how mature each domain is: the mean, what is aimed at, and how it changed; what is unanswered is counted."""
+    from kyber.continuity import maturity_listing as listing
     from kyber.continuity.maturity import last_before, standings
     from kyber.render.bars import svg
     from kyber.render.sheet import markdown_of
@@ -158,14 +157,14 @@ def maturity(
     found = standings(asked, one, before)
     match chosen:
         case Form.JSON:
-            text = f"{json_record(_record(one, before, found))}\n"
+            text = f"{json_record(listing.record(one, before, found))}\n"
         case Form.SVG:
-            text = svg(_bars(at, asked, one, before, found))
+            text = svg(listing.bars(at.words, asked, one, before, found))
         case Form.MARKDOWN:
-            text = markdown_of(_sheet(at, found))
+            text = markdown_of(listing.sheet(at.words, found))
         case Form.TABLE:
-            text = table(_sheet(at, found), output)
-            text = f"{_heading(at, one, before)}\n\n{text}"
+            text = table(listing.sheet(at.words, found), output)
+            text = f"{listing.heading(at.words, one, before)}\n\n{text}"
     write_out(output, text)
 
 
@@ -192,6 +191,7 @@ def development(
 
     A question that has an action of this assessment, or an open one of an earlier one, gets no other.
     """
+    from kyber.continuity import maturity_listing as listing
     from kyber.continuity.maturity import gaps, plan, written
 
     at = desk(workspace)
@@ -206,7 +206,7 @@ def development(
     start = _day(from_, at.today)
     who = at.owner(owner) if owner else at.by(None) if new and write_ else ""
     steps = plan(found, _used(at) | {each.id for each in actions}, who, start)
-    say(table(_plan_sheet(at, steps)).rstrip("\n"))
+    say(table(listing.plan_sheet(at.words, at.people, steps)).rstrip("\n"))
     say()
     fresh = [step for step in steps if step.new]
     if not fresh:
@@ -323,138 +323,3 @@ def _day(text: str, today: date) -> date:
         return date.fromisoformat(text) if text else today
     except ValueError:
         raise UsageError(f"--from {text}: write a day as 2027-01-01") from None
-
-
-# --- what is shown ---------------------------------------------------------------------------------------------------
-
-
-def _heading(at: AssessmentDesk, one: "Assessment", before: "Assessment | None") -> str:
-    facts = {"id": one.id, "title": one.title, "on": one.on}
-    if before is None:
-        return plain(at.words("maturity.heading", **facts))
-    return plain(at.words("maturity.heading-compared", **facts, before=before.id, then=before.on))
-
-
-def _sheet(at: AssessmentDesk, found: "Sequence[Standing]") -> Any:
-    from kyber.render.sheet import Column, Sheet
-
-    heads = ("domain", "mean", "target", "before", "change", "answered")
-    right = ("mean", "target", "before", "answered")
-    columns = tuple(Column(at.words(f"maturity.head.{head}"), right=head in right) for head in heads)
-    rows = tuple(
-        (
-            at.said(one.domain.title),
-            _shown(at, one.mean),
-            _shown(at, one.target),
-            _shown(at, one.before),
-            _change(at, one),
-            f"{one.answered}/{one.of}",
-        )
-        for one in found
-    )
-    return Sheet(columns, rows)
-
-
-def _shown(at: AssessmentDesk, value: float | None) -> str:
-    if value is None:
-        return "–"
-    text = f"{value:.1f}"
-    return text if at.here.settings.language == "en" else text.replace(".", ",")
-
-
-def _change(at: AssessmentDesk, one: "Standing") -> str:
-    """The change as a sign and a number."""
-    from kyber.render.bars import DOWN, SAME, UP
-
-    if one.change is None:
-        return "–"
-    if round(one.change, 1) == 0:
-        return SAME
-    return f"{UP if one.change > 0 else DOWN} {_shown(at, abs(one.change))}"
-
-
-def _bars(
-    at: AssessmentDesk, asked: "Questionnaire", one: "Assessment", before: "Assessment | None",
-    found: "Sequence[Standing]",
-) -> "Bars":  # fmt: skip
-    from kyber.render.bars import Bar, Bars
-
-    words = at.words
-    bars = []
-    for each in found:
-        said = _shown(at, each.mean)
-        if each.target is not None:
-            said += f" / {_shown(at, each.target)}"
-        if before is not None:
-            said += f"   {_change(at, each)}"
-        open_ = each.of - each.answered
-        note = words.many("maturity.unanswered", open_) if open_ else ""
-        bars.append(
-            Bar(
-                name=at.said(each.domain.title),
-                value=each.mean,
-                target=each.target,
-                before=each.before,
-                said=said,
-                note=note,
-            )
-        )
-    return Bars(
-        title=_heading(at, one, before),
-        described="; ".join(f"{bar.name}: {bar.said}{', ' if bar.note else ''}{bar.note}" for bar in bars),
-        scale=asked.scale,
-        bars=tuple(bars),
-        value=words("maturity.head.mean"),
-        target=words("maturity.head.target"),
-        before=words("maturity.head.before"),
-    )
-
-
-def _record(one: "Assessment", before: "Assessment | None", found: "Sequence[Standing]") -> dict[str, Any]:
-    return {
-        "assessment": one.id,
-        "on": one.on.isoformat(),
-        "questionnaire": one.questionnaire,
-        "scale": one.scale,
-        "compared_with": before.id if before else None,
-        "domains": [
-            {
-                "domain": each.domain.id,
-                "mean": _rounded(each.mean),
-                "target": _rounded(each.target),
-                "before": _rounded(each.before),
-                "change": _rounded(each.change),
-                "answered": each.answered,
-                "questions": each.of,
-            }
-            for each in found
-        ],
-    }
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 3)
-
-
-def _plan_sheet(at: AssessmentDesk, steps: "Sequence[Step]") -> Any:
-    from kyber.privacy import mask
-    from kyber.render.sheet import Column, Sheet
-
-    heads = ("question", "gap", "id", "owner", "due", "state")
-    columns = tuple(
-        Column(at.words(f"maturity.head.{head}"), weight={"question": 2, "owner": 1}.get(head, 0)) for head in heads
-    )
-    rows = tuple(
-        (
-            at.said(step.gap.question.title),
-            f"{step.gap.score} → {step.gap.target}",
-            step.id,
-            mask(at.people.shown(step.owner)) if step.owner else "–",
-            step.due.isoformat() if step.due else "–",
-            at.words("maturity.state.new")
-            if step.gap.action is None
-            else at.words(f"risks.action-status.{step.gap.action.status}"),
-        )
-        for step in steps
-    )
-    return Sheet(columns, rows)

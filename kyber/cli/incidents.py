@@ -1,28 +1,26 @@
 """`kyber incident`: what happened, its course, what is to be notified by when, and the evidence as one archive."""
 
-import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from kyber.cli.console import Colour, Where, paint, plain, say
-from kyber.cli.desk import By, Desk, DryRun, ids, json_record, one_of, open_at, owners, table, tell_errors, write
-from kyber.cli.files import check_place, spare, write_out, write_whole
-from kyber.cli.stores import Stores
-from kyber.errors import KyberError, UsageError
+from kyber.cli.desk import By, DryRun, json_record, owners, table, write
+from kyber.cli.incidents_files import At, Id, IncidentDesk, desk, left, line, notification, show_clocks
+from kyber.cli.incidents_notify import archive, notify
+from kyber.errors import UsageError
 
 if TYPE_CHECKING:
     from kyber.finding import Finding
     from kyber.incident import Clock, Incident
     from kyber.kept import KeptFinding
-    from kyber.text import Words
 
 app = typer.Typer(no_args_is_help=True, help="Incidents: what happened, what is to be notified by when, the evidence.")
+FINDING_SHOWN: Final = 8
+"""Characters of a finding's id that are shown."""
 
 
 class Grade(StrEnum):
@@ -32,94 +30,6 @@ class Grade(StrEnum):
     MEDIUM = "medium"
     HIGH = "high"
     CRITICAL = "critical"
-
-
-class Stage(StrEnum):
-    """The notifications to an authority."""
-
-    FIRST = "first"
-    FOLLOW_UP = "follow-up"
-    FINAL = "final"
-
-
-class Regime(StrEnum):
-    """What asks for a notification."""
-
-    CYBERSECURITY_ACT = "cybersecurity-act"
-    GDPR = "gdpr"
-
-
-class Language(StrEnum):
-    """The languages of a draft."""
-
-    FI = "fi"
-    SV = "sv"
-    EN = "en"
-
-
-Id = Annotated[
-    str,
-    typer.Argument(
-        metavar="ID", help="The incident's id, such as I-001.", autocompletion=ids("incidents"), show_default=False
-    ),
-]
-At = Annotated[
-    str,
-    typer.Option(
-        "--at",
-        metavar="TIME",
-        help="When, as 2026-11-03T12:30 in the workspace's time zone, or 2h ago; else now.",
-        show_default=False,
-    ),
-]
-COLOURS: Final = {
-    "met": Colour.GOOD,
-    "late": Colour.DOUBT,
-    "running": Colour.DOUBT,
-    "missed": Colour.BAD,
-    "not-applicable": Colour.QUIET,
-}
-SIGNS: Final = {"met": "✓", "late": "✓!", "running": "…", "missed": "✗", "not-applicable": "–"}
-"""Signs beside the words for where a clock stands."""
-ARCHIVES: Final = (".zip", ".tar")
-FINDING_SHOWN: Final = 8
-
-
-@dataclass(frozen=True)
-class IncidentDesk(Desk):
-    """A workspace, its incidents, and the moment."""
-
-    incidents: "Sequence[Incident]"
-    now: datetime
-
-    def incident(self, id_: str) -> "Incident":
-        """The incident with an id, in any case. Raises UsageError."""
-        return one_of(id_, self.incidents, "incident")
-
-    def clocks(self, one: "Incident") -> "Sequence[Clock]":
-        from kyber.incident import clocks
-
-        return clocks(one, self.now, self.here.settings.zone)
-
-    def moment(self, text: str, option: str) -> datetime:
-        """A moment as it is written, or now, in the workspace's zone; none that is to come. Raises UsageError."""
-        from kyber.logs.search.when import Clock
-
-        zone = self.here.settings.zone
-        if not text:
-            return self.now.astimezone(zone)
-        try:
-            start = Clock(self.now, zone).since(text.removesuffix(" ago")).start
-        except ValueError as error:
-            raise UsageError(f"{option}: {error}") from None
-        moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=start or 0)
-        if moment > self.now:
-            raise UsageError(f"{option} {text}: this time is yet to come")
-        return moment.astimezone(zone)
-
-    def shown(self, moment: datetime) -> str:
-        """A moment in the workspace's zone."""
-        return f"{moment.astimezone(self.here.settings.zone):%Y-%m-%d %H:%M}"
 
 
 @app.command("open")
@@ -185,7 +95,7 @@ def open_(
         raise UsageError(f"--noticed {at.shown(when)} is before it began, {at.shown(began)}")
     services = list(dict.fromkeys([*(service or ()), *_services(at, found)]))
     fields: dict[str, object] = {
-        "title": _line(title),
+        "title": line(title),
         "severity": severity.value,
         "significant": significant,
         "personal_data": personal_data,
@@ -199,7 +109,7 @@ def open_(
     id_, edit = opened(at.here.root, at.used() | {one.id for one in at.incidents}, fields)
     say(plain(at.words("incidents.did.opened", id=id_, title=fields["title"])))
     write(at, [edit], dry_run=dry_run)
-    _show_clocks(at, _as_made(edit.text))
+    show_clocks(at, _as_made(edit.text))
 
 
 @app.command("list")
@@ -235,7 +145,7 @@ def list_(
             at.words(f"incidents.severity.{one.severity}"),
             at.words(f"incidents.status.{'open' if one.is_open else 'closed'}"),
             mask(one.title),
-            "–" if (clock := waiting[one.id]) is None else f"{_duty(at, clock)}: {_left(clock, at.words)}",
+            "–" if (clock := waiting[one.id]) is None else f"{notification(at, clock.duty)}: {left(clock, at.words)}",
         )
         for one in chosen
     )
@@ -268,7 +178,7 @@ def show(
         "noticed": at.shown(one.noticed),
         "occurred": at.shown(one.occurred) if one.occurred else "",
         "owner": at.people.shown(one.owner) if one.owner else "",
-        "services": ", ".join(one.services),
+        "services": ", ".join(at.services.get(each, each) for each in one.services),
         "findings": ", ".join(each[:FINDING_SHOWN] for each in one.findings),
         "risks": ", ".join(one.risks),
         "actions": ", ".join(one.actions),
@@ -282,7 +192,7 @@ def show(
             say(plain(mask(f"  {words(f'incidents.label.{name}')}: {value}")))
     for each in one.lessons:
         say(plain(mask(f"  {words('incidents.label.lesson')}: {each}")))
-    _show_clocks(at, one)
+    show_clocks(at, one)
     _show_timeline(at, one)
 
 
@@ -311,52 +221,14 @@ def timeline(
             raise UsageError("--at is the time of an entry: say what happened as well")
         _show_timeline(at, one)
         return
-    if not _line(text):
+    if not line(text):
         raise UsageError("the entry is empty: say what happened")
-    edit = noted(one, at.moment(at_, "--at"), _line(text), at.by(by))
+    edit = noted(one, at.moment(at_, "--at"), line(text), at.by(by))
     say(at.words("incidents.did.noted", id=one.id))
     write(at, [edit], dry_run=dry_run)
 
 
-@app.command()
-def notify(
-    incident: Id,
-    stage: Annotated[Stage, typer.Option(help="Which notification.", show_default=False)],
-    regime: Annotated[Regime, typer.Option(help="What asks for it.")] = Regime.CYBERSECURITY_ACT,
-    draft: Annotated[bool, typer.Option("--draft", help="Write the draft; so it is without --done as well.")] = False,
-    language: Annotated[
-        Language | None, typer.Option(help="The language of the draft; else the workspace's.", show_default=False)
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the draft to a file.")
-    ] = None,
-    done: Annotated[bool, typer.Option("--done", help="Write down that the notification was sent.")] = False,
-    at_: At = "",
-    ref: Annotated[
-        str, typer.Option(metavar="TEXT", help="The number that the authority gave it.", show_default=False)
-    ] = "",
-    dry_run: DryRun = False,
-    workspace: Where = None,
-) -> None:
-    """Draft a notification to an authority, in Markdown, from what the incident says; or write down that it was sent.
-
-    kyber sends nothing. A draft has to be checked and completed by a person.
-    """
-    from kyber.incident import duty_for, notified
-
-    at = desk(workspace)
-    one, duty = at.incident(incident), duty_for(regime.value, stage.value)
-    if not done and (at_ or ref):
-        raise UsageError("--at and --ref are about a notification that was sent: give --done as well")
-    edits = [notified(one, duty, at.moment(at_, "--at"), _line(ref))] if done else []
-    if draft or not done:
-        if output is not None:
-            check_place(output)
-            spare(output, at.here)
-        write_out(output, _draft(at, one, duty, language.value if language else at.here.settings.language))
-    if done:
-        say(plain(at.words("incidents.did.notified", id=one.id, what=_notification(at, duty))))
-        write(at, edits, dry_run=dry_run)
+app.command()(notify)
 
 
 @app.command()
@@ -372,65 +244,17 @@ def close(
 
     at = desk(workspace)
     one = at.incident(incident)
-    if not _line(why):
+    if not line(why):
         raise UsageError("--why is empty: say why")
-    edit = closed(one, at.moment(at_, "--at"), _line(why))
+    edit = closed(one, at.moment(at_, "--at"), line(why))
     say(at.words("incidents.did.closed", id=one.id))
     write(at, [edit], dry_run=dry_run)
     if any(each.state.value in ("running", "missed") for each in at.clocks(one)):
         say(at.words("incidents.owes"))
-        _show_clocks(at, one)
+        show_clocks(at, one)
 
 
-@app.command()
-def archive(
-    incident: Id,
-    output: Annotated[
-        Path,
-        typer.Option("--output", "-o", metavar="FILE", help="The archive: FILE.zip or FILE.tar.", show_default=False),
-    ],
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Take the place of a file that is there.")] = False,
-    workspace: Where = None,
-) -> None:
-    """Write the evidence of an incident as one archive: its file, findings, their records, drafts, and SHA-256 of all.
-
-    The same evidence makes the same bytes. Findings and records hold what was in the logs, unmasked: keep it safe.
-    """
-    from kyber.casefile import tarred, with_manifest, zipped
-
-    at = desk(workspace)
-    one = at.incident(incident)
-    if output.suffix.lower() not in ARCHIVES:
-        raise UsageError(f"{output}: an archive is named FILE.zip or FILE.tar")
-    check_place(output)
-    spare(output, at.here)
-    if output.exists() and not overwrite and not _may_replace(at, output):
-        raise UsageError(f"{output} is there already: name another file, or give --overwrite")
-    contents, missing, unread = _evidence(at, one)
-    make = zipped if output.suffix.lower() == ".zip" else tarred
-    write_whole(output, make(with_manifest(contents)))
-    say(plain(at.words.many("incidents.did.archived", len(contents), id=one.id, file=output)))
-    if missing:
-        say(at.words("incidents.findings-gone", ids=tuple(missing)), error=True)
-    if unread:
-        say(at.words("incidents.records-gone", ids=tuple(unread)), error=True)
-
-
-# --- what an incident is made of -------------------------------------------------------------------------------------
-
-
-def desk(workspace: Path | None) -> IncidentDesk:
-    """The workspace's incidents; what cannot be read of them is told on standard error. Raises WorkspaceError."""
-    from kyber.incident import GLOB, Incident
-    from kyber.people import FILE, People
-    from kyber.register import read_all
-
-    here, today = open_at(workspace)
-    people, problems = read_all(here.root, FILE, People)
-    incidents, found = read_all(here.root, GLOB, Incident)
-    made = IncidentDesk(here, people[0] if people else People(), today, incidents, datetime.now(UTC))
-    tell_errors(made, (*problems, *found))
-    return made
+app.command()(archive)
 
 
 def _findings(at: IncidentDesk, prefixes: Sequence[str]) -> "Sequence[KeptFinding]":
@@ -454,62 +278,11 @@ def _services(at: IncidentDesk, found: "Sequence[Finding]") -> Sequence[str]:
     """The services of the register that the log sources of the findings tell of."""
     if not found:
         return ()
-    from kyber.continuity.service import GLOB, Service
     from kyber.logs.source import load_sources
-    from kyber.register import read_all
 
     met = {source for one in found for source in one.sources}
     named = {service for one in load_sources(at.here.root)[0] if one.id in met for service in one.services}
-    return [one.id for one in read_all(at.here.root, GLOB, Service)[0] if one.id in named]
-
-
-def _evidence(at: IncidentDesk, one: "Incident") -> tuple[dict[str, bytes], list[str], list[str]]:
-    """What goes into the archive by name; the findings that are kept no more, and those whose record is not."""
-    from kyber import kept
-    from kyber.incident import DUTIES, applies
-
-    contents = {f"incident/{Path(one.at.file).name}": Path(one.at.file).read_bytes()}
-    found: Sequence[KeptFinding] = ()
-    if one.findings and (at.here.state / kept.FILE).exists():
-        with kept.open(at.here.state) as store:
-            found = store.of(one.findings)
-    for each in found:
-        contents[f"findings/{each.finding.id}.json"] = kept.to_json(each.finding) + b"\n"
-    records = _records(at, found)
-    contents |= {f"records/{id_}.raw": raw for id_, raw in records.items()}
-    for duty in DUTIES:
-        if applies(one, duty):
-            for language in Language:
-                name = f"drafts/{duty.regime}-{duty.stage}.{language}.md"
-                contents[name] = _draft(at, one, duty, language.value).encode()
-    there = {each.finding.id for each in found}
-    missing = [id_ for id_ in one.findings if id_ not in there]
-    return contents, missing, [each.finding.id for each in found if each.finding.id not in records]
-
-
-def _records(at: IncidentDesk, found: "Sequence[KeptFinding]") -> dict[str, bytes]:
-    """By the finding's id, the record of its sample as it was read, where it is still stored."""
-    records: dict[str, bytes] = {}
-    wanted = {one.finding.id: one.finding.sample.event_id for one in found if one.finding.sample.event_id}
-    if not wanted:
-        return records
-    try:
-        with Stores(None, None, None, allow_plaintext=False, insecure=False).opened(at.here) as store, store.reading():
-            for id_, event in wanted.items():
-                if (there := store.event(event)) is not None:
-                    batch, row = there
-                    records[id_] = batch.raw[row]
-    except KyberError:  # nothing is stored, or the store does not answer: what is missing is told
-        return records
-    return records
-
-
-def _draft(at: IncidentDesk, one: "Incident", duty: Any, language: str) -> str:
-    from kyber.notice import draft
-    from kyber.text import words_for
-
-    settings = at.here.settings
-    return draft(one, duty, settings.organisation, at.people, words_for(language), settings.zone)
+    return [id_ for id_ in at.services if id_ in named]
 
 
 def _as_made(text: str) -> "Incident":
@@ -520,23 +293,6 @@ def _as_made(text: str) -> "Incident":
     if made is None:
         raise UsageError("the incident cannot be read back")
     return made
-
-
-def _may_replace(at: IncidentDesk, output: Path) -> bool:
-    return sys.stdin.isatty() and typer.confirm(plain(at.words("incidents.replace", file=output)), default=False)
-
-
-# --- what is shown ---------------------------------------------------------------------------------------------------
-
-
-def _show_clocks(at: IncidentDesk, one: "Incident") -> None:
-    say()
-    for clock in at.clocks(one):
-        state = clock.state.value
-        said = f"  {SIGNS[state]:<2} {_duty(at, clock)}: {_left(clock, at.words)}"
-        if clock.due is not None:
-            said += f" ({at.words('incidents.due', due=at.shown(clock.due))})"
-        say(paint(said, COLOURS[state]))
 
 
 def _show_timeline(at: IncidentDesk, one: "Incident") -> None:
@@ -550,24 +306,8 @@ def _show_timeline(at: IncidentDesk, one: "Incident") -> None:
         say(plain(mask(f"  {at.shown(each.at)}  {each.what}{by}")))
 
 
-def _duty(at: IncidentDesk, clock: "Clock") -> str:
-    return _notification(at, clock.duty)
-
-
-def _notification(at: IncidentDesk, duty: Any) -> str:
-    return at.words(f"incidents.notification.{duty.regime}.{duty.stage}")
-
-
 def _due(clock: "Clock | None") -> datetime:
     return clock.due if clock is not None and clock.due is not None else datetime.max.replace(tzinfo=UTC)
-
-
-def _left(clock: "Clock", words: "Words") -> str:
-    """Where a clock stands, with the hours left or past."""
-    if clock.left is None:
-        return words(f"incidents.clock.{clock.state.value}")
-    hours = int(abs(clock.left))
-    return words.many(f"incidents.clock.{clock.state.value}", hours)
 
 
 def _record(at: IncidentDesk, one: "Incident") -> dict[str, Any]:
@@ -587,7 +327,3 @@ def _record(at: IncidentDesk, one: "Incident") -> dict[str, Any]:
             ],
         },
     }
-
-
-def _line(text: str) -> str:
-    return " ".join(text.encode(errors="replace").decode().split())
