@@ -12,6 +12,11 @@ from tests.render.results import finding as made
 BY = ("--by", "security-officer")
 
 
+@pytest.fixture(autouse=True)
+def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "140")
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "kyber.yaml").write_text("organisation: Esimerkki\nlanguage: en\n", encoding="utf-8")

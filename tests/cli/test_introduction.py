@@ -19,6 +19,11 @@ identified_in: interview
 """
 
 
+@pytest.fixture(autouse=True)
+def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "140")
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "kyber.yaml").write_text("organisation: X\nlanguage: en\n", encoding="utf-8")
