@@ -23,7 +23,7 @@ def drawing(register: ContinuityRegister, title: str, id_: str | None, words: Wo
     shown = sorted(wanted[:most])
     boxes = tuple(_box(graph.services[one], register.recoveries[one], words) for one in shown)
     late = sum(box.mark is Mark.GAP for box in boxes)
-    notes = [words.many("graph.left-out", len(graph.services) - len(shown))] if len(shown) < len(graph.services) else []
+    notes = [words.many("graph.left-out", len(wanted) - len(shown))] if len(shown) < len(wanted) else []
     told = (box for box in boxes if box.mark is Mark.GAP)
     edges = tuple(_edges(register, frozenset(shown)))
     used = {edge.link for edge in edges}

@@ -145,8 +145,18 @@ def test_the_graph_is_drawn_whole_or_around_one_service(here: Path) -> None:
     around = kyber("continuity", "graph", "--service", "directory").stdout
     assert "Patient records" in around
     assert "Line 1" not in around
-    assert "3 services are not drawn" in around
+    assert "not drawn" not in around
     assert kyber("continuity", "graph", "-o", "all.png").exit_code == 2
+
+
+def test_a_picture_that_has_no_room_for_all_says_how_many_are_missing(here: Path) -> None:
+    for n in range(70):
+        file = here / f"continuity/services/x{n:02}.yaml"
+        file.write_text(SERVICE.format(id=f"x{n:02}", name="X", fields="depends_on: [{id: network}]\n"))
+    text = kyber("continuity", "graph").stdout
+    assert "16 services are not drawn; what is around one shows `kyber continuity graph --service ID`." in text
+    assert "Patient records" in text
+    assert text.count("<g><title>") == 60
 
 
 def test_a_workspace_without_services_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
