@@ -11,6 +11,7 @@ from html import escape
 from math import cos, pi, sin
 from typing import Final
 
+from kyber.privacy import shortened
 from kyber.render.safe import plain
 
 MONTHS: Final = 12
@@ -26,6 +27,9 @@ _LIST: Final = 945.0
 _COLUMN: Final = 470.0
 _LINE: Final = 17.0
 _LETTERS: Final = 60
+_LINES: Final = 5
+"""How long an entry of the list may be; `desc` has the whole of it."""
+_TITLE: Final = 84
 _FILLS: Final = ("#f3f6f9", "#e6ecf2")
 SHAPES: Final[Mapping[str, tuple[str, str, str]]] = {
     "done": ('<circle r="9.5"', "#b7dcc4", "#000"),
@@ -88,7 +92,7 @@ def svg(wheel: Wheel) -> str:
             ),
             f'<title id="t">{_text(wheel.title)}</title><desc id="d">{_text(wheel.described)}</desc>',
             f'<rect width="{_WIDTH}" height="{height:.0f}" fill="#fff"/>',
-            f'<text x="20" y="34" font-size="20" font-weight="600">{_text(wheel.title)}</text>',
+            f'<text x="20" y="34" font-size="20" font-weight="600">{_text(shortened(wheel.title, _TITLE))}</text>',
             *_sectors(wheel),
             *_hand(wheel),
             *_names(wheel),
@@ -250,7 +254,7 @@ def _listed(at: int, column: Sequence[tuple[str | Entry, float]]) -> Iterator[st
 
 
 def _wrapped(text: str) -> Sequence[str]:
-    return textwrap.wrap(plain(text), _LETTERS) or [""]
+    return textwrap.wrap(plain(text), _LETTERS, max_lines=_LINES, placeholder=" …") or [""]
 
 
 def _text(value: str) -> str:

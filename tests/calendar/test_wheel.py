@@ -119,6 +119,13 @@ def test_what_is_late_from_the_year_before_is_in_this_year_too() -> None:
     assert "2025-12-31" in "".join(drawn([late]).itertext())
 
 
+def test_a_long_title_is_cut_in_the_picture_and_whole_in_its_description() -> None:
+    title = "far " * 2_000
+    root = drawn([replace(DUE, title=title.strip())])
+    assert root.findtext(f"{SVG}desc", "").count("far") == 2_000
+    assert len(list(root.iter(f"{SVG}text"))) < 60
+
+
 def test_nothing_in_a_title_is_markup_or_loads_anything() -> None:
     title = '</text><script>alert(1)</script>\x1b[2J" onload="x" 131052-308T \u202e'
     text = svg(wheel([replace(DUE, title=title)], People(), words_for("fi"), YEAR, TODAY, title))
