@@ -94,7 +94,7 @@ def list_(
     else:
         write_out(output, csv_of(sheet) if form is Form.CSV else markdown_of(sheet))
     if is_seen and kind is Kind.SERVICES:
-        _below(at)
+        _below(at, critical)
 
 
 @app.command()
@@ -169,7 +169,8 @@ def status(
         bar = "█" * round(BAR * count / len(found))
         say(f"{words(f'continuity.step.{step}'):<{widest}}  {count:>3}/{len(found):<3} {bar}")
     waiting: dict[tuple[str, str], list[Stand]] = {}
-    for one in found:
+    steps = list(done)
+    for one in sorted(found, key=lambda each: steps.index(each.step) if each.step else 0):
         if one.step is not None:
             lacks = ", ".join(words(f"continuity.lacks.{each}") for each in one.lacks)
             waiting.setdefault((words(f"continuity.step.{one.step}"), lacks), []).append(one)
@@ -212,11 +213,12 @@ def _listed(
     return sheet, lambda: [listing.service_record(register, one) for one in chosen]
 
 
-def _below(at: ContinuityDesk) -> None:
+def _below(at: ContinuityDesk, critical: bool) -> None:
     register, words = at.register, at.words
-    late = sum(bool(one.gap) for one in register.recoveries.values())
-    unknown = sum(one.bia is None for one in register.services)
-    said = [words.many("continuity.count", len(register.services))]
+    shown = [one for one in register.services if one.is_critical or not critical]
+    late = sum(bool(register.recoveries[one.id].gap) for one in shown)
+    unknown = sum(one.bia is None for one in shown)
+    said = [words.many("continuity.count", len(shown))]
     if late:
         said.append(words.many("continuity.late", late))
     if unknown:
