@@ -23,7 +23,7 @@ from kyber.continuity.plan import Plan
 from kyber.continuity.register import ContinuityRegister, beside
 from kyber.continuity.service import Service
 from kyber.incident import Incident, check_incidents
-from kyber.introduction import Introduction, check_introduction
+from kyber.introduction import Introduction, Proof, check_introduction
 from kyber.logs import due as logs_due
 from kyber.logs import enrich, lists, source
 from kyber.logs.enrich import Tables
@@ -33,6 +33,7 @@ from kyber.logs.source import LogSource
 from kyber.people import FILE as PEOPLE_FILE
 from kyber.people import People, check_people
 from kyber.problem import Place, Problem, Severity
+from kyber.progress import proofs
 from kyber.register import Record, Register, read_all, references
 from kyber.risks import approval, control, risk
 from kyber.risks import due as risk_due
@@ -318,6 +319,12 @@ def check_phases(snapshot: Snapshot) -> Iterator[Problem]:
     """K02, K06: an introduction that does not hold together."""
     if snapshot.introduction is not None:
         yield from check_introduction(snapshot.introduction, snapshot.today)
+
+
+def proved(snapshot: Snapshot) -> Mapping[str, Proof]:
+    """What the registers show of the introduction, by phase."""
+    here = snapshot.workspace
+    return proofs(here.root, here.state, snapshot.risks, snapshot.continuity, snapshot.assessments, snapshot.sources)
 
 
 def check_risk_register(snapshot: Snapshot) -> Iterator[Problem]:

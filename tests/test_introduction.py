@@ -25,9 +25,8 @@ from kyber.introduction import (
     owners,
     stands,
 )
-from kyber.join import read_workspace
+from kyber.join import proved, read_workspace
 from kyber.people import People
-from kyber.progress import proofs
 from kyber.register import read_all
 from kyber.render.gantt import FILLS, SIGNS, Gantt, Span, svg
 from kyber.text import words_for
@@ -166,7 +165,7 @@ def test_a_month_is_a_year_and_a_month(text: object, expected: bool) -> None:
 def test_every_phase_has_words_and_every_proof_is_of_a_phase(tmp_path: Path) -> None:
     (tmp_path / "kyber.yaml").write_text("organisation: X\n", encoding="utf-8")
     snapshot, _ = read_workspace(tmp_path, date(2027, 1, 1))
-    found = proofs(snapshot)
+    found = proved(snapshot)
     assert found.keys() <= {phase.id for phase in PHASES}
     assert not any(proof.is_whole for proof in found.values())
     for language in ("fi", "sv", "en"):

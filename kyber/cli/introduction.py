@@ -53,7 +53,7 @@ def show(
     if context.invoked_subcommand is not None:
         return
     from kyber.introduction import stands
-    from kyber.progress import proofs
+    from kyber.join import proved
     from kyber.render.gantt import svg
 
     chosen = Form("json" if json else form_of(form, False, output, BY_ENDING))
@@ -62,7 +62,7 @@ def show(
         check_place(output)
         spare(output, at.here)
     one = _introduction(at, snapshot)
-    found = stands(one, proofs(snapshot), at.today)
+    found = stands(one, proved(snapshot), at.today)
     match chosen:
         case Form.JSON:
             text = "".join(f"{json_record(_record(stand))}\n" for stand in found)
