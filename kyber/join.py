@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -358,12 +358,14 @@ def calendar(snapshot: Snapshot, end: date) -> Calendar:
 
 def dues(snapshot: Snapshot, end: date) -> tuple[Due, ...]:
     """All that falls due in any domain until `end`, what was done and what was missed included, by day."""
+    zone = snapshot.workspace.settings.zone
     found = (
         *task_dues(snapshot.tasks, end),
         *risk_due.dues(snapshot.risks),
         *continuity_due.dues(snapshot.continuity),
         *logs_due.source_dues(snapshot.sources),
         *logs_due.filter_dues(_filters(snapshot)),
+        *incident.dues(snapshot.incidents, datetime.combine(snapshot.today, time(), zone), zone),
     )
     return in_order(one for one in found if one.due <= end)
 

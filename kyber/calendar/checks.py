@@ -10,7 +10,7 @@ from kyber.calendar.occurrences import days, never
 from kyber.calendar.register import Calendar
 from kyber.calendar.rule import may_skip
 from kyber.calendar.task import Task
-from kyber.clock import State
+from kyber.clock import Due, State
 from kyber.duration import Duration
 from kyber.problem import Place, Problem, Severity
 from kyber.text import Key
@@ -43,7 +43,7 @@ def check_missed(calendar: Calendar) -> Iterator[Problem]:
     """K60: what should have been done by now, said once for all the times that it was not."""
     late: dict[tuple[str, str, Place], list[date]] = {}
     for one in calendar.dues:
-        if one.kind not in SAID and one.state(calendar.today) is State.LATE:
+        if not _is_said(one) and one.state(calendar.today) is State.LATE:
             late.setdefault((one.kind, one.id, one.place), []).append(one.due)
     for (kind, id_, place), days_ in late.items():
         named = (*days_[:NAMED], *(("…",) if len(days_) > NAMED else ()))
@@ -122,6 +122,11 @@ CHECKS: Final[tuple[Callable[[Calendar], Iterator[Problem]], ...]] = (
 def check_calendar(calendar: Calendar) -> Iterator[Problem]:
     """All that is to be mended in the annual clock, check by check."""
     return (problem for check in CHECKS for problem in check(calendar))
+
+
+def _is_said(one: Due) -> bool:
+    """Whether a check of its own says that it is late."""
+    return one.kind in SAID or one.kind.startswith("incident-")
 
 
 def _running(calendar: Calendar) -> Iterator[Task]:

@@ -6,12 +6,14 @@ Needs with the same `either` stand in for each other. A need of what nobody know
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import compress
 from typing import Final
 
 from kyber.continuity.service import Dependency, Service
 
 Path = tuple[str, ...]
 """Ids of services: each needs the one before it."""
+_DIGITS: Final = bytes.maketrans(b"01", b"\0\1")
 _LAST: Final = 9
 """The place of a service whose criticality nobody knows."""
 
@@ -196,7 +198,7 @@ class Graph:
 
     def _named(self, bits: int) -> Iterator[str]:
         """The ids whose bits are set."""
-        return (id_ for id_, bit in zip(self.services, reversed(f"{bits:b}"), strict=False) if bit == "1")
+        return compress(self.services, f"{bits:b}"[::-1].encode().translate(_DIGITS))
 
 
 def graph_of(services: Iterable[Service]) -> Graph:

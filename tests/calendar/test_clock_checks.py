@@ -171,6 +171,7 @@ RECORDS = {
     "offline_copy: {where: Safe, checked_on: 2026-02-15}\n",
     "continuity__exercises__E_001": "id: E-001\ntitle: E\ntype: tabletop\nplans: [P-001]\ndate: 2026-06-01\n"
     "lead: chief\ninterval: 6 months\nresult: passed\n",
+    "incidents__I_001": "id: I-001\ntitle: I\nnoticed: 2026-11-09T23:30:00Z\nowner: keeper\npersonal_data: true\n",
     "rules__mine": "title: Quiet\nid: 2f7c9d3a-1111-4222-8333-123456789abc\nlogsource: {product: windows}\n"
     "filter: {rules: any, selection: {User: x}, condition: selection}\n"
     "kyber: {owner: keeper, expires: 2026-12-24}\n",
@@ -203,13 +204,17 @@ def test_every_domain_says_what_falls_due_and_what_was_done(tmp_path: Path) -> N
         ("offline-copy", "P-001", "2027-02-15", "chief", "coming"),
         ("exercise-held", "E-001", "2026-06-01", "chief", "done"),
         ("exercise", "P-001", "2026-12-01", "chief", "due"),
+        ("incident-cybersecurity-act-first", "I-001", "2026-11-11", "keeper", "due"),
+        ("incident-cybersecurity-act-follow-up", "I-001", "2026-11-13", "keeper", "due"),
+        ("incident-cybersecurity-act-final", "I-001", "2026-12-13", "keeper", "coming"),
+        ("incident-gdpr-first", "I-001", "2026-11-13", "keeper", "due"),
         ("filter-end", "mine", "2026-12-24", "keeper", "coming"),
     }
 
 
 def test_every_kind_has_a_name_in_each_language(tmp_path: Path) -> None:
     snapshot, _ = read_workspace(lay_out(tmp_path, **RECORDS), TODAY)
-    kinds = {one.kind for one in dues(snapshot, date(2027, 12, 31))} | {"approval", "acceptance"}
+    kinds = {one.kind for one in dues(snapshot, date(2027, 12, 31))} | {"approval", "acceptance", "introduction"}
     for language in LANGUAGES:
         assert all(words_for(language).has(f"clock.kind.{kind}") for kind in kinds)
         assert all(words_for(language).has(f"clock.duty.{duty}") for duty in DUTIES)
