@@ -44,7 +44,7 @@ from kyber.risks.register import RiskRegister, load_register
 from kyber.risks.risk import Risk
 from kyber.settings import FILE as SETTINGS_FILE
 from kyber.settings import Settings
-from kyber.text import Key
+from kyber.text import Key, words_for
 from kyber.triage import Triage
 from kyber.waiver import Sifted, Waivers, sift
 from kyber.workspace import Workspace, examine
@@ -366,8 +366,15 @@ def dues(snapshot: Snapshot, end: date) -> tuple[Due, ...]:
         *logs_due.source_dues(snapshot.sources),
         *logs_due.filter_dues(_filters(snapshot)),
         *incident.dues(snapshot.incidents, datetime.combine(snapshot.today, time(), zone), zone),
+        *_phases(snapshot),
     )
     return in_order(one for one in found if one.due <= end)
+
+
+def _phases(snapshot: Snapshot) -> Iterator[Due]:
+    if snapshot.introduction is not None:
+        words = words_for(snapshot.workspace.settings.language)
+        yield from introduction.dues(snapshot.introduction, proved(snapshot), words)
 
 
 def _filters(snapshot: Snapshot) -> "Sequence[Filter]":

@@ -1,7 +1,7 @@
 """What `kyber calendar` and `kyber tasks` begin with: a workspace's annual clock in, and who is meant by an owner."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -72,21 +72,14 @@ def clock(workspace: Path | None, on: str = "", year: int | None = None) -> Cloc
     What cannot be read of the registers is told on standard error. Raises UsageError.
     """
     from kyber.calendar.checks import AHEAD
-    from kyber.clock import in_order
-    from kyber.introduction import dues
     from kyber.join import calendar, read_workspace
     from kyber.people import People
-    from kyber.progress import proofs
-    from kyber.text import words_for
 
     here, today = open_at(workspace)
     today = Desk(here, People(), today).day(on, ahead=True)
     with no_collector():
         snapshot, problems = read_workspace(here.root, today)
         found = calendar(snapshot, max(AHEAD.after(today), date(year or today.year, 12, 31)))
-    if snapshot.introduction is not None:
-        phases = dues(snapshot.introduction, proofs(snapshot), words_for(here.settings.language))
-        found = replace(found, dues=in_order((*found.dues, *phases)))
     desk = ClockDesk(here, snapshot.people, today, found)
     tell_errors(desk, problems)
     return desk

@@ -19,5 +19,6 @@ def county(example: Path) -> Path:
     """The example without its registers, whose days pass: what is left has nothing to mend on any day."""
     for name in ("incidents", "risks", "controls", "actions", "continuity", "calendar"):
         shutil.rmtree(example / name)
-    (example / "waivers.yaml").unlink()
+    for name in ("waivers.yaml", "introduction.yaml"):
+        (example / name).unlink()
     return example
