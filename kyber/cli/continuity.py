@@ -16,7 +16,8 @@ from kyber.cli.continuity_graph import graph, impact, recovery, simulate
 from kyber.cli.continuity_maturity import assess, development, maturity
 from kyber.cli.continuity_print import print_, script
 from kyber.cli.desk import json_record, one_of, table, terminal_width, wrapped
-from kyber.cli.files import check_place, form_of, spare, write_out, write_whole
+from kyber.cli.files import write_out
+from kyber.cli.sheets import Form, chosen, place, write_list
 from kyber.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,16 +25,6 @@ if TYPE_CHECKING:
     from kyber.render.sheet import Sheet
 
 app = typer.Typer(no_args_is_help=True, help="Continuity: services, what they need, plans and exercises.")
-
-
-class Form(StrEnum):
-    """The forms in which a list is shown."""
-
-    TABLE = "table"
-    CSV = "csv"
-    MARKDOWN = "markdown"
-    XLSX = "xlsx"
-    JSONL = "jsonl"
 
 
 class Kind(StrEnum):
@@ -44,7 +35,6 @@ class Kind(StrEnum):
     EXERCISES = "exercises"
 
 
-BY_ENDING: Final = {".csv": "csv", ".xlsx": "xlsx", ".md": "markdown", ".jsonl": "jsonl", ".txt": "table"}
 LABEL: Final = 24
 """Letters of a label in what is shown of one record."""
 BAR: Final = 20
@@ -69,30 +59,15 @@ def list_(
 
     A time that is marked with ! does not hold: what the service needs takes longer, or more work may be lost.
     """
-    from kyber.render.sheet import csv_of, markdown_of, xlsx_of
-
     at = desk(workspace)
-    form = Form(form_of(form, json, output, BY_ENDING))
-    if output is not None:
-        check_place(output)
-        spare(output, at.here)
+    form = chosen(form, json, output)
+    place(output, at.here)
     is_seen = form is Form.TABLE and output is None
     sheet, records = _listed(at, kind, critical, heads_shown() if is_seen else None)
-    if form is Form.JSONL:
-        write_out(output, "".join(f"{json_record(one)}\n" for one in records()))
-        return
-    if form is Form.XLSX:
-        if output is None:
-            raise UsageError("a workbook needs a file: -o services.xlsx")
-        write_whole(output, xlsx_of(sheet, at.words(f"continuity.kind.{kind}")))
-        return
     if not sheet.rows and is_seen:
         say(at.words(f"continuity.none.{kind}"))
         return
-    if form is Form.TABLE:
-        write_out(output, table(sheet, output))
-    else:
-        write_out(output, csv_of(sheet) if form is Form.CSV else markdown_of(sheet))
+    write_list(form, lambda: sheet, records, output, at.words(f"continuity.kind.{kind}"))
     if is_seen and kind is Kind.SERVICES:
         _below(at, critical)
 

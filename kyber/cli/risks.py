@@ -1,14 +1,14 @@
-"""`kyber risks`: the register of risks, looked at: the list, one risk, the steps, the matrix, the history."""
+"""`kyber risks`: the register of risks, looked at: the list, one risk, the steps, the matrix."""
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from kyber.cli.console import Where, plain, say
 from kyber.cli.desk import json_record, owners, table, terminal_width, wrapped
-from kyber.cli.files import check_place, form_of, spare, write_out, write_whole
+from kyber.cli.files import check_place, spare, write_out
 from kyber.cli.risks_edit import (
     accept,
     action,
@@ -24,30 +24,20 @@ from kyber.cli.risks_edit import (
 from kyber.cli.risks_evidence import evidence
 from kyber.cli.risks_export import export
 from kyber.cli.risks_files import RiskDesk, RiskId, desk
+from kyber.cli.risks_history import history
 from kyber.cli.risks_import import import_
 from kyber.cli.risks_quantify import quantify
 from kyber.cli.risks_workshop import workshop
+from kyber.cli.sheets import Form, chosen, place, write_list
 from kyber.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from kyber.render.heatmap import Move
-    from kyber.render.sheet import Sheet
-    from kyber.risks.history import Change, Version
     from kyber.risks.risk import Assessed, Risk
 
 app = typer.Typer(no_args_is_help=True, help="The register of risks: from interviews to a list that is approved.")
-
-
-class Form(StrEnum):
-    """The forms in which the list is shown."""
-
-    TABLE = "table"
-    CSV = "csv"
-    MARKDOWN = "markdown"
-    XLSX = "xlsx"
-    JSONL = "jsonl"
 
 
 class Level(StrEnum):
@@ -81,7 +71,6 @@ class Part(StrEnum):
     RESIDUAL = "residual"
 
 
-BY_ENDING: Final = {".csv": "csv", ".xlsx": "xlsx", ".md": "markdown", ".jsonl": "jsonl", ".txt": "table"}
 LABEL: Final = 22
 """Letters of a label in what is shown of one risk."""
 WIDE: Final = 110
@@ -111,35 +100,27 @@ def list_(
     """List the risks, the largest first: by level, then impact, then likelihood."""
     from collections.abc import Sequence
 
-    from kyber.render.sheet import xlsx_of
     from kyber.risks.listing import HEADS, ON_A_NARROW_ONE, ON_A_TERMINAL, listed, record
 
-    form = Form(form_of(form, json, output, BY_ENDING))
+    form = chosen(form, json, output)
     is_seen = form is Form.TABLE and output is None
     at = desk(workspace, only_risks=is_seen)
-    if output is not None:
-        check_place(output)
-        spare(output, at.here)
+    place(output, at.here)
     risks = _chosen(at, level, status or (), owner, category)
     if above_appetite:
         risks = [one for one in risks if at.register.is_above_appetite(one)]
     if overdue:
         risks = [one for one in risks if at.register.is_overdue(one)]
-    if form is Form.JSONL:
-        write_out(output, "".join(f"{json_record(record(at.register, one))}\n" for one in risks))
-        return
-    if form is Form.XLSX:
-        if output is None:
-            raise UsageError(
-                "a workbook needs a file: -o risks.xlsx; one to edit and import again is `kyber risks export`"
-            )
-        sheet = listed(at.register, risks, at.words)
-        write_whole(output, xlsx_of(sheet, at.words("risks.head.risks")))
-        return
     heads: Sequence[str] = HEADS
     if is_seen:
         heads = ON_A_TERMINAL if terminal_width() >= WIDE else ON_A_NARROW_ONE
-    write_out(output, _in_form(listed(at.register, risks, at.words, heads), form, output))
+    write_list(
+        form,
+        lambda: listed(at.register, risks, at.words, heads),
+        lambda: (record(at.register, one) for one in risks),
+        output,
+        at.words("risks.head.risks"),
+    )
     if is_seen:
         _below(at, risks)
 
@@ -253,35 +234,6 @@ def matrix(
         say(at.words.many("risks.matrix.not-there", len(risks) - placed))
 
 
-@app.command()
-def history(
-    risk: Annotated[
-        str | None, typer.Argument(metavar="[RISK]", help="The risk's id; else all of them.", show_default=False)
-    ] = None,
-    json: Json = False,
-    workspace: Where = None,
-) -> None:
-    """Show who changed what in the risks, and how their levels went, from the commits of the workspace."""
-    from kyber.git import commits
-    from kyber.risks.history import changes
-
-    at = desk(workspace)
-    wanted = at.risk(risk).id if risk is not None else None
-    found = [
-        one
-        for one in changes(_versions(at, commits(at.here.root, "risks")), at.register.scale)
-        if wanted in (None, one.risk)
-    ]
-    if json:
-        for one in found:
-            say(json_record(_change(one)))
-        return
-    if not found:
-        say(at.words("risks.history.none"))
-    for one in found:
-        _show_change(at, one)
-
-
 for _command in (
     add,
     define,
@@ -296,6 +248,7 @@ for _command in (
     workshop,
     evidence,
     quantify,
+    history,
 ):
     app.command()(_command)
 app.command("import")(import_)
@@ -321,14 +274,6 @@ def _chosen(at: RiskDesk, level: Level | None, statuses: "Sequence[Status]", own
 
 def _holds(at: RiskDesk, person: str, role: str) -> bool:
     return any(one.id == person for one in at.register.people.held_by(role, at.today))
-
-
-def _in_form(sheet: "Sheet", form: Form, output: Path | None) -> str:
-    from kyber.render.sheet import csv_of, markdown_of
-
-    if form is Form.CSV:
-        return csv_of(sheet)
-    return markdown_of(sheet) if form is Form.MARKDOWN else table(sheet, output)
 
 
 def _below(at: RiskDesk, risks: "Sequence[Risk]") -> None:
@@ -471,57 +416,3 @@ def _moves_since(at: RiskDesk, since: str, risks: "Sequence[Risk]") -> "tuple[Mo
         for one in risks
         if one.id in then and (before := then[one.id].left) is not None and (now := one.left) is not None
     )
-
-
-def _versions(at: RiskDesk, found: Any) -> "Iterator[Version]":
-    from kyber.git import texts
-    from kyber.risks.history import Version
-
-    wanted = [(commit, name) for commit in found for name in commit.files if name.endswith(".yaml")]
-    asked = [(commit.id, name) for commit, name in wanted]
-    for (commit, name), text in zip(wanted, texts(at.here.root, asked), strict=True):
-        yield Version(commit.id, commit.time, commit.author, commit.subject, name, text)
-
-
-def _change(one: "Change") -> dict[str, Any]:
-    return {
-        "risk": one.risk,
-        "commit": one.commit,
-        "time": one.time.isoformat(),
-        "author": one.author,
-        "subject": one.subject,
-        "level": str(one.level) if one.level else None,
-        "likelihood": one.likelihood,
-        "impact": one.impact,
-        "unread": one.unread,
-        "fields": {name: {"before": before, "after": after} for name, (before, after) in one.fields.items()},
-    }
-
-
-SHOWN: Final = 60
-
-
-def _show_change(at: RiskDesk, one: "Change") -> None:
-    from kyber.privacy import mask
-    from kyber.risks.listing import level_word
-
-    time = one.time.astimezone(at.here.settings.zone)
-    head = f"{time:%Y-%m-%d}  {one.risk}  {level_word(one.level, at.words)}  {one.author}: {mask(one.subject)}"
-    say(plain(head))
-    if one.removed:
-        say(f"    {at.words('risks.history.removed')}")
-        return
-    if one.unread:
-        say(f"    {at.words('risks.history.unread')}")
-    new = all(before is None for before, _ in one.fields.values())
-    for name, (before, after) in () if new else one.fields.items():
-        values = (_short(before), _short(after))
-        say(plain(f"    {name}: {mask(' → '.join(values))}"))
-
-
-def _short(value: object) -> str:
-    if isinstance(value, tuple) and not all(isinstance(one, str) for one in value):
-        return f"[{len(value)}]"
-    text = "–" if value is None else ", ".join(value) if isinstance(value, tuple) else str(value)
-    text = " ".join(text.split())
-    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"

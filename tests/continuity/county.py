@@ -7,6 +7,8 @@ from typing import Final
 
 from kyber.join import check_workspace
 from kyber.problem import Problem
+from tests.risks.county import lay_out as files_of
+from tests.risks.county import replace_in
 
 TODAY: Final = date(2026, 11, 10)
 
@@ -173,20 +175,12 @@ KINDS: Final = {
 
 
 def lay_out(folder: Path, files: Mapping[str, str] = FILES) -> Path:
-    for name, text in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text, encoding="utf-8")
-    return folder
+    return files_of(folder, files)
 
 
 def changed(folder: Path, kind: str, *changes: tuple[str, str]) -> Path:
     """The register, with texts in one of its files replaced; an empty one stands for the file's end."""
-    file = lay_out(folder) / KINDS[kind]
-    text = file.read_text(encoding="utf-8")
-    for old, new in changes:
-        assert old in text
-        text = text.replace(old, new) if old else text + new
-    file.write_text(text, encoding="utf-8")
+    replace_in(lay_out(folder) / KINDS[kind], *changes)
     return folder
 
 

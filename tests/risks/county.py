@@ -108,14 +108,18 @@ def lay_out(folder: Path, files: Mapping[str, str] = FILES) -> Path:
     return folder
 
 
-def changed(folder: Path, kind: str, *changes: tuple[str, str]) -> Path:
-    """The register, with texts in one of its files replaced; an empty one stands for the file's end."""
-    file = lay_out(folder) / KINDS[kind]
+def replace_in(file: Path, *changes: tuple[str, str]) -> None:
+    """Texts in a file replaced; an empty one stands for the file's end."""
     text = file.read_text(encoding="utf-8")
     for old, new in changes:
         assert old in text
         text = text.replace(old, new) if old else text + new
     file.write_text(text, encoding="utf-8")
+
+
+def changed(folder: Path, kind: str, *changes: tuple[str, str]) -> Path:
+    """The register, with texts in one of its files replaced; an empty one stands for the file's end."""
+    replace_in(lay_out(folder) / KINDS[kind], *changes)
     return folder
 
 
