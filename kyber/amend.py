@@ -4,9 +4,11 @@ Nothing is written until `apply`. What would not read back as it was meant, or h
 refused. Ids are given here: the next number that neither the workspace nor its history has used.
 """
 
+import os
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,6 +19,11 @@ from kyber.problem import Problem, Severity
 from kyber.register import ABSENT, EditError, Path_, Record, edited, private_data, read, text_of, write
 from kyber.text import words_for
 from kyber.yamltext import Located, YamlError, load
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 _SLUG_LENGTH: Final = 60
 _NUMBERED: Final = re.compile(r"([A-Z]+)-(\d+)")
@@ -32,6 +39,8 @@ class Edit:
 
     file: Path
     text: str
+    new: bool = False
+    """Whether it is a new record, whose file nobody else may have made meanwhile."""
 
 
 def slug(text: str) -> str:
@@ -71,7 +80,7 @@ def named(root: Path, name: str, model: type[Record], document: Mapping[str, obj
     up = "../" * name.count("/")
     schema = f"# yaml-language-server: $schema={up}.kyber/schemas/{model.__name__.lower()}.schema.json\n"
     text = text_of({key: value for key, value in document.items() if value is not None})
-    return _checked(Edit(file, schema + text), "", model)
+    return _checked(Edit(file, schema + text, new=True), "", model)
 
 
 def amend(file: Path, model: type[Record], changes: Sequence[tuple[Path_, object]], text: str | None = None) -> Edit:
@@ -92,15 +101,42 @@ def amend(file: Path, model: type[Record], changes: Sequence[tuple[Path_, object
 
 
 def apply(edits: Iterable[Edit]) -> None:
-    """Write the files, each whole or not at all. Raises UsageError."""
+    """Write the files, each whole or not at all.
+
+    Raises UsageError, also where somebody else has used the id of a new record meanwhile.
+    """
     try:
         for one in edits:
             if one.file.parent.is_symlink():
                 raise AmendError(f"{one.file.parent} is a symbolic link: nothing is written through it")
             one.file.parent.mkdir(parents=True, exist_ok=True)
-            write(one.file, one.text)
+            with _alone(one.file.parent):
+                if one.new:
+                    _check_free(one.file)
+                write(one.file, one.text)
     except OSError as error:
         raise UsageError(f"{error.filename} cannot be written: {error.strerror}") from None
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Nobody else writes into a folder meanwhile, as far as they ask like this, and where there are such locks."""
+    if fcntl is None:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _check_free(file: Path) -> None:
+    taken = ids_in_names([file.name]) & ids_in_names(each.name for each in file.parent.iterdir())
+    if taken or file.exists():
+        name = next(iter(taken), file.name)
+        raise AmendError(f"somebody else has made {name} meanwhile: nothing was written; ask once more")
 
 
 def _from_what_is_there(text: str, path: Path_, value: object) -> tuple[Path_, object]:

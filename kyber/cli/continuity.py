@@ -35,8 +35,6 @@ class Kind(StrEnum):
     EXERCISES = "exercises"
 
 
-LABEL: Final = 24
-"""Letters of a label in what is shown of one record."""
 BAR: Final = 20
 
 
@@ -111,13 +109,15 @@ def show(
         return
     say(plain(f"{found.id}  {mask(title)}"))
     say()
+    file = (words("continuity.label.file"), str(Path(found.at.file).relative_to(at.here.root)))
+    shown = [*lines, file]
+    widest = max(len(label) for label, _ in shown) + 1
     before = ""
-    for label, text in lines:
-        head = f"  {(label + ':') if label != before else '':<{LABEL}} "
+    for label, text in shown:
+        head = f"  {(label + ':') if label != before else '':<{widest}} "
         for part in wrapped(plain(head + text), terminal_width(), len(head)):
             say(part)
         before = label
-    say(plain(f"  {words('continuity.label.file') + ':':<{LABEL}} {Path(found.at.file).relative_to(at.here.root)}"))
 
 
 @app.command()

@@ -25,6 +25,9 @@ app = typer.Typer(
 
 _T = TypeVar("_T")
 _LEVEL: Final = re.compile(r"\s*([^=]+?)\s*=\s*([0-9]{1,2})\s*")
+UNITS: Final = {"vrk": "d", "pv": "d", "vko": "w", "kk": "months", "dygn": "d", "tuntia": "h"}
+"""Units as people write them in Finnish and Swedish."""
+_UNIT: Final = re.compile(rf"(?<=[0-9 ])(?:{'|'.join(UNITS)})$", re.IGNORECASE)
 AFTER: Final = ("1 h", "4 h", "1 d", "3 d", "7 d")
 """How long a service has been away, where an impact analysis asks."""
 CLASSES: Final = (("4 h", 1), ("1 d", 2), ("3 d", 3))
@@ -138,7 +141,7 @@ def bia(
     from kyber.continuity.edits import analyse
 
     at = desk(workspace)
-    one = at.service(service)
+    one, who, day = at.service(service), at.by(by), at.day(on)  # before anything is asked
     given = (impact, mtpd, rto, rpo, criticality, patient_safety, owner, tech_owner, needs, fallback, fallback_for)
     if any(each not in (None, "", []) for each in given):
         fields: dict[str, object] = {
@@ -146,7 +149,7 @@ def bia(
             "tech_owner": at.owner(tech_owner) if tech_owner else None,
             "criticality": criticality,
             "patient_safety": patient_safety,
-            "impact_curve": [point for text in impact for point in _points(at, text)] if impact else None,
+            "impact_curve": _curve_with(at, one, impact) if impact else None,
             "mtpd": _length("--mtpd", mtpd),
             "rto": _length("--rto", rto),
             "depends_on": _needs(at, one, needs) if needs else None,
@@ -156,7 +159,7 @@ def bia(
     else:
         fields = _asked(at, one)
     known = {name: value for name, value in fields.items() if value is not None}
-    edit = analyse(one, known, at.day(on), at.by(by))
+    edit = analyse(one, known, day, who)
     say(plain(at.words("continuity.did.analysed", id=one.id, name=one.name)))
     write(at, [edit], dry_run=dry_run)
 
@@ -250,10 +253,11 @@ def _asked(at: ContinuityDesk, one: "Service") -> dict[str, object]:
     tech_owner = _until(at, "tech-owner", one.tech_owner or owner, at.owner)
     before = _curve(one)
     times = sorted({*AFTER, *before}, key=lambda text: Duration.parse(text).approximate_seconds)
+    highest: dict[str, int] = {}
     curve = [
         point
         for text in times
-        for point in _until(at, "impact", before.get(text, ""), partial(_levels, at, text), after=text)
+        for point in _until(at, "impact", before.get(text, ""), partial(_rising, at, highest, text), after=text)
     ]
     grave = [point["after"] for point in curve if int(str(point["level"])) > classes - GRAVE]
     mtpd = _until(at, "mtpd", str(one.mtpd or (grave[0] if grave else "")), _span)
@@ -311,6 +315,20 @@ def _curve(one: "Service") -> Mapping[str, str]:
     return {after: " ".join(levels) for after, levels in found.items()}
 
 
+def _curve_with(at: ContinuityDesk, one: "Service", impact: Sequence[str]) -> Sequence[Mapping[str, object]]:
+    """The curve with these points; those of other times stay."""
+    from kyber.duration import Duration
+
+    new = [point for text in impact for point in _points(at, text)]
+    times = {Duration.parse(str(point["after"])).approximate_seconds for point in new}
+    kept = [
+        {"after": str(point.after), "dimension": point.dimension, "level": point.level}
+        for point in one.impact_curve or ()
+        if point.after.approximate_seconds not in times
+    ]
+    return sorted([*kept, *new], key=lambda point: Duration.parse(str(point["after"])).approximate_seconds)
+
+
 def _points(at: ContinuityDesk, text: str) -> Sequence[Mapping[str, object]]:
     found = re.fullmatch(r"\s*([0-9.]+\s*[a-z]+|P[0-9A-Z]+)\s+(\S.*)", text)
     if found is None:
@@ -333,16 +351,31 @@ def _levels(at: ContinuityDesk, after: str, text: str) -> Sequence[Mapping[str, 
     return made
 
 
+def _rising(at: ContinuityDesk, highest: dict[str, int], after: str, text: str) -> Sequence[Mapping[str, object]]:
+    """The classes after a time, none of them below what was said of a shorter one, which is kept in `highest`."""
+    made = _levels(at, after, text)
+    for point in made:
+        dimension, level = str(point["dimension"]), int(str(point["level"]))
+        if level < highest.get(dimension, 0):
+            raise UsageError(f"{dimension}={level}: it was {highest[dimension]} before, and harm does not shrink")
+    highest.update({str(point["dimension"]): int(str(point["level"])) for point in made})
+    return made
+
+
 def _needs(at: ContinuityDesk, one: "Service", text: str) -> list[Mapping[str, object]]:
     """The needs of a service, each after the one before; what was said of one before stays."""
     before = {need.id: need for need in one.depends_on}
+    names = [each for each in re.split(r"[,\s]+", text.strip()) if each not in ("", "-")]
+    is_same = [name.casefold() for name in names] == [need.id.casefold() for need in one.depends_on]
     made: list[Mapping[str, object]] = []
-    for number, name in enumerate((each for each in re.split(r"[,\s]+", text.strip()) if each not in ("", "-")), 1):
+    for number, name in enumerate(names, 1):
         id_ = _service(at, name, one.id)
-        if id_ in before:
-            made.append(before[id_].model_dump(mode="json", exclude_none=True))
-        else:
-            made.append({"id": id_, "kind": "technical", "restore_order": number})
+        known = (
+            before[id_].model_dump(mode="json", exclude_none=True)
+            if id_ in before
+            else {"id": id_, "kind": "technical"}
+        )
+        made.append(known if is_same else {**known, "restore_order": number})
     return made
 
 
@@ -379,7 +412,7 @@ def _span(text: str) -> "Duration":
     from kyber.duration import Duration
 
     try:
-        return Duration.parse(text.strip())
+        return Duration.parse(_UNIT.sub(lambda found: UNITS[found[0].casefold()], text.strip()))
     except ValueError:
         raise UsageError(f"{text or '-'}: write a time as 30 min, 4 h or 2 d") from None
 

@@ -71,7 +71,8 @@ def list_(workspace: Where = None) -> None:
         due = YEARLY.after(last.date) if last else None
         planned = next((one for one in register.exercises_of(plan) if not one.is_held), None)
         late = due is None or due < at.today
-        state = words("continuity.due.late" if late else "continuity.due.coming", due=due or "–")
+        key = "never" if due is None else "late" if late else "coming"
+        state = words(f"continuity.due.{key}", due=due or "–")
         rows.append((plan.id, plan.title, state, f"{planned.id} {planned.date}" if planned else "–"))
     if rows:
         say()

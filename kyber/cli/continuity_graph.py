@@ -55,7 +55,7 @@ def impact(
         for record in impact_records(graph, one.id):
             say(json_record(record))
         return
-    _show(impact_sheet(graph, one.id, at.words))
+    _show(impact_sheet(graph, at.register.people, one.id, at.words))
     say()
     _say(impact_notes(graph, one.id, at.words))
 
@@ -149,6 +149,8 @@ def simulate(
         _show(restoration_sheet(graph, found, at.words))
         say()
     _say(restoration_notes(found, at.words))
+    if short := [one.id for one in found.order if one.id in graph.incomplete]:
+        _say([at.words.many("graph.simulate.incomplete", len(short), ids=tuple(short))])
 
 
 def graph(

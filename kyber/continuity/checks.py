@@ -1,11 +1,12 @@
 """The checks of the register of continuity: plain functions in a list, each a register in, what is to be mended out."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from kyber.continuity.exercise import Exercise
+from kyber.continuity.plan import state_of
 from kyber.continuity.register import ContinuityRegister
 from kyber.continuity.service import Service, lacking
 from kyber.duration import Duration
@@ -15,6 +16,8 @@ from kyber.text import Key
 
 YEARLY: Final = Duration.parse("12 months")
 """How often an impact is analysed, a plan exercised, an offline copy looked at and a restore tried."""
+NAMED: Final = 6
+"""How many services are named at either end of a longer path."""
 MEASURED: Final = 1
 """The criticality for which an estimate of what can be reached is not enough."""
 
@@ -108,7 +111,7 @@ def check_measured(register: ContinuityRegister) -> Iterator[Problem]:
                     facts |= {"measured": reached, "exercise": "–"}
                     yield Problem(one.where("capability", field), "K44", facts, Severity.WARNING)
         is_guess = capability is None or capability.rto is None or capability.basis == "estimate"
-        if one.criticality == MEASURED and one.bia is not None and is_guess:
+        if one.criticality == MEASURED and one.bia is not None and is_guess and last is None:
             yield Problem(one.where("capability"), "K45", {"id": one.id}, Severity.WARNING)
 
 
@@ -128,6 +131,8 @@ def check_plans(register: ContinuityRegister) -> Iterator[Problem]:
         doubts: list[tuple[str, str, date | None]] = []
         if plan.approved is None:
             doubts.append(("version", "unapproved", None))
+        elif plan.approved.state not in (None, state_of(plan)):
+            doubts.append(("approved", "changed", None))
         if due is not None and due < today:
             doubts.append(("review", "review", due))
         if copy is None:
@@ -172,7 +177,7 @@ def check_graph(register: ContinuityRegister) -> Iterator[Problem]:
     graph = register.graph
     for circle in graph.circles:
         one = graph.services[circle.ids[0]]
-        path = " → ".join((*circle.ids, circle.ids[0]))
+        path = _path((*circle.ids, circle.ids[0]))
         yield Problem(one.where("depends_on"), "K05", {"id": one.id, "field": path})
     for found in graph.weaker():
         if found.service.depends_on[found.index].either is not None:
@@ -192,7 +197,7 @@ def check_graph(register: ContinuityRegister) -> Iterator[Problem]:
     for id_, stopped in sorted(hidden.items()):
         one = graph.services[id_]
         if not one.is_critical and one.manual_fallback is None and not register.plans_of(one):
-            told = {"id": id_, "services": tuple(sorted(stopped))}
+            told = {"id": id_, "services": tuple(_few(sorted(stopped)))}
             yield Problem(one.at, "K50", told, Severity.WARNING)
 
 
@@ -205,12 +210,12 @@ def check_recovery(register: ContinuityRegister) -> Iterator[Problem]:
                 "id": service.id,
                 "rto": service.rto,
                 "achievable": Duration(seconds=found.achievable),
-                "path": " → ".join(leg.id for leg in found.path),
+                "path": _path([leg.id for leg in found.path]),
                 "basis": Key("continuity.basis.guess" if found.is_guess else "continuity.basis.known"),
             }
             yield Problem(service.where("rto"), "K40", facts, Severity.WARNING)
         if service.rpo is not None and loss.largest is not None and loss.largest > _seconds(service.rpo):
-            path = " → ".join(loss.path)
+            path = _path(loss.path)
             told = {"id": service.id, "rpo": service.rpo, "interval": Duration(seconds=loss.largest), "path": path}
             yield Problem(service.where("rpo"), "K42", told, Severity.WARNING)
 
@@ -259,6 +264,15 @@ def _outside(one: Service, path: Path_, value: object, expected: object) -> Prob
 def _not_after(one: Record, path: Path_, day: date | None, today: date) -> Iterator[Problem]:
     if day is not None and day > today:
         yield Problem(one.where(*path), "K06", {"field": ".".join(map(str, path)), "day": day, "limit": today})
+
+
+def _path(ids: Sequence[str]) -> str:
+    return " → ".join(_few(ids))
+
+
+def _few(ids: Sequence[str]) -> Sequence[str]:
+    """The first and the last of many."""
+    return ids if len(ids) <= 2 * NAMED else (*ids[:NAMED], "…", *ids[-NAMED:])
 
 
 def _seconds(span: Duration) -> float:

@@ -10,7 +10,7 @@ from kyber.action import Action
 from kyber.amend import Edit
 from kyber.continuity import exercise, plan
 from kyber.continuity.exercise import Exercise
-from kyber.continuity.plan import Plan
+from kyber.continuity.plan import Plan, state_of
 from kyber.continuity.register import ContinuityRegister
 from kyber.continuity.service import Service
 from kyber.register import Path_
@@ -54,11 +54,8 @@ def drafted(register: ContinuityRegister, one: Service, kind: str, title: str, o
     for message in one.communication:
         step(message.who, words["tell"].format(to=message.to), how=message.how, target_time=message.within)
     if kind == "recovery":
-        for need in sorted(one.depends_on, key=lambda each: (each.restore_order or 0, each.id)):
-            needed = register.service.get(need.id)
-            step(
-                needed.tech_owner if needed else None, words["restore"].format(name=needed.name if needed else need.id)
-            )
+        for needed in _in_order_of_restoring(register, one):
+            step(needed.tech_owner, words["restore"].format(name=needed.name))
         step(one.tech_owner, words["restore"].format(name=one.name))
         step(one.tech_owner, words["check"].format(name=one.name))
         step(one.owner, words["release"].format(name=one.name), **({"target_time": one.rto} if one.rto else {}))
@@ -75,9 +72,19 @@ def drafted(register: ContinuityRegister, one: Service, kind: str, title: str, o
     }
 
 
+def _in_order_of_restoring(register: ContinuityRegister, one: Service) -> Sequence[Service]:
+    """All that a service rests on, however far away, by when restoring each can begin."""
+    found = [id_ for id_, who in register.graph.resting.items() if one.id in who]
+    known = register.recoveries
+    ready = {need.leg.id: need.begins for need in known[one.id].needs}
+    ordered = sorted(found, key=lambda id_: (ready.get(id_, known[id_].ready), known[id_].ready, id_))
+    return [register.graph.services[id_] for id_ in ordered]
+
+
 def approve(one: Plan, by: str, on: date, version: str | None) -> Edit:
-    """A plan that management has approved; which is a review as well. Raises AmendError."""
-    changes: list[tuple[Path_, object]] = [(("approved",), {"by": by, "on": on}), (("review", "last"), on)]
+    """A plan that management has approved as it is; which is a review as well. Raises AmendError."""
+    approved = {"by": by, "on": on, "state": state_of(one)}
+    changes: list[tuple[Path_, object]] = [(("approved",), approved), (("review", "last"), on)]
     if version:
         changes.append((("version",), version))
     return amend.amend(Path(one.at.file), Plan, changes)

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from kyber.continuity.exercise import Exercise
 from kyber.continuity.plan import Plan
+from kyber.continuity.recovery import Recovery
 from kyber.continuity.register import ContinuityRegister
 from kyber.continuity.service import Service
 from kyber.duration import Duration
@@ -104,7 +105,7 @@ def service_lines(register: ContinuityRegister, one: Service, words: Words) -> I
     for field in ("mtpd", "rto", "rpo"):
         if (span := getattr(one, field)) is not None:
             yield _label(field, words), words.duration(span)
-    yield _label("achievable", words), _achievable(one, found.achievable, bool(found.gap), found.own is None, words)
+    yield _label("achievable", words), _achievable(found, words)
     if len(found.path) > 1:
         yield _label("path", words), " → ".join(leg.id for leg in found.path)
     if loss.largest is not None:
@@ -229,7 +230,7 @@ def _service_cells(register: ContinuityRegister, one: Service, words: Words) -> 
         "name": mask(one.name),
         "owner": register.people.shown(one.owner) if one.owner else "–",
         "rto": words.duration(one.rto) if one.rto else "–",
-        "achievable": _achievable(one, found.achievable, bool(found.gap), found.own is None, words),
+        "achievable": _achievable(found, words),
         "rpo": f"{words.duration(one.rpo)}{f' {LATE}' if lost else ''}" if one.rpo else "–",
         "mtpd": words.duration(one.mtpd) if one.mtpd else "–",
         "plan": " ".join(each.id for each in register.plans_of(one)) or "–",
@@ -279,10 +280,10 @@ def _measured(register: ContinuityRegister, one: Service, words: Words) -> Itera
             yield _label(f"measured-{field}", words), f"{text} ({exercise.id} {exercise.date})"
 
 
-def _achievable(one: Service, seconds: int, is_late: bool, is_unknown: bool, words: Words) -> str:
-    if is_unknown and not is_late:
+def _achievable(found: Recovery, words: Words) -> str:
+    if not found.achievable:
         return "–"
-    return f"{'≥ ' if is_unknown else ''}{_span(seconds, words)}{f' {LATE}' if is_late else ''}"
+    return f"{'≥ ' if found.is_open else ''}{_span(found.achievable, words)}{f' {LATE}' if found.gap else ''}"
 
 
 def _in_short(one: Exercise, words: Words) -> str:

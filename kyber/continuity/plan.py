@@ -1,6 +1,7 @@
 """A plan for when services stop: `continuity/plans/*.yaml` in, frozen records out."""
 
 from datetime import date
+from hashlib import sha256
 from typing import Annotated, Final, Literal
 
 from pydantic import Field
@@ -22,6 +23,8 @@ class Approved(Part):
     """Who decided."""
     on: Day
     """When."""
+    state: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    """SHA-256 of what was approved; `kyber continuity plan approve` writes it."""
 
 
 class Review(Part):
@@ -130,3 +133,11 @@ class Plan(Record):
         """When it is to be looked at next: the interval after the last review, or after its approval."""
         last = self.review.last or (self.approved.on if self.approved else None)
         return None if last is None else self.review.interval.after(last)
+
+
+def state_of(plan: Plan) -> str:
+    """SHA-256 over the RFC 8785 JSON of what an approval of a plan is about: what is done when, by whom, for what."""
+    import rfc8785
+
+    about = {"title", "type", "services", "owner", "activation", "steps", "contacts", "preparedness"}
+    return sha256(rfc8785.dumps(plan.model_dump(mode="json", include=about, exclude_none=True))).hexdigest()

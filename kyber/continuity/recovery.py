@@ -82,6 +82,11 @@ class Recovery:
         return None if self.objective is None else max(self.achievable - self.objective, 0)
 
     @property
+    def is_open(self) -> bool:
+        """Whether it may take longer, since something is not known."""
+        return self.own is None or bool(self.unknown) or self.is_incomplete
+
+    @property
     def is_guess(self) -> bool:
         """Whether a need on the critical path has no more than an objective to go by."""
         return any(leg.is_guess for leg in self.path[:-1])

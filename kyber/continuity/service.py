@@ -106,7 +106,7 @@ class Restore(Part):
     """The time that is as often undershot as exceeded."""
     p90: Span
     """The time that is exceeded one time in ten."""
-    crew: Annotated[int, Field(ge=1)] = 1
+    crew: Annotated[int, Field(ge=1, le=1_000)] = 1
     """How many people it ties for all of that time."""
 
 

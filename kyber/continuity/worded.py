@@ -12,6 +12,7 @@ from kyber.continuity.recovery import Leg, Recovery, Restored
 from kyber.continuity.register import ContinuityRegister
 from kyber.continuity.service import Service
 from kyber.duration import Duration
+from kyber.people import People
 from kyber.render.sheet import Column, Sheet
 from kyber.text import Words
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from kyber.continuity.restoring import Restoration, Up  # loads numpy
 
 NONE: Final = "–"
+DEEPEST: Final = 40
+"""Levels of needs that a tree shows."""
+STEP: Final = 3
+"""Letters by which a level is set in."""
 LATEST: Final = "◄"
 """Marks the critical path."""
 _FINE: Final = ((2 * 86_400, 3_600), (3_600, 300), (0, 60))
@@ -43,7 +48,7 @@ def named(service: Service) -> str:
 # --- what stops ------------------------------------------------------------------------------------------------------
 
 
-def impact_sheet(graph: Graph, id_: str, words: Words) -> Sheet:
+def impact_sheet(graph: Graph, people: People, id_: str, words: Words) -> Sheet:
     """What stops when a service stops, by generation, and itself first; with how work goes on and who tells whom."""
     heads = ("after", "service", "through", "criticality", "rto", "fallback", "told")
     wide = {"service": 3, "fallback": 4, "told": 4}
@@ -58,7 +63,7 @@ def impact_sheet(graph: Graph, id_: str, words: Words) -> Sheet:
             str(one.criticality or NONE),
             _span(one.rto, words),
             _fallback(one, words),
-            _told(one, words),
+            _told(people, one, words),
         ))  # fmt: skip
     return Sheet(tuple(Column(words(f"graph.head.{head}"), weight=wide.get(head, 0)) for head in heads), tuple(rows))
 
@@ -105,8 +110,12 @@ def _fallback(one: Service, words: Words) -> str:
     return words("graph.fallback", how=one.manual_fallback.how, longest=one.manual_fallback.max_duration)
 
 
-def _told(one: Service, words: Words) -> str:
-    tells = [words("graph.tells", who=e.who, to=e.to, how=e.how, within=e.within) for e in one.communication]
+def _told(people: People, one: Service, words: Words) -> str:
+    shown = people.shown
+    tells = [
+        words("graph.tells", who=shown(each.who), to=shown(each.to), how=each.how, within=each.within)
+        for each in one.communication
+    ]
     return "; ".join(tells) or NONE
 
 
@@ -139,7 +148,7 @@ def recovery_notes(register: ContinuityRegister, words: Words) -> Iterator[str]:
         yield words("graph.none")
         return
     yield words.many("graph.recovery.late", sum(bool(one.gap) for one in found), all=words.number(len(found)))
-    if open_ := sum(_is_open(one) for one in found):
+    if open_ := sum(one.is_open for one in found):
         yield words.many("graph.recovery.open", open_)
 
 
@@ -230,6 +239,9 @@ def _tree(
 ) -> Iterator[str]:
     """A line for each need, with its own needs below it where it stands first; marked where the path goes through."""
     needs = register.recoveries[id_].needs
+    if needs and len(before) > DEEPEST * STEP:
+        yield f"{before}└─ …"
+        return
     for at, one in enumerate(needs, 1):
         is_last = at == len(needs)
         is_first = one.leg.id not in seen
@@ -257,12 +269,7 @@ def _taken(leg: Leg, words: Words) -> str:
 
 def _achievable(found: Recovery, words: Words) -> str:
     text = length(found.achievable, words)
-    return words("graph.at-least", time=text) if _is_open(found) else text
-
-
-def _is_open(found: Recovery) -> bool:
-    """Whether it may take longer, since something is not known."""
-    return found.own is None or bool(found.unknown) or found.is_incomplete
+    return words("graph.at-least", time=text) if found.is_open else text
 
 
 def _leg(leg: Leg) -> Mapping[str, Any]:

@@ -267,3 +267,83 @@ def test_what_cannot_be_is_told_with_what_to_write(county: Path, arguments: tupl
     done = kyber("continuity", *arguments)
     assert done.exit_code == 2, done.output
     assert told in done.output
+
+
+# --- what people met ------------------------------------------------------------------------------------------------
+
+
+def test_a_drafted_plan_restores_all_that_is_needed_and_each_after_what_it_needs(county: Path) -> None:
+    fine("plan", "add", "records")
+    (file,) = (county / "continuity/plans").glob("P-002-*.yaml")
+    steps = [step.does for step in record(file, Plan).steps]
+    restored = [text.removeprefix("Restore: ") for text in steps if text.startswith("Restore: ")]
+    assert restored.index("Power") < restored.index("Network") < restored.index("Patient records")
+    assert {"Messages between systems", "Carrier a", "Carrier b"} < set(restored)
+
+
+def test_a_plan_that_was_changed_after_its_approval_is_told(county: Path) -> None:
+    fine("plan", "approve", "P-001", "--by", "chief", "--on", "2026-11-02")
+    file = county / KINDS["plan"]
+    assert "changed after it was approved" not in kyber("check").stdout
+    file.write_text(file.read_text().replace("Restore the records", "Restore what there is"))
+    assert "changed after it was approved" in kyber("check").stdout
+
+
+def test_who_acts_is_known_before_anything_is_asked(county: Path) -> None:
+    done = CliRunner().invoke(app, ["continuity", "bia", "records", "--by", "nobody"], input="")
+    assert done.exit_code == 2
+    assert "Owner" not in done.output
+
+
+def test_a_point_of_the_curve_leaves_those_of_other_times(county: Path) -> None:
+    fine("bia", "records", "--impact", "1 d safety=4 operations=5", "--by", "chief")
+    made = record(county / KINDS["records"], Service)
+    assert [(str(point.after), point.dimension, point.level) for point in made.impact_curve or ()] == [
+        ("1 h", "safety", 3), ("4 h", "safety", 4), ("4 h", "operations", 4), ("1 d", "safety", 4),
+        ("1 d", "operations", 5),
+    ]  # fmt: skip
+
+
+def test_times_are_read_as_people_here_write_them(county: Path) -> None:
+    fine("bia", "records", "--mtpd", "2 vrk", "--by", "chief")
+    assert str(record(county / KINDS["records"], Service).mtpd) == "2 d"
+
+
+def test_what_is_not_known_makes_a_time_a_lower_bound_wherever_it_is_shown(county: Path) -> None:
+    file = county / KINDS["network"]
+    file.write_text(file.read_text().replace("{id: power, kind: premises}", "{id: power}, {id: fog}"))
+    assert "≥ 5 h 30 min" in fine("list")
+    assert "≥ 5 h 30 min" in fine("show", "records")
+    assert "too short" in fine("simulate", "--runs", "100")
+
+
+def test_a_deep_chain_of_needs_is_shown_to_some_depth(tmp_path: Path) -> None:
+    chain = {
+        f"continuity/services/s{number}.yaml": f"id: s{number}\nname: S\ncapability: {{rto: 1 min}}\n"
+        f"depends_on: [{{id: s{number + 1}}}]\n"
+        for number in range(1200)
+    }
+    lay_out(tmp_path, {"kyber.yaml": FILES["kyber.yaml"], "people.yaml": FILES["people.yaml"], **chain})
+    assert "…" in fine("recovery", "s0", "--workspace", tmp_path)
+
+
+def test_ids_are_given_once_however_many_ask_at_the_same_time(county: Path) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    from kyber.amend import AmendError, apply
+    from kyber.continuity.edits import add_exercise
+
+    fields = {"type": "tabletop", "date": "2026-12-01", "lead": "keeper"}
+    edits = [add_exercise(county, frozenset(), {"title": f"Exercise {n}", **fields})[1] for n in range(2, 8)]
+
+    def write(edit: object) -> bool:
+        try:
+            apply([edit])  # type: ignore[list-item]
+        except AmendError:
+            return False
+        return True
+
+    (county / KINDS["exercise"]).unlink()
+    with ThreadPoolExecutor() as pool:
+        assert sum(pool.map(write, edits)) == 1
+    assert len(list((county / "continuity/exercises").glob("E-001-*"))) == 1
