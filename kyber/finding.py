@@ -120,6 +120,27 @@ class Judgement:
     until: date | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Touched:
+    """What a finding threatens, as ids: the services that its host or log source belongs to, those that rest on them,
+    the plans that hold for the first, and the risks that it bears on.
+
+    `criticality` is the most urgent class among all these services, from 1; None where none is known.
+    `patient_safety`: whether clients or patients are in danger when one of them is away.
+    """
+
+    services: tuple[str, ...] = ()
+    resting: tuple[str, ...] = ()
+    criticality: int | None = None
+    patient_safety: bool = False
+    plans: tuple[str, ...] = ()
+    risks: tuple[str, ...] = ()
+
+    def threatens(self, service: str) -> bool:
+        """Whether a service is among those that are touched, or rests on one of them."""
+        return service in self.services or service in self.resting
+
+
 @dataclass(frozen=True, slots=True)
 class Blind:
     """A rule that could not have fired in this scan, and why: finding nothing is not the same as being unable to look.
@@ -233,7 +254,8 @@ class ScanResult:
 
     `rules` counts the rules that could look, of which `fired` found something; `left_out` the findings below the level
     that was asked for, `known` those that earlier scans found already, and `unchanged` the files with nothing new.
-    `judged` holds, by a finding's id, what people think of it, where that is known. `hidden`: what each filter in force
+    `judged` holds, by a finding's id, what people think of it, where that is known, and `touched` what it threatens.
+    `hidden`: what each filter in force
     took out of rules, also those that took out nothing. `near`: the near misses, the most telling first; None where
     nobody asked for them. `near_windows`: those of correlations.
     """
@@ -251,6 +273,7 @@ class ScanResult:
     seconds: float
     timezone: str
     judged: Mapping[str, Judgement] = field(default_factory=dict)
+    touched: Mapping[str, Touched] = field(default_factory=dict)
     hidden: tuple[Hidden, ...] = ()
     near: tuple[NearMiss, ...] | None = None
     near_windows: tuple[NearWindow, ...] = ()

@@ -1,12 +1,13 @@
 """`kyber continuity`: services, plans and exercises, looked at."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from kyber.cli.beside import beside, told
 from kyber.cli.console import Where, plain, say
 from kyber.cli.continuity_edit import add, bia
 from kyber.cli.continuity_edit import app as plan_app
@@ -95,9 +96,12 @@ def show(
     register, words = at.register, at.words
     known: list[Service | Plan | Exercise] = [*register.services, *register.plans, *register.exercises]
     found = one_of(one, known, "service, plan or exercise")
+    lines: Iterable[tuple[str, str]]
+    record: Mapping[str, Any]
     if isinstance(found, Service):
-        title, record = found.name, listing.service_record(register, found)
-        lines = listing.service_lines(register, found, words)
+        known = beside(at, found.id)
+        title, record = found.name, {**listing.service_record(register, found), "thread": known.record()}
+        lines = (*listing.service_lines(register, found, words), *told(known, words))
     elif isinstance(found, Plan):
         title, record = found.title, listing.plan_record(register, found)
         lines = listing.plan_lines(register, found, words)

@@ -10,19 +10,23 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from kyber.cli.console import Colour, Where, day_here, paint, plain, root_of, say, tell_problems
+from kyber.cli.continuity_files import services
+from kyber.cli.desk import one_of
 from kyber.cli.files import check_place, form_of, spare, standard_output, write_out
 from kyber.cli.identity import who
 from kyber.cli.scan import BY_ENDING, Form, Limit
+from kyber.cli.web import web_of
 from kyber.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from kyber.amend import Edit
-    from kyber.finding import Finding, Judgement, Status
+    from kyber.finding import Finding, Judgement, Status, Touched
     from kyber.kept import Kept, KeptFinding
-    from kyber.render.kept import Whole
+    from kyber.render.kept import Threat, Whole
     from kyber.text import Words
+    from kyber.thread import Web
     from kyber.triage import Decision
     from kyber.workspace import Workspace
 
@@ -37,6 +41,13 @@ class Which(StrEnum):
     CLOSED = "closed"
     FALSE_POSITIVE = "false-positive"
     ALL = "all"
+
+
+class Order(StrEnum):
+    """What comes first in a list: the most serious, or what threatens the most critical services."""
+
+    LEVEL = "level"
+    THREAT = "threat"
 
 
 class Picture(StrEnum):
@@ -91,6 +102,18 @@ def list_(
             metavar="TIME", help="Only those whose last event is not before: 2026-03-04, yesterday, or 7d back."
         ),
     ] = "",
+    service: Annotated[
+        str,
+        typer.Option(
+            metavar="SERVICE",
+            help="Only those that threaten this service: it, or something that it rests on.",
+            autocompletion=services,
+            show_default=False,
+        ),
+    ] = "",
+    sort: Annotated[
+        Order, typer.Option(help="What comes first: the most serious, or what threatens the most critical services.")
+    ] = Order.LEVEL,
     form: Annotated[
         Form | None,
         typer.Option("--format", "-f", help="The form of the findings; else by the ending of -o, or a table."),
@@ -105,6 +128,7 @@ def list_(
     from kyber.finding import Family
     from kyber.level import Level
     from kyber.text import words_for
+    from kyber.thread import urgency
 
     here, now = _here(workspace), datetime.now(UTC)
     words = words_for(here.settings.language)
@@ -114,7 +138,7 @@ def list_(
         spare(output, here)
     start = _since(since, here, now)
     with _store(here) as store:
-        found = store.all(
+        found: Sequence[KeptFinding] = store.all(
             level=Level.of(level),
             families=[Family(one) for one in family or ()],
             rule=rule,
@@ -124,12 +148,19 @@ def list_(
             since=start,
         )
     _, judged = _judged(here, found, words)
+    web = web_of(here, day_here(here, now), risks=form is not Form.TABLE)
+    touched = web.thread(one.finding for one in found).touched
+    if service:
+        wanted = one_of(service, web.continuity.services, "service").id
+        found = [one for one in found if touched[one.finding.id].threatens(wanted)]
+    if sort is Order.THREAT:
+        found = sorted(found, key=lambda one: urgency(touched[one.finding.id]))
     chosen = [one for one in found if _is_wanted(judged[one.finding.id].status, status)]
     if form is Form.TABLE:
         others = len(found) - len(chosen) if status is Which.OPEN else 0
-        write_out(output, _table(chosen, judged, others, words, output))
+        write_out(output, _table(chosen, judged, touched, others, words, output))
     else:
-        write_out(output, _in_form(form, chosen, judged, here, now, words))
+        write_out(output, _in_form(form, chosen, judged, touched, here, now, words))
 
 
 @app.command()
@@ -160,7 +191,8 @@ def show(
     with _store(here) as store:
         found = store.get(finding)
     decisions, judged = _judged(here, [found], words)
-    whole = _whole(found, decisions, judged)
+    web = web_of(here, day_here(here))
+    whole = _whole(found, decisions, judged, _threat(web, found.finding, words))
     if json:
         say(render.as_json(whole))
     else:
@@ -278,6 +310,7 @@ def _is_wanted(status: "Status", which: Which) -> bool:
 def _table(
     findings: "Sequence[KeptFinding]",
     judged: "Mapping[str, Judgement]",
+    touched: "Mapping[str, Touched]",
     others: int,
     words: "Words",
     output: Path | None,
@@ -292,7 +325,7 @@ def _table(
     shown = Console() if output is None else Console(width=TABLE_WIDTH, color_system=None, force_terminal=False)
     with shown.capture() as text:
         if findings:
-            show_list(findings, judged, words, shown)
+            show_list(findings, judged, words, shown, touched)
         else:
             shown.print(words("findings.list.none"), highlight=False, markup=False)
         if others:
@@ -304,6 +337,7 @@ def _in_form(
     form: Form,
     findings: "Sequence[KeptFinding]",
     judged: "Mapping[str, Judgement]",
+    touched: "Mapping[str, Touched]",
     here: "Workspace",
     now: datetime,
     words: "Words",
@@ -322,18 +356,45 @@ def _in_form(
         seconds=0.0,
         timezone=here.settings.timezone,
         judged={one.finding.id: judged[one.finding.id] for one in findings},
+        touched={one.finding.id: touched[one.finding.id] for one in findings},
     )
     return FORMS[form](result, words, False)
 
 
 def _whole(
-    found: "KeptFinding", decisions: "Mapping[str, Sequence[Decision]]", judged: "Mapping[str, Judgement]"
+    found: "KeptFinding",
+    decisions: "Mapping[str, Sequence[Decision]]",
+    judged: "Mapping[str, Judgement]",
+    threat: "Threat",
 ) -> "Whole":
     from kyber.render.kept import Whole
     from kyber.triage import history
 
     id_ = found.finding.id
-    return Whole(kept=found, judged=judged[id_], history=history(decisions.get(id_, ())))
+    return Whole(kept=found, judged=judged[id_], history=history(decisions.get(id_, ())), threat=threat)
+
+
+def _threat(web: "Web", finding: "Finding", words: "Words") -> "Threat":
+    """What a finding threatens, with the names of it all."""
+    from kyber.render.kept import Named, Threat
+
+    touched, continuity = web.touched(finding), web.continuity
+    risks = {one.id: one.title for one in web.risks}
+    services, plans = [], []
+    for id_ in touched.services:
+        service = continuity.service.get(id_)
+        services.append(Named(id_, service.name if service else "", service.criticality if service else None))
+    for id_ in touched.plans:
+        plan = continuity.plan[id_]
+        last = continuity.last_exercise(plan)
+        about = words("findings.threat.exercised", day=last.date) if last else words("findings.threat.not-exercised")
+        plans.append(Named(id_, f"{plan.title} ({about})"))
+    return Threat(
+        touched=touched,
+        services=tuple(services),
+        plans=tuple(plans),
+        risks=tuple(Named(id_, risks[id_]) for id_ in touched.risks),
+    )
 
 
 def _around(here: "Workspace", finding: "Finding", span: str, words: "Words", *, raw: bool, json: bool) -> None:

@@ -9,9 +9,10 @@ from kyber.cli.console import Where, plain, say
 from kyber.cli.desk import json_record, table
 from kyber.cli.files import write_out
 from kyber.cli.risks_files import RiskDesk, desk, risk_ids
+from kyber.cli.web import web_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Sequence
 
     from kyber.finding import Finding
     from kyber.risks.evidence import Borne, Frequency, Watcher
@@ -43,8 +44,12 @@ def evidence(
     at = desk(workspace)
     chosen = [at.risk(risk)] if risk is not None else [one for one in at.register.prioritised() if one.is_open]
     findings, since = _found(at)
-    watchers, services = _watchers(at)
-    borne = [bearing(one, at.register.scale, findings, watchers, services, since, at.today) for one in chosen]
+    watchers = _watchers(at)
+    touched = web_of(at.here, at.today, risks=False).thread(findings).touched
+    borne = [
+        bearing(one, at.register.scale, findings, watchers, lambda found: touched[found.id].services, since, at.today)
+        for one in chosen
+    ]
     if json:
         for each in borne:
             say(json_record(_record(at, each)))
@@ -80,20 +85,18 @@ def _found(at: RiskDesk) -> "tuple[Sequence[Finding], date]":
     return true, min(days, default=at.today)
 
 
-def _watchers(at: RiskDesk) -> "tuple[Sequence[Watcher], Mapping[str, Collection[str]]]":
+def _watchers(at: RiskDesk) -> "Sequence[Watcher]":
     from kyber.cli.rules_files import rule_paths
     from kyber.cli.rules_standing import gathered
-    from kyber.logs.source import load_sources
     from kyber.logs.standing import State
     from kyber.risks.evidence import Watcher
 
     entries = gathered(at.here, rule_paths(at.here), DAYS, datetime.now(UTC)).entries
-    watchers = [
+    return [
         Watcher(one.heading.id, one.heading.name, one.heading.title, one.heading.tags, one.standing.state is State.RUNS)
         for one in entries
         if one.standing.state is not State.OVERRIDDEN
     ]
-    return watchers, {one.id: one.services for one in load_sources(at.here.root)[0]}
 
 
 def _record(at: RiskDesk, one: "Borne") -> dict[str, Any]:

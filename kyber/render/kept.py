@@ -4,7 +4,8 @@ Personal identity codes are masked, and everything from logs, rules and decision
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Final
 
 from rich.console import Console, RenderableType
@@ -13,7 +14,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from kyber.finding import Judgement, Status
+from kyber.finding import Judgement, Status, Touched
 from kyber.kept import KeptFinding
 from kyber.privacy import mask
 from kyber.render.excerpt import VALUE_SHOWN, excerpt, folded
@@ -23,6 +24,8 @@ from kyber.render.table import DOTS, STYLES
 from kyber.render.times import iso, moment, span
 from kyber.text import Words
 
+RESTING_SHOWN: Final = 12
+"""Services that rest on what is touched, by id; of more, the most urgent."""
 ID_SHOWN: Final = 8
 """Characters of an id in the list; enough to name a finding with."""
 STATUS_STYLES: Final = {
@@ -34,27 +37,63 @@ STATUS_STYLES: Final = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Something that a finding threatens: its id and name, and of a service its class of criticality."""
+
+    id: str
+    name: str = ""
+    criticality: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Threat:
+    """What a finding threatens, and what it is called."""
+
+    touched: Touched = field(default_factory=Touched)
+    services: tuple[Named, ...] = ()
+    plans: tuple[Named, ...] = ()
+    risks: tuple[Named, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Whole:
-    """All that is known of one kept finding: where it stands, and every decision about it, the latest one last."""
+    """All that is known of one kept finding: where it stands, every decision about it, the latest one last, and what
+    it threatens."""
 
     kept: KeptFinding
     judged: Judgement
     history: tuple[Judgement, ...]
+    threat: Threat = field(default_factory=Threat)
 
 
-def show_list(findings: Sequence[KeptFinding], judged: Mapping[str, Judgement], words: Words, console: Console) -> None:
-    """Print one row a finding: its id, level, status, last event, number of events, and what and where it is."""
+def show_list(
+    findings: Sequence[KeptFinding],
+    judged: Mapping[str, Judgement],
+    words: Words,
+    console: Console,
+    touched: Mapping[str, Touched] = MappingProxyType({}),
+) -> None:
+    """Print one row a finding: its id, level, status, last event, number of events, and what and where it is; where
+    any threatens a service, how critical what is threatened is, and which services."""
+    threats = any(touched[one.finding.id].services for one in findings if one.finding.id in touched)
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold", expand=True)
     for key in ("findings.list.id", "findings.list.level", "findings.list.status", "findings.list.last"):
         table.add_column(words(key), no_wrap=True)
     table.add_column(words("findings.label.events"), justify="right", no_wrap=True)
+    if threats:
+        table.add_column(words("findings.list.criticality"), justify="right", no_wrap=True)
     table.add_column(words("findings.list.finding"), ratio=1, overflow="fold")
     for one in findings:
         found = every_text(every_text(one.finding, mask), plain)
         status = judged[one.finding.id].status
         what = Text(found.rule.title_in(words.language))
-        if where := " · ".join(value for value in found.group.values() if value):
+        where = " · ".join(value for value in found.group.values() if value)
+        threat = every_text(every_text(touched.get(one.finding.id, Touched()), mask), plain)
+        if threat.services:
+            others = f" +{words.number(len(threat.resting))}" if threat.resting else ""
+            where = f"{where} → {', '.join(threat.services)}{others}".strip()
+        if where:
             what.append(f"\n{where}", "dim")
         table.add_row(
             Text(found.id[:ID_SHOWN]),
@@ -62,6 +101,7 @@ def show_list(findings: Sequence[KeptFinding], judged: Mapping[str, Judgement], 
             Text(words(f"findings.status.{status}"), STATUS_STYLES[status]),
             Text(moment(found.last)[:16] if found.last else words("findings.no-time")),
             Text(words.number(found.count)),
+            *([Text(str(threat.criticality or "–"))] if threats else []),
             what,
         )
     console.print(table, highlight=False)
@@ -80,7 +120,7 @@ def as_json(whole: Whole) -> str:
     kept = whole.kept
     return json_line(
         {
-            **record(kept.finding, whole.judged),
+            **record(kept.finding, whole.judged, whole.threat.touched),
             "first_seen": iso(kept.first_seen),
             "last_seen": iso(kept.last_seen),
             "grown": iso(kept.grown),
@@ -118,6 +158,7 @@ def _parts(whole: Whole, words: Words) -> Iterator[RenderableType]:
     }
     yield _facts(facts)
     yield from _texts(whole, words)
+    yield from _threat(whole.threat, words)
     yield from _why(whole, words)
     yield from _sample(whole, words)
     yield from _rule(whole, words)
@@ -131,6 +172,33 @@ def _texts(whole: Whole, words: Words) -> Iterator[RenderableType]:
         yield Text(found.description)
     if advice := found.next.get(words.language):
         yield Text(f"{words('findings.next')} ", "dim").append(advice, "not dim")
+
+
+def _threat(threat: Threat, words: Words) -> Iterator[RenderableType]:
+    if not threat.services and not threat.risks:
+        return
+    yield _heading(words("findings.threat.title"))
+    resting = threat.touched.resting
+    lines = [(words("findings.threat.service"), _service(one, words)) for one in threat.services]
+    if resting:
+        named = [*resting[:RESTING_SHOWN], *(["…"] if len(resting) > RESTING_SHOWN else [])]
+        lines.append((words.many("findings.threat.resting", len(resting)), ", ".join(named)))
+    lines += [(words("findings.threat.risk"), f"{one.id} {one.name}") for one in threat.risks]
+    lines += [(words("findings.threat.plan"), f"{one.id} {one.name}") for one in threat.plans]
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for label, text in lines:
+        grid.add_row(Text(label), Text(text))
+    yield _indented(grid)
+
+
+def _service(one: Named, words: Words) -> str:
+    if not one.name:
+        return one.id
+    if one.criticality is None:
+        return f"{one.id}: {one.name}"
+    return words("findings.threat.named", id=one.id, name=one.name, criticality=one.criticality)
 
 
 def _why(whole: Whole, words: Words) -> Iterator[RenderableType]:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Any, Final
 
-from kyber.finding import Evidence, Family, Finding, Hidden, Judgement, ScanResult
+from kyber.finding import Evidence, Family, Finding, Hidden, Judgement, ScanResult, Touched
 from kyber.level import Level
 from kyber.render.near import as_record, window_record
 from kyber.render.safe import cell, json_line
@@ -87,7 +87,9 @@ _CATEGORIES: Final = {Family.SECURITY: ["intrusion_detection"]}
 def jsonl(result: ScanResult, words: Words) -> str:
     """One JSON object a line and a finding, with everything that is known of it; then one a filter and what it hid,
     and one a near miss, where they were asked for."""
-    found = (record(finding, result.judged.get(finding.id)) for finding in result.findings)
+    found = (
+        record(finding, result.judged.get(finding.id), result.touched.get(finding.id)) for finding in result.findings
+    )
     missed = ({"near_miss": as_record(one)} for one in result.near or ())
     windows = ({"near_window": window_record(one)} for one in result.near_windows)
     return _lines((*found, *map(_hidden, result.hidden), *windows, *missed))
@@ -139,8 +141,8 @@ def _lines(records: Iterable[Mapping[str, Any]]) -> str:
     return "".join(json_line(record) + "\n" for record in records)
 
 
-def record(finding: Finding, judged: Judgement | None = None) -> dict[str, Any]:
-    """Everything that is known of a finding; `sources` and `judged` only where there are any."""
+def record(finding: Finding, judged: Judgement | None = None, touched: Touched | None = None) -> dict[str, Any]:
+    """Everything that is known of a finding; `sources`, `judged` and `touched` only where there are any."""
     return {
         "id": finding.id,
         "rule": {
@@ -172,6 +174,18 @@ def record(finding: Finding, judged: Judgement | None = None) -> dict[str, Any]:
         **({"sources": list(finding.sources)} if finding.sources else {}),
         **({"facts": dict(finding.facts)} if finding.facts else {}),
         **({"judged": _judgement(judged)} if judged else {}),
+        **({"touched": _touched(touched)} if touched and (touched.services or touched.risks) else {}),
+    }
+
+
+def _touched(touched: Touched) -> dict[str, Any]:
+    return {
+        "services": list(touched.services),
+        "resting": list(touched.resting),
+        "criticality": touched.criticality,
+        "patient_safety": touched.patient_safety,
+        "risks": list(touched.risks),
+        "plans": list(touched.plans),
     }
 
 

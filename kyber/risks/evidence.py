@@ -5,7 +5,7 @@ class of likelihood that lies outside what was seen is a question to the owner, 
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
@@ -99,16 +99,16 @@ def bearing(
     scale: Scale,
     findings: Iterable[Finding],
     watchers: Iterable[Watcher],
-    services: Mapping[str, Collection[str]],
+    services: Callable[[Finding], Collection[str]],
     since: date,
     today: date,
 ) -> Borne:
     """What bears on a risk: rules it names, rules and findings with its techniques, or else findings of its services.
 
-    `services`: those that each log source tells of, by its id. `since`: from when on was looked.
+    `services`: the ids of those that a finding touches. `since`: from when on was looked.
     """
     rules = tuple(one for one in watchers if _names(risk, one.id, one.name) or _has_technique(risk, one.tags))
-    found = tuple(one for one in findings if _bears(risk, one, services))
+    found = tuple(one for one in findings if bears(risk, one.rule.id, one.rule.name, one.tags, services=services(one)))
     days = tuple(sorted({when.date() for one in found if (when := one.first or one.last) is not None}))
     seeing = any(one.can_see for one in rules)
     watch = Watch.SEEN if found else Watch.QUIET if seeing else Watch.BLIND if rules else Watch.UNWATCHED
@@ -126,6 +126,20 @@ def bearing(
     )
 
 
+def bears(risk: Risk, rule: str, name: str, tags: Iterable[str], *, services: Collection[str]) -> bool:
+    """Whether a finding of a rule (its id and name, its tags of Sigma) that touches some services bears on a risk.
+
+    It does where the risk names the rule; where the rule has one of its techniques, on one of its services or nobody
+    knows on which; and where the risk names neither rules nor techniques, on one of its services.
+    """
+    if _names(risk, rule, name):
+        return True
+    shared = bool(set(risk.services).intersection(services))
+    if _has_technique(risk, tags):
+        return not risk.services or not services or shared
+    return not risk.detections and not risk.threats and shared
+
+
 def frequency(count: int, years: float) -> Frequency:
     """The yearly frequency after so many events in so many years: the posterior is Gamma(count + PRIOR, years)."""
     from scipy.special import gammaincinv
@@ -141,16 +155,6 @@ def months(today: date, many: int = 12) -> Sequence[str]:
         found.append(f"{day:%Y-%m}")
         day = day.replace(day=1) - timedelta(days=1)
     return found[::-1]
-
-
-def _bears(risk: Risk, one: Finding, services: Mapping[str, Collection[str]]) -> bool:
-    if _names(risk, one.rule.id, one.rule.name):
-        return True
-    of = {one.facts["host.service"]} if one.facts.get("host.service") else set()
-    of |= {service for source in one.sources for service in services.get(source, ())}
-    if _has_technique(risk, one.tags):
-        return not risk.services or not of or bool(of & set(risk.services))
-    return not risk.detections and not risk.threats and bool(of & set(risk.services))
 
 
 def _names(risk: Risk, id_: str, name: str) -> bool:

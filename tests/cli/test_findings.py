@@ -381,3 +381,54 @@ def test_without_an_identity_the_command_says_how_to_set_one(here: Path) -> None
 def test_without_git_the_command_asks_for_a_name(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     assert_refused(kyber("findings", "ack", "aaaa"), "no git", "--by")
+
+
+# what is threatened
+
+
+def describe(root: Path, name: str, *lines: str) -> None:
+    (root / "continuity/services").mkdir(parents=True, exist_ok=True)
+    text = "\n".join((f"id: {name}", f"name: Service {name}", *lines, ""))
+    (root / f"continuity/services/{name}.yaml").write_text(text, encoding="utf-8")
+
+
+@pytest.fixture
+def serving(here: Path) -> Path:
+    """WS-1 is a host of the desk; SRV-9 one of the network, on which the most critical service rests."""
+    describe(here, "desk", "criticality: 3", "hosts: [ws-1]")
+    describe(here, "network", "criticality: 2", "hosts: [srv-9.county.example]")
+    describe(here, "care", "criticality: 1", "depends_on: [{id: network}]")
+    (here / "risks").mkdir(exist_ok=True)
+    lines = ("id: R-001", "title: The network stops", "status: preliminary", "identified_in: log")
+    (here / "risks/R-001-network.yaml").write_text("\n".join((*lines, "services: [network]\n")), encoding="utf-8")
+    return here
+
+
+def test_findings_sort_and_narrow_by_what_they_threaten(serving: Path) -> None:
+    assert listed() == ["aaaa", "bbbb", "cccc"]
+    assert listed("--sort", "threat") == ["bbbb", "aaaa", "cccc"]
+    assert listed("--service", "care") == ["bbbb"]
+    assert listed("--service", "DESK") == ["aaaa"]
+    assert_refused(kyber("findings", "list", "--service", "dusk"), "there is no service dusk", "desk")
+
+
+def test_a_finding_says_what_it_threatens(serving: Path) -> None:
+    touched = one("findings", "show", "bbbb", "--json")["touched"]
+    assert (touched["services"], touched["resting"], touched["criticality"]) == (["network"], ["care"], 1)
+    assert touched["risks"] == ["R-001"]
+    shown = kyber("findings", "show", "bbbb").stdout
+    assert "network: Service network (criticality 2)" in shown
+    assert "R-001 The network stops" in shown
+    lines = kyber("findings", "list").stdout.splitlines()
+    assert "Crit." in lines[0]
+    assert any("SRV-9 → network +1" in line for line in lines)
+
+
+def test_a_service_says_which_findings_and_risks_threaten_it(serving: Path) -> None:
+    new = finding(0xEEEE << 112, group={"host.name": "srv-9"}, first=datetime.now(UTC) - timedelta(days=1))
+    save(serving, new)
+    shown = kyber("continuity", "show", "network").stdout
+    assert "R-001 The network stops" in shown
+    assert "findings, 30 days:" in shown
+    record = one("continuity", "show", "care", "--json")["thread"]
+    assert record == {"risks": [], "findings": [new.id], "days": 30}

@@ -44,7 +44,11 @@ def finding(day: date, rule: str = "1", tags: tuple[str, ...] = (), facts: Mappi
 
 
 def borne(risk: Risk, findings: list[Finding], *watchers: Watcher, since: date = date(2025, 11, 11)) -> Borne:
-    return bearing(risk, SCALE, findings, watchers, {"jump": ("emr",)}, since, TODAY)
+    return bearing(risk, SCALE, findings, watchers, touched, since, TODAY)
+
+
+def touched(one: Finding) -> set[str]:
+    return {one.facts.get("host.service", "emr")}
 
 
 def with_(risk: Risk, **fields: object) -> Risk:
