@@ -1,8 +1,10 @@
 """What needs more than one domain: a workspace in, the whole check of its registers out."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime, time
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +24,7 @@ from kyber.continuity.exercise import Exercise
 from kyber.continuity.plan import Plan
 from kyber.continuity.register import ContinuityRegister, beside
 from kyber.continuity.service import Service
+from kyber.duty import silences
 from kyber.incident import Incident, check_incidents
 from kyber.introduction import Introduction, Proof, check_introduction
 from kyber.logs import due as logs_due
@@ -45,12 +48,15 @@ from kyber.risks.risk import Risk
 from kyber.settings import FILE as SETTINGS_FILE
 from kyber.settings import Settings
 from kyber.text import Key, words_for
+from kyber.thread import Web
 from kyber.triage import Triage
 from kyber.waiver import Sifted, Waivers, sift
+from kyber.watched import Watchers, check_critical_services, check_stored, check_top_risks, top_risks
 from kyber.workspace import Workspace, examine
 
 if TYPE_CHECKING:
     from kyber.logs.sigma.filters import Filter
+    from kyber.logs.sigma.rule import RuleSet
 
 MODELS: Final[Mapping[str, Register]] = {
     "settings": Register(model=Settings, glob=SETTINGS_FILE),
@@ -76,7 +82,7 @@ MODELS: Final[Mapping[str, Register]] = {
 """Every kind of file in a workspace that has a model of its own. A new kind is a new line."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Snapshot:
     """All registers of a workspace at one moment, as far as they could be read."""
 
@@ -97,6 +103,51 @@ class Snapshot:
     retired: frozenset[str]
     """The ids of records that are no longer there, as the version history has them."""
     today: date
+
+    @cached_property
+    def rules(self) -> "RuleSet":
+        """The rules of the workspace and the shipped ones; reading them takes longer than reading registers."""
+        from kyber.logs.sigma.rule import read_rules
+
+        found: dict[str, tuple[str, ...]] = {}
+        for one in self.lists:
+            for name, values in one.lists.items():
+                found[name] = found.get(name, ()) + tuple(values)
+        own = [str(self.workspace.rules)] if self.workspace.rules.is_dir() else []
+        return read_rules([*own, str(shipped_rules())], found, self.today)
+
+    @cached_property
+    def web(self) -> Web:
+        """What leads from findings to services and risks."""
+        return Web(
+            sources=self.sources,
+            assets=enrich.hosts(self.enrichment, self.workspace.root),
+            continuity=self.continuity,
+            risks=self.risks.risks,
+        )
+
+    @cached_property
+    def stored(self) -> Mapping[str, tuple[datetime | None, datetime | None]]:
+        """The times (UTC) of the first and the last stored event of each source; empty without a store, or with one
+        that cannot be read, as commands about logs say."""
+        from kyber.logs.store.index import FILE, Index, StoreError
+        from kyber.logs.values import as_datetime
+
+        file = self.workspace.state / FILE
+        if not file.is_file():
+            return {}
+        try:
+            with closing(Index(file)) as index:
+                totals = index.totals()
+        except StoreError:
+            return {}
+        return {
+            id_: (
+                None if one.first is None else as_datetime(one.first),
+                None if one.last is None else as_datetime(one.last),
+            )
+            for id_, one in totals.items()
+        }
 
     @property
     def records(self) -> Iterator[Record]:
@@ -269,16 +320,11 @@ def check_rules(snapshot: Snapshot) -> Iterator[Problem]:
     K02, K03: a filter whose owner is unknown or has left.
     """
     from kyber.logs.sigma.guard import check_must_fire  # reading rules takes more than reading registers
-    from kyber.logs.sigma.rule import read_rules
 
     folder = snapshot.workspace.rules
     if not folder.is_dir():
         return
-    found: dict[str, tuple[str, ...]] = {}
-    for one in snapshot.lists:
-        for name, values in one.lists.items():
-            found[name] = found.get(name, ()) + tuple(values)
-    rules = read_rules([str(folder), str(shipped_rules())], found, snapshot.today)
+    rules = snapshot.rules
     for problem in (*rules.problems, *check_must_fire(rules)):
         if Path(problem.place.file).is_relative_to(folder):
             yield problem
@@ -342,6 +388,34 @@ def check_clock(snapshot: Snapshot) -> Iterator[Problem]:
     return check_calendar(calendar(snapshot, AHEAD.after(snapshot.today)))
 
 
+def check_watch(snapshot: Snapshot) -> Iterator[Problem]:
+    """K70, K71: top risks that nobody watches, or whose sources are silent. Rules are read where a risk asks for them.
+
+    A source is judged by the beginning of the day, so that the answer holds all day long.
+    """
+    from kyber.logs.sigma.rule import RuleSet  # as in check_rules
+    from kyber.logs.supply import supplies
+
+    risks, register = top_risks(snapshot.risks), snapshot.risks
+    if not risks:
+        return
+    levels = {one.id: level for one in risks if (level := register.level(one)) is not None}
+    asking = any(one.threats or one.detections for one in risks)
+    rules = snapshot.rules if asking else RuleSet((), (), ())
+    morning = datetime.combine(snapshot.today, time(), snapshot.workspace.settings.zone)
+    last = {id_: at for id_, (_, at) in snapshot.stored.items()}
+    silent = {one.source for one in silences(snapshot.sources, last, morning)} if last else set()
+    watchers = Watchers(rules=rules, supply=supplies(snapshot.sources, {}))
+    yield from check_top_risks(risks, levels, watchers, snapshot.web, silent)
+
+
+def check_unwatched(snapshot: Snapshot) -> Iterator[Problem]:
+    """K72: critical services without a log source. K74: logs that are kept for longer than they may be."""
+    yield from check_critical_services(snapshot.web)
+    first = {id_: at for id_, (at, _) in snapshot.stored.items()}
+    yield from check_stored(snapshot.sources, first, snapshot.today)
+
+
 def calendar(snapshot: Snapshot, end: date) -> Calendar:
     """The annual clock of a workspace, with all that falls due in any domain until `end`."""
     continuity, root = snapshot.continuity, snapshot.workspace.root
@@ -401,6 +475,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     check_risk_register,
     check_continuity_register,
     check_clock,
+    check_watch,
+    check_unwatched,
 )
 """Every check over the whole workspace. A new check is a new line."""
 

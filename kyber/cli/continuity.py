@@ -99,9 +99,9 @@ def show(
     lines: Iterable[tuple[str, str]]
     record: Mapping[str, Any]
     if isinstance(found, Service):
-        known = beside(at, found.id)
-        title, record = found.name, {**listing.service_record(register, found), "thread": known.record()}
-        lines = (*listing.service_lines(register, found, words), *told(known, words))
+        others = beside(at, found.id)
+        title, record = found.name, {**listing.service_record(register, found), "thread": others.record()}
+        lines = (*listing.service_lines(register, found, words), *told(others, words))
     elif isinstance(found, Plan):
         title, record = found.title, listing.plan_record(register, found)
         lines = listing.plan_lines(register, found, words)

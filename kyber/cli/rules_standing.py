@@ -14,7 +14,8 @@ from kyber.errors import NothingReadError
 if TYPE_CHECKING:
     from kyber.logs.sigma.correlate import Asking
     from kyber.logs.sigma.rule import RuleSet
-    from kyber.logs.standing import Entry, Fired, Looked, Standing, Supply
+    from kyber.logs.standing import Entry, Fired, Looked, Standing
+    from kyber.logs.supply import Supply
     from kyber.problem import Problem
     from kyber.workspace import Workspace
 
@@ -55,8 +56,9 @@ def known_of(here: "Workspace | None", rules: "RuleSet", days: int, now: datetim
     from kyber.logs.correlating import awaited
     from kyber.logs.sigma.correlate import Asking
     from kyber.logs.source import load_sources
-    from kyber.logs.standing import looked, natures, recent, supplies
+    from kyber.logs.standing import looked, natures, recent
     from kyber.logs.store.parquet import ParquetStore
+    from kyber.logs.supply import supplies
 
     if here is None:
         return Known(None, None, Asking(now), now)

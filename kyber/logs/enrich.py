@@ -339,6 +339,13 @@ def load(root: Path, geoip: Iterable[str] = ()) -> tuple[Enrichment, tuple[Probl
     return enrichment, (*problems, *found, *missing)
 
 
+def hosts(files: Iterable[Tables], root: Path) -> Mapping[str, Asset]:
+    """What tables that were read already say of hosts, by name; see `load`."""
+    known: Any = _gathered(files, root)[0]
+    found: Mapping[str, Asset] = known["assets"]
+    return found
+
+
 def check_tables(files: Iterable[Tables], root: Path, geoip: Iterable[str]) -> Iterator[Problem]:
     """What is to be mended in tables beyond their own YAML: in CSV files and tables of MaxMind, and K01."""
     yield from _gathered(files, root)[1]

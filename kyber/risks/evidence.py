@@ -107,7 +107,7 @@ def bearing(
 
     `services`: the ids of those that a finding touches. `since`: from when on was looked.
     """
-    rules = tuple(one for one in watchers if _names(risk, one.id, one.name) or _has_technique(risk, one.tags))
+    rules = tuple(one for one in watchers if watches(risk, one.id, one.name, one.tags))
     found = tuple(one for one in findings if bears(risk, one.rule.id, one.rule.name, one.tags, services=services(one)))
     days = tuple(sorted({when.date() for one in found if (when := one.first or one.last) is not None}))
     seeing = any(one.can_see for one in rules)
@@ -124,6 +124,11 @@ def bearing(
         frequency=often,
         verdict=_verdict(risk, scale, often),
     )
+
+
+def watches(risk: Risk, rule: str, name: str, tags: Iterable[str]) -> bool:
+    """Whether a rule (its id and name, its tags of Sigma) would see a risk: one that it names, or with a technique."""
+    return _names(risk, rule, name) or _has_technique(risk, tags)
 
 
 def bears(risk: Risk, rule: str, name: str, tags: Iterable[str], *, services: Collection[str]) -> bool:

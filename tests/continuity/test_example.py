@@ -24,7 +24,7 @@ def register() -> ContinuityRegister:
 
 @pytest.fixture(scope="module")
 def checked() -> tuple[Problem, ...]:
-    return tuple(one for one in check_workspace(EXAMPLE, DAY).left if "K40" <= one.code <= "K59")
+    return tuple(one for one in check_workspace(EXAMPLE, DAY).left if "K40" <= one.code <= "K59" or one.code == "K72")
 
 
 def test_there_is_enough_to_learn_from(register: ContinuityRegister) -> None:
@@ -46,7 +46,7 @@ def test_there_is_enough_to_learn_from(register: ContinuityRegister) -> None:
 def test_it_has_no_error_and_something_to_learn_from_of_many_kinds(checked: tuple[Problem, ...]) -> None:
     assert {one.severity for one in checked} == {Severity.WARNING}
     assert set(Counter(one.code for one in checked)) == {
-        "K40", "K42", "K43", "K44", "K45", "K46", "K47", "K48", "K50", "K51", "K53", "K54",
+        "K40", "K42", "K43", "K44", "K45", "K46", "K47", "K48", "K50", "K51", "K53", "K54", "K72",
     }  # fmt: skip
 
 

@@ -16,8 +16,9 @@ from kyber.logs.sigma.rule import RuleSet, read_rules
 from kyber.logs.sigma.shipped import shipped_rules
 from kyber.logs.source import LogSource as Source
 from kyber.logs.source import load_sources
-from kyber.logs.standing import Looked, State, Supply, having, looked, natures, recent, sources_of, standings, supplies
+from kyber.logs.standing import Looked, State, having, looked, natures, recent, standings
 from kyber.logs.store.parquet import ParquetStore
+from kyber.logs.supply import Supply, sources_of, supplies
 from tests.cli.run import kyber
 
 NOW = datetime(2026, 11, 4, 6, tzinfo=UTC)

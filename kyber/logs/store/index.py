@@ -14,6 +14,7 @@ from typing import Final
 from kyber.database import Database
 from kyber.errors import UsageError
 
+FILE: Final = "index.sqlite"
 EVENTS, REJECTED = "events", "rejected"
 HEARD: Final = b"heard:"
 """What questions begin with that are asked of many segments at once, whether or not they are read."""

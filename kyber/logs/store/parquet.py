@@ -26,6 +26,7 @@ from kyber.logs.store import ALL, Fresh, Key, Part, Period
 from kyber.logs.store import segment as segments
 from kyber.logs.store.index import (
     EVENTS,
+    FILE,
     REJECTED,
     UNDATED,
     Cursor,
@@ -57,7 +58,7 @@ MERGED: Final = 2**25
 """Bytes of the columns of one segment after merging, uncompressed: what bounds the memory that merging takes."""
 SCANNED, COMMIT = "scanned", "commit"
 """What the index remembers: the last commit that was scanned, and the last one."""
-_FOLDER, _INDEX, _LOCK, _READING = "events", "index.sqlite", "collect.lock", "reading.lock"
+_FOLDER, _INDEX, _LOCK, _READING = "events", FILE, "collect.lock", "reading.lock"
 _PART: Final = ".part"
 _NAME: Final = re.compile(r"\d{1,9}\.(?:parquet|part|parquet\.part)")
 _NEW: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
