@@ -4,6 +4,7 @@ Everything is text and pictures by now: nothing here is looked up, counted or tr
 can be rendered again, unchanged. Texts are data: whoever renders them escapes them.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
@@ -122,3 +123,21 @@ class Document:
     """In the order of reading: the first page, the annexes, the last page."""
     values: tuple[tuple[str, str], ...] = ()
     """What the next report compares itself with, by stable keys: level.R-001 = major."""
+
+
+def said(text: str, to: str = "", *, strong: bool = False) -> Line:
+    """A line of one piece."""
+    return (Piece(text, to, strong),)
+
+
+def row(*cells: str | Line, anchor: str = "") -> Row:
+    """A row whose cells are texts or lines."""
+    return Row(cells=tuple(said(cell) if isinstance(cell, str) else cell for cell in cells), anchor=anchor)
+
+
+def linked(ids: Iterable[tuple[str, str]]) -> Line:
+    """Texts with what each leads to, as one line with commas between."""
+    found: list[Piece] = []
+    for text, to in ids:
+        found += ([Piece(", ")] if found else []) + [Piece(text, to)]
+    return tuple(found) or (Piece("–"),)

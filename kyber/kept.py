@@ -6,7 +6,7 @@ decide about them does not lie here but in git, in `triage/`. Times are UTC; in 
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from fnmatch import translate
@@ -148,6 +148,23 @@ class Kept:
         ]
         return tuple(sorted(met, key=_order))
 
+    def outlines(self) -> tuple[KeptFinding, ...]:
+        """Every finding without what was seen of events and without what its rule explains, by id: many are read sooner.
+
+        Evidence, sample and texts are empty. Raises KeptError.
+        """
+        asked = "SELECT finding, first_seen, last_seen, grown FROM finding ORDER BY id"
+        refs: dict[tuple[str, str], RuleRef] = {}
+        return tuple(_outline(row, refs) for row in self._database.run(asked, ()))
+
+    def fired(self) -> Mapping[str, tuple[int, datetime]]:
+        """How many findings of each rule, by its id, are kept, and when the last of them happened. Raises KeptError."""
+        asked = (
+            "SELECT json_extract(CAST(finding AS TEXT), '$.rule.id'), count(*), max(coalesce(last, last_seen)) "
+            "FROM finding GROUP BY 1"
+        )
+        return {rule: (many, _time(last)) for rule, many, last in self._database.run(asked, ())}
+
     def silences(self) -> tuple[Finding, ...]:
         """The findings that tell of a silence. Raises KeptError."""
         asked = "SELECT finding, first_seen, last_seen, grown FROM finding WHERE count = 0"
@@ -251,6 +268,39 @@ def _kept(row: tuple[Any, ...]) -> KeptFinding:
     )
 
 
+_NO_SAMPLE: Final = Sample(event_id="", file="", record=0, time=None, fields={})
+
+
+def _outline(row: tuple[Any, ...], refs: dict[tuple[str, str], RuleRef]) -> KeptFinding:
+    """`refs`: the rules that were met, so that each is made once."""
+    finding, first_seen, last_seen, grown = row
+    value = _loaded(finding)
+    rule = value["rule"]
+    ref = refs.get((rule["id"], rule["hash"]))
+    if ref is None:
+        ref = refs[rule["id"], rule["hash"]] = RuleRef(**rule)
+    return KeptFinding(
+        finding=Finding(
+            id=value["id"],
+            rule=ref,
+            family=Family(value["family"]),
+            level=Level.of(value["level"]),
+            tags=tuple(value["tags"]),
+            count=value["count"],
+            first=_read(value["first"]),
+            last=_read(value["last"]),
+            group=value["group"],
+            evidence=(),
+            sample=_NO_SAMPLE,
+            sources=tuple(value.get("sources", ())),
+            facts=value.get("facts", {}),
+        ),
+        first_seen=_time(first_seen),
+        last_seen=_time(last_seen),
+        grown=None if grown is None else _time(grown),
+    )
+
+
 def _micros(time: datetime | None) -> int | None:
     return None if time is None else (time - _EPOCH) // _MICROSECOND
 
@@ -305,10 +355,7 @@ def to_json(finding: Finding) -> bytes:
 
 def from_json(text: bytes) -> Finding:
     """The finding that `to_json` wrote; what an earlier version did not write yet is empty."""
-    try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        value = json.loads(text)
+    value = _loaded(text)
     sample = value["sample"]
     return Finding(
         id=value["id"],
@@ -335,6 +382,13 @@ def from_json(text: bytes) -> Finding:
         sources=tuple(value.get("sources", ())),
         facts=value.get("facts", {}),
     )
+
+
+def _loaded(text: bytes) -> dict[str, Any]:
+    try:
+        return orjson.loads(text)  # type: ignore[no-any-return]
+    except orjson.JSONDecodeError:
+        return json.loads(text)  # type: ignore[no-any-return]
 
 
 def _written(time: datetime | None) -> str | None:

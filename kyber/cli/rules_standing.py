@@ -115,10 +115,5 @@ def _kept(here: "Workspace | None") -> "dict[str, Fired] | None":
 
     if here is None or not (here.state / kept.FILE).exists():
         return None
-    found: dict[str, Fired] = {}
     with kept.open(here.state) as store:
-        for one in store.all():
-            rule, last = one.finding.rule.id, one.finding.last or one.last_seen
-            before = found.get(rule, Fired())
-            found[rule] = Fired(before.findings + 1, last if before.last is None else max(before.last, last))
-    return found
+        return {rule: Fired(many, last) for rule, (many, last) in store.fired().items()}

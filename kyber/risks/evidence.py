@@ -110,6 +110,19 @@ def bearing(
     rules = tuple(one for one in watchers if watches(risk, one.id, one.name, one.tags))
     found = tuple(one for one in findings if bears(risk, one.rule.id, one.rule.name, one.tags, services=services(one)))
     days = tuple(sorted({when.date() for one in found if (when := one.first or one.last) is not None}))
+    return borne(risk, scale, found, days, rules, since, today)
+
+
+def borne(
+    risk: Risk,
+    scale: Scale,
+    found: tuple[Finding, ...],
+    days: tuple[date, ...],
+    rules: tuple[Watcher, ...],
+    since: date,
+    today: date,
+) -> Borne:
+    """The same where it is known which findings and rules bear on it, and on which days something was found."""
     seeing = any(one.can_see for one in rules)
     watch = Watch.SEEN if found else Watch.QUIET if seeing else Watch.BLIND if rules else Watch.UNWATCHED
     years = max(1, (today - since).days + 1) / DAYS_IN_YEAR
