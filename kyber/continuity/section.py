@@ -1,0 +1,218 @@
+"""This domain's part of the report: the register and the last report in; rows, a picture, numbers out."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from kyber.continuity.drawn import drawing
+from kyber.continuity.exercise import Exercise
+from kyber.continuity.plan import Plan
+from kyber.continuity.register import ContinuityRegister
+from kyber.continuity.service import Service
+from kyber.continuity.worded import doubts, length
+from kyber.document import Block, Chart, Column, Line, Paragraph, Piece, Row, Table, linked, row, said
+from kyber.render.graphs import svg
+from kyber.text import Words
+
+SHOWN: Final = 4
+"""How many services stand on the first page."""
+DRAWN: Final = 24
+"""How many services the picture of the report has room for."""
+NONE: Final = "–"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContinuityView:
+    """What the report knows of services. `risks`: the ids of open risks that touch a service, by its id."""
+
+    register: ContinuityRegister
+    before: Mapping[str, str] | None
+    risks: Mapping[str, Sequence[str]]
+    anchors: Mapping[str, str]
+    words: Words
+
+    @cached_property
+    def critical(self) -> tuple[Service, ...]:
+        """The critical services: those that are back too late or lose too much first, then by criticality."""
+        found = [one for one in self.register.services if one.is_critical]
+        return tuple(
+            sorted(found, key=lambda one: (not self.is_short(one), one.criticality or 9, -self.gap(one), one.id))
+        )
+
+    @cached_property
+    def shown(self) -> tuple[Service, ...]:
+        """Those of the annex: the critical ones, and others that fall short of their objective."""
+        critical = {one.id for one in self.critical}
+        others = (one for one in self.register.services if one.id not in critical and self.is_short(one))
+        return (*self.critical, *sorted(others, key=lambda one: (one.criticality or 9, one.id)))
+
+    def gap(self, one: Service) -> int:
+        """By how many seconds it is back later than its objective."""
+        return self.register.recoveries[one.id].gap or 0
+
+    def loses(self, one: Service) -> bool:
+        """Whether more work can be lost than its objective says."""
+        loss = self.register.losses[one.id].largest
+        return one.rpo is not None and loss is not None and loss > one.rpo.approximate_seconds
+
+    def is_short(self, one: Service) -> bool:
+        """Whether it is back too late or loses too much."""
+        return bool(self.gap(one)) or self.loses(one)
+
+
+def anchor(id_: str) -> str:
+    """What links to a service lead to."""
+    return f"service-{id_}"
+
+
+def values(view: ContinuityView) -> Iterator[tuple[str, str]]:
+    """What the next report compares itself with."""
+    for one in sorted(view.critical, key=lambda each: each.id):
+        yield f"name.{one.id}", one.name
+        yield f"gap.{one.id}", str(view.gap(one))
+    yield "services.critical", str(len(view.critical))
+    yield "services.late", str(sum(bool(view.gap(one)) for one in view.critical))
+    yield "services.unplanned", str(sum(not view.register.plans_of(one) for one in view.critical))
+
+
+def in_short(view: ContinuityView) -> tuple[Block, ...]:
+    """The critical services, those with gaps first."""
+    words = view.words
+    if not view.register.services:
+        return (Paragraph(said(words("report.services.none"))),)
+    late = sum(bool(view.gap(one)) for one in view.critical)
+    total = words.number(len(view.critical))
+    shown = view.critical[:SHOWN]
+    rows = tuple(row(said(one.name, anchor(one.id)), *_cells(view, one)) for one in shown)
+    heads = ("service", "criticality", "rto", "achievable", "rpo", "exercised")
+    blocks: list[Block] = [
+        Paragraph(said(words.many("report.services.late", late, all=total))),
+        _table("services", heads, rows, words, {"service": 4, "exercised": 3, "achievable": 2, "rpo": 2}),
+    ]
+    if len(view.critical) > len(shown):
+        more = words.many("report.more", len(view.critical) - len(shown))
+        blocks.append(Paragraph(said(more, "services-all"), "note"))
+    return tuple(blocks)
+
+
+def gaps(view: ContinuityView) -> tuple[Block, ...]:
+    """The critical services and all that fall short, with their plans, exercises and risks; and what they need."""
+    words, register = view.words, view.register
+    if not register.services:
+        return (Paragraph(said(words("report.services.none"))),)
+    rows = tuple(
+        row(
+            said(f"{one.id} {one.name}"),
+            *_cells(view, one),
+            linked((each.id, f"plan-{each.id}") for each in register.plans_of(one)),
+            linked((id_, view.anchors.get(f"risk-{id_}", "")) for id_ in view.risks.get(one.id, ())),
+            anchor=anchor(one.id),
+        )
+        for one in view.shown
+    )
+    heads = ("service", "criticality", "rto", "achievable", "rpo", "exercised", "plans", "risks")
+    table = _table("services-all", heads, rows, words, {"service": 4, "exercised": 3, "achievable": 2, "rpo": 2, "risks": 2})
+    left = len(register.services) - len(view.shown)
+    title = words("report.graph.title")
+    drawn = drawing(register, title, None, words, DRAWN)
+    return (
+        table,
+        *((Paragraph(said(words.many("report.services.others", left)), "note"),) if left else ()),
+        Chart(title=title, svg=svg(drawn), described=drawn.described),
+    )
+
+
+def plans(view: ContinuityView) -> tuple[Block, ...]:
+    """The plans, and the exercises that were held or are planned."""
+    words, register = view.words, view.register
+    plan_rows = tuple(_plan(view, one) for one in sorted(register.plans, key=lambda each: each.id))
+    held = sorted(register.exercises, key=lambda each: (each.date, each.id), reverse=True)
+    plan_heads = ("plan", "type", "owner", "approved", "review", "services", "exercised")
+    heads = ("exercise", "type", "day", "result", "covers")
+    return (
+        _table("plans", plan_heads, plan_rows, words, {"plan": 4, "owner": 2, "services": 2, "exercised": 2}),
+        _table("exercises", heads, tuple(_exercise(view, one) for one in held), words, {"exercise": 4, "covers": 3}),
+    )
+
+
+def _plan(view: ContinuityView, one: Plan) -> Row:
+    words, register = view.words, view.register
+    due, last = one.review_due, register.last_exercise(one)
+    late = words("report.late-mark") if due is not None and due < register.today else ""
+    return row(
+        said(f"{one.id} {one.title}"),
+        words(f"continuity.plan-type.{one.type}"),
+        register.people.shown(one.owner),
+        one.approved.on.isoformat() if one.approved else words("continuity.not-approved"),
+        f"{due.isoformat()}{late}" if due else NONE,
+        linked((id_, view.anchors.get(f"service-{id_}", "")) for id_ in one.services),
+        said(f"{last.date.isoformat()} {last.id}", f"exercise-{last.id}") if last else words("continuity.never"),
+        anchor=f"plan-{one.id}",
+    )
+
+
+def _exercise(view: ContinuityView, one: Exercise) -> Row:
+    words = view.words
+    covers = [*((id_, f"plan-{id_}") for id_ in one.plans)]
+    covers += [(id_, view.anchors.get(f"service-{id_}", "")) for id_ in one.services]
+    return row(
+        said(f"{one.id} {one.title}"),
+        words(f"continuity.exercise-type.{one.type}"),
+        one.date.isoformat(),
+        words(f"continuity.result.{one.result or 'planned'}"),
+        linked(covers),
+        anchor=f"exercise-{one.id}",
+    )
+
+
+def _cells(view: ContinuityView, one: Service) -> tuple[str | Line, ...]:
+    """Criticality; what is asked and what can be reached; what can be lost; the last exercise and what it measured."""
+    words, register = view.words, view.register
+    return (
+        str(one.criticality or NONE),
+        words.duration(one.rto) if one.rto else NONE,
+        achievable(view, one),
+        _loss(view, one),
+        _exercised(view, register.last_exercise(one), register.measured(one)),
+    )
+
+
+def achievable(view: ContinuityView, one: Service) -> str:
+    """How soon it can be back; a sign where that is too late, and where it may take longer still."""
+    words, found = view.words, view.register.recoveries[one.id]
+    is_open = any(doubt != "guess" for doubt in doubts(found))
+    if is_open and not found.gap:
+        return words("report.not-known")
+    time = length(found.achievable, words)
+    time = words("graph.at-least", time=time) if is_open else time
+    return f"{time}{words('report.late-mark')}" if found.gap else time
+
+
+def _loss(view: ContinuityView, one: Service) -> str:
+    words, loss = view.words, view.register.losses[one.id].largest
+    if one.rpo is None:
+        return NONE
+    if loss is None:
+        return words("report.rpo.unknown", rpo=one.rpo)
+    key = "report.rpo.short" if view.loses(one) else "report.rpo.fine"
+    return words(key, rpo=one.rpo, loss=length(loss, words))
+
+
+def _exercised(view: ContinuityView, last: Exercise | None, measured: Exercise | None) -> Line:
+    words = view.words
+    if last is None:
+        return said(words("continuity.never"))
+    pieces = [Piece(f"{last.date.isoformat()} {last.id}", f"exercise-{last.id}")]
+    if measured is not None and measured.measured is not None and (took := measured.measured.rto) is not None:
+        pieces.append(Piece(words("report.measured", time=length(round(took.total_seconds()), words))))
+    return tuple(pieces)
+
+
+def _table(name: str, heads: Sequence[str], rows: tuple[Row, ...], words: Words, wide: Mapping[str, int]) -> Table:
+    return Table(
+        title=words(f"report.table.{name}"),
+        columns=tuple(Column(words(f"report.head.{head}"), weight=wide.get(head, 1)) for head in heads),
+        rows=rows,
+        empty=words(f"report.empty.{name}"),
+    )
