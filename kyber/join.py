@@ -246,10 +246,14 @@ def check_workspace(folder: Path, today: date, retired: frozenset[str] = frozens
 
     `retired` are the ids that the version history has and the workspace no longer. Raises WorkspaceError.
     """
-    snapshot, problems = read_workspace(folder, today, retired)
-    found = [*problems, *(problem for check in CHECKS for problem in check(snapshot))]
+    return checked(*read_workspace(folder, today, retired))
+
+
+def checked(snapshot: Snapshot, unread: Sequence[Problem]) -> Sifted:
+    """The same of a workspace that was read already; `unread` is what could not be read of it."""
+    found = [*unread, *(problem for check in CHECKS for problem in check(snapshot))]
     ids = {place.file: id_ for kind, id_, place in _ids(snapshot) if kind in RECORDS}
-    sifted = sift(found, snapshot.waivers, ids, today)
+    sifted = sift(found, snapshot.waivers, ids, snapshot.today)
     return Sifted(_by_place(sifted.left), _by_place(sifted.waived))
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from fnmatch import translate
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -151,7 +152,7 @@ class Kept:
     def outlines(self) -> tuple[KeptFinding, ...]:
         """Every finding without what was seen of events and without what its rule explains, by id: many are read sooner.
 
-        Evidence, sample and texts are empty. Raises KeptError.
+        Evidence and texts are empty, and of the sample there is but the host. Raises KeptError.
         """
         asked = "SELECT finding, first_seen, last_seen, grown FROM finding ORDER BY id"
         refs: dict[tuple[str, str], RuleRef] = {}
@@ -268,7 +269,14 @@ def _kept(row: tuple[Any, ...]) -> KeptFinding:
     )
 
 
+_HOST: Final = "host.name"
 _NO_SAMPLE: Final = Sample(event_id="", file="", record=0, time=None, fields={})
+
+
+@cache
+def _at(host: str) -> Sample:
+    """A sample that tells no more than where it was."""
+    return replace(_NO_SAMPLE, fields={_HOST: host})
 
 
 def _outline(row: tuple[Any, ...], refs: dict[tuple[str, str], RuleRef]) -> KeptFinding:
@@ -291,7 +299,7 @@ def _outline(row: tuple[Any, ...], refs: dict[tuple[str, str], RuleRef]) -> Kept
             last=_read(value["last"]),
             group=value["group"],
             evidence=(),
-            sample=_NO_SAMPLE,
+            sample=_NO_SAMPLE if not (host := value["sample"]["fields"].get(_HOST)) else _at(host),
             sources=tuple(value.get("sources", ())),
             facts=value.get("facts", {}),
         ),

@@ -24,6 +24,7 @@ from kyber.cli.incidents import app as incidents
 from kyber.cli.init import init
 from kyber.cli.introduction import app as introduction
 from kyber.cli.logs import app as logs
+from kyber.cli.report import app as report
 from kyber.cli.risks import app as risks
 from kyber.cli.rules import app as rules
 from kyber.cli.scan import scan
@@ -51,6 +52,7 @@ GROUPS: Final[Mapping[str, typer.Typer]] = {
     "risks": risks,
     "continuity": continuity,
     "tasks": tasks,
+    "report": report,
     "incident": incidents,
     "introduction": introduction,
 }

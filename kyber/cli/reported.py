@@ -1,0 +1,233 @@
+"""A workspace in, all that its report is made from out: registers, findings, what rules can see, the last report."""
+
+import sys
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from kyber.cli.console import say
+from kyber.errors import KyberError, UsageError
+
+if TYPE_CHECKING:
+    from kyber.document import Document
+    from kyber.join import Snapshot
+    from kyber.logs.standing import Entry, Looked
+    from kyber.report.given import Before, Given, Seen
+    from kyber.report.period import Period
+    from kyber.risks.quantify import Portfolio
+    from kyber.risks.register import RiskRegister
+    from kyber.text import Words
+    from kyber.workspace import Workspace
+
+FOLDER: Final = "reports"
+DAYS: Final = 7
+"""How many of the last days of what is stored show whether rules can see."""
+YEARS, FEWER_YEARS, MANY = 100_000, 20_000, 50
+"""How many years are simulated; fewer where more than so many risks have numbers."""
+LETTERS: Final = 12
+"""Of the id of a commit."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What is asked for."""
+
+    period: "Period"
+    today: date
+    words: "Words"
+    since: str = ""
+    label: str = ""
+    confidential: bool = False
+
+
+def given(here: "Workspace", asked: Asked) -> "Given":
+    """All of it, at one moment. Raises UsageError."""
+    from kyber.cli.reading import no_collector
+    from kyber.join import checked, dues, read_workspace
+    from kyber.problem import Severity
+    from kyber.report.given import Given, secret_ids, without
+
+    words, today = asked.words, asked.today
+    with no_collector():
+        _tell(words("report.progress.registers"))
+        whole, unread = read_workspace(here.root, today)
+        hidden = frozenset() if asked.confidential else secret_ids(whole)
+        snapshot = without(whole, hidden)
+        _tell(words("report.progress.checks"))
+        sifted = checked(whole, unread)
+        files = {one.at.file for one in (*whole.risks.risks, *whole.risks.actions) if one.id in hidden}
+        left = tuple(
+            one
+            for one in sifted.left
+            if one.place.file not in files and hidden.isdisjoint(map(str, one.facts.values()))
+        )
+        seen = _seen(here, snapshot, asked)
+        found = Given(
+            snapshot=snapshot,
+            problems=left,
+            waived=len(sifted.waived),
+            unread=sum(one.severity is Severity.ERROR for one in unread),
+            dues=dues(snapshot, date(today.year + 1, 12, 31)),
+            seen=seen,
+            before=_before(here, asked, hidden),
+            period=asked.period,
+            label=asked.label or words("report.label"),
+            commit=_commit(here, words),
+            withheld=len(hidden),
+            words=words,
+        )
+        _tell(words("report.progress.numbers"))
+        return replace(found, portfolios=_portfolios(snapshot.risks))
+
+
+def _tell(text: str) -> None:
+    if sys.stderr.isatty():
+        say(f"… {text}", error=True)
+
+
+def _seen(here: "Workspace", snapshot: "Snapshot", asked: Asked) -> "Seen":
+    from kyber import kept, triage
+    from kyber.finding import Status
+    from kyber.report.given import Seen
+    from kyber.thread import Web
+
+    _tell(asked.words("report.progress.findings"))
+    every = ()
+    if (here.state / kept.FILE).exists():
+        with kept.open(here.state) as store:
+            every = store.outlines()
+    end = asked.today
+    zone = here.settings.zone
+    every = tuple(one for one in every if (when := one.finding.first) is None or when.astimezone(zone).date() <= end)
+    decisions = triage.by_finding(snapshot.triage)
+    judged = triage.judged([one for one in every if one.finding.id in decisions], decisions, asked.today)
+    false = {id_ for id_, one in judged.items() if one.status is Status.FALSE_POSITIVE}
+    done = {id_ for id_, one in judged.items() if one.status in (Status.CLOSED, Status.ACKNOWLEDGED)} | false
+    findings = tuple(one.finding for one in every if one.finding.id not in false)
+    _tell(asked.words("report.progress.rules"))
+    days, heard = _stored(here)
+    entries, looked = _entries(here, asked)
+    from kyber.cli.scan import enrichment
+
+    web = Web(
+        sources=snapshot.sources,
+        assets=enrichment(here).assets,
+        continuity=snapshot.continuity,
+        risks=snapshot.risks.risks,
+    )
+    days += [one.first.date() for one in findings if one.first is not None]
+    return Seen(
+        findings=findings,
+        open=frozenset(one.id for one in findings) - done,
+        false=len(false),
+        touched=web.thread(findings).touched,
+        entries=entries,
+        looked=looked,
+        heard=heard,
+        since=min(days, default=asked.today),
+    )
+
+
+def _stored(here: "Workspace") -> "tuple[list[date], Mapping[str, datetime | None] | None]":
+    """The days of which events are stored, and the last event of each source; None where nothing is stored."""
+    from kyber.logs.store.parquet import ParquetStore
+
+    if not ParquetStore.exists(here.state):
+        return [], None
+    with closing(ParquetStore(here.state)) as store:
+        days = [date.fromisoformat(day) for day in store.index.days(0) if day[:1].isdigit()]
+        last = {
+            id_: None if one.last is None else _EPOCH + timedelta(microseconds=one.last)
+            for id_, one in store.index.totals().items()
+            if one.kept
+        }
+    return days, last
+
+
+def _entries(here: "Workspace", asked: Asked) -> "tuple[tuple[Entry, ...] | None, Looked | None]":
+    from kyber.cli.rules_files import rule_paths
+    from kyber.cli.rules_standing import gathered
+
+    night = datetime.combine(asked.today + timedelta(days=1), time(), here.settings.zone)
+    try:
+        found = gathered(here, rule_paths(here), DAYS, night)
+    except KyberError as error:
+        say(f"kyber: {error}", error=True)
+        return None, None
+    return tuple(found.entries), found.known.seen
+
+
+def _portfolios(register: "RiskRegister") -> "tuple[Portfolio, ...]":
+    from kyber.risks.checks import unusable
+    from kyber.risks.register import open_risks
+
+    numbers = {one.id: one.quant for one in open_risks(register) if one.quant is not None and not any(unusable(one.quant))}
+    if not numbers:
+        return ()
+    from kyber.risks.quantify import SEED, quantify
+
+    return tuple(quantify(numbers, YEARS if len(numbers) <= MANY else FEWER_YEARS, SEED))
+
+
+def _commit(here: "Workspace", words: "Words") -> str:
+    """The commit that is checked out, and whether registers differ from it; empty without git."""
+    from kyber.git import changed, head
+    from kyber.join import MODELS
+
+    found = head(here.root)
+    if found is None:
+        return ""
+    short = found[:LETTERS]
+    globs = dict.fromkeys(one.glob for one in MODELS.values())
+    return words("report.commit", commit=short) if changed(here.root, *globs) else short
+
+
+# --- reports that were saved -----------------------------------------------------------------------------------------
+
+
+def read_report(file: Path) -> "Document":
+    """A saved report. Raises UsageError."""
+    from kyber.report.saved import from_json
+
+    try:
+        text = file.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}") from None
+    return from_json(text, str(file))
+
+
+def saved_name(found: "Document") -> str:
+    """What a report is called in the folder of reports."""
+    name = dict(found.values).get("period.name", "")
+    return f"{found.as_of}-{name}-{found.language}"
+
+
+def _before(here: "Workspace", asked: Asked, hidden: frozenset[str]) -> "Before | None":
+    """The report that movement is told from: one that is named, or the last one that was saved before this day."""
+    from kyber.report.given import Before
+
+    if asked.since and asked.since != "last":
+        found = read_report(Path(asked.since))
+    else:
+        last = _last(here, asked)
+        if last is None:
+            if asked.since:
+                raise UsageError(f"--since last: no report from before {asked.today} is saved in {here.root / FOLDER}")
+            return None
+        found = last
+    values = {key: value for key, value in found.values if key.partition(".")[2] not in hidden}
+    return Before(found.as_of, values.get("period.name", "–"), values)
+
+
+def _last(here: "Workspace", asked: Asked) -> "Document | None":
+    for file in sorted((here.root / FOLDER).glob("????-??-??-*.json"), reverse=True):
+        try:
+            if file.name[:10] < asked.today.isoformat():
+                return read_report(file)
+        except UsageError as error:
+            say(f"kyber: {error}", error=True)
+    return None

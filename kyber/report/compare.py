@@ -1,0 +1,109 @@
+"""What changed between two reports: their values in; plain sentences, by subject, out."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from kyber.continuity.worded import length
+from kyber.finding import Family
+from kyber.risks.matrix import LEVELS, rank
+from kyber.settings import RiskLevel
+from kyber.text import Words
+
+SUBJECTS = ("risks", "services", "findings", "coverage", "clock", "registers")
+_COUNTED: Mapping[str, Sequence[str]] = {
+    "findings": ("incidents", "notices.missed"),
+    "coverage": ("risks.unseen", "rules.run", "rules.blind", "sources.silent"),
+    "clock": ("clock.late", "clock.done"),
+    "registers": ("risks.unassessed", "problems.error", "problems.warning"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that changed, in words; `id`: the record that it is of, if any."""
+
+    subject: str
+    text: str
+    id: str = ""
+
+
+def changes(before: Mapping[str, str], now: Mapping[str, str], words: Words) -> tuple[Change, ...]:
+    """Every change, by subject, and within it those for the worse first."""
+    return (
+        *_risks(before, now, words),
+        *_services(before, now, words),
+        *_findings(before, now, words),
+        *_counts(before, now, words),
+    )
+
+
+def _risks(before: Mapping[str, str], now: Mapping[str, str], words: Words) -> Iterator[Change]:
+    then, today = _levels(before), _levels(now)
+    up, down, moved = [], [], []
+    for id_ in sorted(then.keys() & today.keys()):
+        facts = {"id": id_, "title": now.get(f"title.{id_}", ""), "before": _word(then[id_], words), "now": _word(today[id_], words)}
+        was, is_ = _rank(then[id_]), _rank(today[id_])
+        if is_ > was:
+            up.append(Change("risks", words("report.change.up", **facts), id_))
+        elif is_ < was:
+            down.append(Change("risks", words("report.change.down", **facts), id_))
+        elif (was_at := before.get(f"cell.{id_}", "")) != (is_at := now.get(f"cell.{id_}", "")):
+            cells = {"before": was_at.replace("x", " × "), "now": is_at.replace("x", " × ")}
+            moved.append(Change("risks", words("report.change.moved", **{**facts, **cells}), id_))
+    yield from up
+    for id_ in sorted(today.keys() - then.keys(), key=lambda id_: (-_rank(today[id_]), id_)):
+        facts = {"id": id_, "title": now.get(f"title.{id_}", ""), "now": _word(today[id_], words)}
+        yield Change("risks", words("report.change.new", **facts), id_)
+    yield from down
+    for id_ in sorted(then.keys() - today.keys()):
+        yield Change("risks", words("report.change.closed", id=id_, title=before.get(f"title.{id_}", "")), id_)
+    yield from moved
+
+
+def _services(before: Mapping[str, str], now: Mapping[str, str], words: Words) -> Iterator[Change]:
+    for key in sorted(one for one in now if one.startswith("gap.")):
+        id_ = key.removeprefix("gap.")
+        name, is_ = now.get(f"name.{id_}", id_), _number(now[key])
+        if key not in before:
+            if is_:
+                yield Change("services", words("report.change.gap-new", name=name, now=length(is_, words)), id_)
+            continue
+        was = _number(before[key])
+        if was == is_:
+            continue
+        how = "closed" if not is_ else "opened" if not was else "wider" if is_ > was else "narrower"
+        facts = {"name": name, "before": length(was, words), "now": length(is_, words)}
+        yield Change("services", words(f"report.change.gap-{how}", **facts), id_)
+
+
+def _findings(before: Mapping[str, str], now: Mapping[str, str], words: Words) -> Iterator[Change]:
+    for family in Family:
+        key = f"findings.{family}"
+        if key in before and key in now and before[key] != now[key]:
+            name = words(f"findings.family.{family}")
+            facts = {"before": words.number(_number(before[key])), "now": words.number(_number(now[key]))}
+            yield Change("findings", words("report.change.family", family=name, **facts))
+
+
+def _counts(before: Mapping[str, str], now: Mapping[str, str], words: Words) -> Iterator[Change]:
+    for subject, keys in _COUNTED.items():
+        for key in keys:
+            if key in before and key in now and before[key] != now[key]:
+                facts = {"before": words.number(_number(before[key])), "now": words.number(_number(now[key]))}
+                yield Change(subject, words(f"report.signal.{key}", **facts))
+
+
+def _levels(values: Mapping[str, str]) -> Mapping[str, str]:
+    return {key.removeprefix("level."): level for key, level in values.items() if key.startswith("level.")}
+
+
+def _rank(level: str) -> int:
+    return rank(RiskLevel(level)) if level in {str(one) for one in LEVELS} else 0
+
+
+def _word(level: str, words: Words) -> str:
+    return words(f"risks.level.{level if _rank(level) else 'none'}")
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() else 0

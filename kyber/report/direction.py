@@ -1,0 +1,81 @@
+"""Better, unchanged or worse: the values of two reports in, the direction and what speaks for it out.
+
+The rules: each of COUNTS says worse where it is larger than in the last report, and better where it is smaller; serious
+findings likewise, against as many days before, where they differ by a quarter and by five. The direction is what more
+of them say; as many on both sides are no change. With a notification newly missed it is never better.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from kyber.text import Words
+
+COUNTS: Final = (
+    "notices.missed",
+    "risks.above",
+    "risks.highest",
+    "services.late",
+    "clock.late",
+    "risks.unseen",
+)
+"""What is better the smaller it is, the weightiest first."""
+SERIOUS: Final = "findings.serious"
+FEWEST: Final = 5
+"""By how many serious findings must differ to say anything."""
+SHARE: Final = 0.25
+"""By which share of those before."""
+NAMED: Final = 3
+"""How many reasons the sentence gives."""
+
+Direction = Literal["better", "unchanged", "worse"]
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """Something that went up or down."""
+
+    key: str
+    before: int
+    now: int
+
+    @property
+    def is_worse(self) -> bool:
+        return self.now > self.before
+
+
+def signals(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[Signal]:
+    """What went up or down between two reports; what either of them does not know says nothing."""
+    for key in COUNTS:
+        if key in before and key in now and before[key] != now[key]:
+            yield Signal(key, _number(before[key]), _number(now[key]))
+    was, is_ = _number(now.get(f"{SERIOUS}.before", "")), _number(now.get(SERIOUS, ""))
+    if abs(is_ - was) >= max(FEWEST, SHARE * was):
+        yield Signal(SERIOUS, was, is_)
+
+
+def direction(found: tuple[Signal, ...]) -> Direction:
+    """Where it goes, after the rules above."""
+    worse = sum(one.is_worse for one in found)
+    better = len(found) - worse
+    if worse > better:
+        return "worse"
+    missed = any(one.key == "notices.missed" and one.is_worse for one in found)
+    return "better" if better > worse and not missed else "unchanged"
+
+
+def reasons(found: tuple[Signal, ...], way: Direction, words: Words) -> tuple[str, ...]:
+    """The weightiest reasons, those that speak for the direction first."""
+    wanted = [one for one in found if one.is_worse == (way == "worse")]
+    others = [one for one in found if one not in wanted]
+    chosen = (*wanted, *others)[:NAMED]
+    return tuple(reason(one, words) for one in chosen)
+
+
+def reason(one: Signal, words: Words) -> str:
+    """What went up or down, with both numbers."""
+    return words(f"report.signal.{one.key}", now=words.number(one.now), before=words.number(one.before))
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() else 0
