@@ -150,7 +150,7 @@ class Kept:
         return tuple(sorted(met, key=_order))
 
     def outlines(self) -> tuple[KeptFinding, ...]:
-        """Every finding without what was seen of events and without what its rule explains, by id: many are read sooner.
+        """Every finding, by id, without what was seen of events and what its rule explains: many are read sooner.
 
         Evidence and texts are empty, and of the sample there is but the host. Raises KeptError.
         """

@@ -45,7 +45,10 @@ FormOption = Annotated[
 Output = Annotated[
     Path | None,
     typer.Option(
-        "--output", "-o", metavar="FILE", help="Write here; else into the folder `reports`, or for md, json and text to standard output."
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="Write here; else into the folder `reports`, or for md, json and text to standard output.",
     ),
 ]
 
@@ -57,26 +60,40 @@ def report(
     context: typer.Context,
     of: Annotated[
         str,
-        typer.Option("--period", metavar="PERIOD", help="2026-Q4, 2026-11, 2026; or month, quarter or year: those of the day."),
+        typer.Option(
+            "--period", metavar="PERIOD", help="2026-Q4, 2026-11, 2026; or month, quarter or year: those of the day."
+        ),
     ] = "quarter",
     as_of: Annotated[
-        str, typer.Option("--as-of", metavar="DAY", help="The day to look from, as 2026-03-31; else today.", show_default=False)
+        str,
+        typer.Option(
+            "--as-of", metavar="DAY", help="The day to look from, as 2026-03-31; else today.", show_default=False
+        ),
     ] = "",
     language: Annotated[
-        Language | None, typer.Option("--language", help="The language; else that of the workspace.", show_default=False)
+        Language | None,
+        typer.Option("--language", help="The language; else that of the workspace.", show_default=False),
     ] = None,
     form: FormOption = None,
     output: Output = None,
     since: Annotated[
         str,
         typer.Option(
-            "--since", metavar="FILE", help="The saved report to compare with, or `last`; else the last one, if any.", show_default=False
+            "--since",
+            metavar="FILE",
+            help="The saved report to compare with, or `last`; else the last one, if any.",
+            show_default=False,
         ),
     ] = "",
-    save: Annotated[bool, typer.Option("--save/--no-save", help="Keep the report as JSON in the folder `reports`.")] = True,
-    confidential: Annotated[bool, typer.Option("--confidential", help="With the entries that are marked secret.")] = False,
+    save: Annotated[
+        bool, typer.Option("--save/--no-save", help="Keep the report as JSON in the folder `reports`.")
+    ] = True,
+    confidential: Annotated[
+        bool, typer.Option("--confidential", help="With the entries that are marked secret.")
+    ] = False,
     label: Annotated[
-        str, typer.Option("--label", metavar="TEXT", help="How confidential the report is, in words.", show_default=False)
+        str,
+        typer.Option("--label", metavar="TEXT", help="How confidential the report is, in words.", show_default=False),
     ] = "",
     workspace: Where = None,
 ) -> None:
@@ -99,7 +116,12 @@ def report(
         check_place(output)
         spare(output, here)
     made = document(
-        given(here, Asked(period=period(of, today), today=today, words=words, since=since, label=label, confidential=confidential))
+        given(
+            here,
+            Asked(
+                period=period(of, today), today=today, words=words, since=since, label=label, confidential=confidential
+            ),
+        )
     )
     name = saved_name(made)
     rendered = _rendered(made, chosen)
@@ -149,7 +171,8 @@ def compare(
     before: Annotated[Path, typer.Argument(metavar="BEFORE.json", help="The earlier report.", show_default=False)],
     after: Annotated[Path, typer.Argument(metavar="AFTER.json", help="The later report.", show_default=False)],
     language: Annotated[
-        Language | None, typer.Option("--language", help="The language; else that of the later report.", show_default=False)
+        Language | None,
+        typer.Option("--language", help="The language; else that of the later report.", show_default=False),
     ] = None,
 ) -> None:
     """Say in plain words what changed from one saved report to another."""
@@ -213,5 +236,8 @@ def _in_short(made: "Document") -> list[str]:
                 case Paragraph(kind="lead"):
                     lines.append("".join(piece.text for piece in block.line))
                 case Table():
-                    lines += [f"  {at}. {''.join(piece.text for piece in row.cells[0])}" for at, row in enumerate(block.rows, 1)]
+                    lines += [
+                        f"  {at}. {''.join(piece.text for piece in row.cells[0])}"
+                        for at, row in enumerate(block.rows, 1)
+                    ]
     return lines

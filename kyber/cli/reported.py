@@ -59,7 +59,8 @@ def given(here: "Workspace", asked: Asked) -> "Given":
         snapshot = without(whole, hidden)
         _tell(words("report.progress.checks"))
         sifted = checked(whole, unread)
-        files = {one.at.file for one in (*whole.risks.risks, *whole.risks.actions) if one.id in hidden}
+        files = {one.at.file for one in whole.risks.risks if one.id in hidden}
+        files |= {one.at.file for one in whole.risks.actions if one.id in hidden}
         left = tuple(
             one
             for one in sifted.left
@@ -91,12 +92,13 @@ def _tell(text: str) -> None:
 
 def _seen(here: "Workspace", snapshot: "Snapshot", asked: Asked) -> "Seen":
     from kyber import kept, triage
+    from kyber.cli.scan import enrichment
     from kyber.finding import Status
     from kyber.report.given import Seen
     from kyber.thread import Web
 
     _tell(asked.words("report.progress.findings"))
-    every = ()
+    every: tuple[kept.KeptFinding, ...] = ()
     if (here.state / kept.FILE).exists():
         with kept.open(here.state) as store:
             every = store.outlines()
@@ -111,8 +113,6 @@ def _seen(here: "Workspace", snapshot: "Snapshot", asked: Asked) -> "Seen":
     _tell(asked.words("report.progress.rules"))
     days, heard = _stored(here)
     entries, looked = _entries(here, asked)
-    from kyber.cli.scan import enrichment
-
     web = Web(
         sources=snapshot.sources,
         assets=enrichment(here).assets,
@@ -165,7 +165,9 @@ def _portfolios(register: "RiskRegister") -> "tuple[Portfolio, ...]":
     from kyber.risks.checks import unusable
     from kyber.risks.register import open_risks
 
-    numbers = {one.id: one.quant for one in open_risks(register) if one.quant is not None and not any(unusable(one.quant))}
+    numbers = {
+        one.id: one.quant for one in open_risks(register) if one.quant is not None and not any(unusable(one.quant))
+    }
     if not numbers:
         return ()
     from kyber.risks.quantify import SEED, quantify

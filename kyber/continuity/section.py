@@ -112,7 +112,9 @@ def gaps(view: ContinuityView) -> tuple[Block, ...]:
         for one in view.shown
     )
     heads = ("service", "criticality", "rto", "achievable", "rpo", "exercised", "plans", "risks")
-    table = _table("services-all", heads, rows, words, {"service": 4, "exercised": 3, "achievable": 2, "rpo": 2, "risks": 2})
+    table = _table(
+        "services-all", heads, rows, words, {"service": 4, "exercised": 3, "achievable": 2, "rpo": 2, "risks": 2}
+    )
     left = len(register.services) - len(view.shown)
     title = words("report.graph.title")
     drawn = drawing(register, title, None, words, DRAWN)

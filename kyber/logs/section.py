@@ -161,7 +161,9 @@ def by_week(view: LogView) -> Chart:
         words(
             "report.weeks.one",
             week=_week(start),
-            counts=tuple(f"{name} {words.number(counts[start][family])}" for name, family in zip(names, Family, strict=True)),
+            counts=tuple(
+                f"{name} {words.number(counts[start][family])}" for name, family in zip(names, Family, strict=True)
+            ),
         )
         for start in starts
     ]
@@ -187,11 +189,17 @@ def by_rule(view: LogView) -> tuple[Block, ...]:
     found: dict[str, list[Finding]] = defaultdict(list)
     for one in view.now:
         found[one.rule.id].append(one)
-    order = sorted(found.values(), key=lambda some: (-max(one.level for one in some), -len(some), some[0].rule.title, some[0].rule.id))
+    order = sorted(
+        found.values(),
+        key=lambda some: (-max(one.level for one in some), -len(some), some[0].rule.title, some[0].rule.id),
+    )
     rows = tuple(_rule(view, some) for some in order[:RULES])
     right = frozenset(("many", "days"))
     heads = ("rule", "level", "family", "many", "days", "waiting", "risks", "services")
-    blocks: list[Block] = [by_week(view), _table("rules", heads, rows, words, {"rule": 5, "risks": 2, "services": 2}, right)]
+    blocks: list[Block] = [
+        by_week(view),
+        _table("rules", heads, rows, words, {"rule": 5, "risks": 2, "services": 2}, right),
+    ]
     if len(order) > RULES:
         blocks.append(Paragraph(said(words.many("report.findings.more-rules", len(order) - RULES)), "note"))
     if view.false:

@@ -4,7 +4,7 @@ Each kind has a pattern of its own besides its colour; the numbers stand in `<de
 elsewhere.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
 from math import ceil, log10
@@ -20,7 +20,10 @@ _LABELS: Final = 14
 _LETTER: Final = 7.0
 LOOKS: Final = (
     ("#0b4f8a", '<path d="M0,0 h8 v8 h-8 z" fill="#0b4f8a"/>'),
-    ("#d98e04", '<path d="M0,0 h8 v8 h-8 z" fill="#f6d98b"/><path d="M-2,10 L10,-2" stroke="#8a5a00" stroke-width="2"/>'),
+    (
+        "#d98e04",
+        '<path d="M0,0 h8 v8 h-8 z" fill="#f6d98b"/><path d="M-2,10 L10,-2" stroke="#8a5a00" stroke-width="2"/>',
+    ),
     ("#555", '<path d="M0,0 h8 v8 h-8 z" fill="#fff"/><circle cx="4" cy="4" r="1.8" fill="#333"/>'),
 )
 """Of each kind: the colour of its edge, and its pattern: full, hatched, dotted."""
@@ -48,8 +51,10 @@ def svg(found: Weeks) -> str:
     top = _round_up(max((sum(week) for week in found.counts), default=1))
     return "\n".join(
         (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-            'aria-labelledby="weeks-title weeks-desc" font-family="sans-serif" font-size="12">',
+            (
+                f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
+                'aria-labelledby="weeks-title weeks-desc" font-family="sans-serif" font-size="12">'
+            ),
             f'<title id="weeks-title">{_safe(found.title)}</title>',
             f'<desc id="weeks-desc">{_safe(found.described)}</desc>',
             "<defs>",
@@ -122,11 +127,13 @@ def _round_up(most: int) -> int:
     """A round number from `most` on that four divides."""
     if most <= 4:
         return 4
-    unit = 10 ** int(log10(most))
+    unit: int = 10 ** int(log10(most))
     return next(each for step in (1, 2, 4, 8, 10, 20) if (each := 4 * ceil(step * unit / 4)) >= most)
 
 
-def _text(x: float, y: float, text: str, *, anchor: str = "start", size: int = 12, weight: str = "", fill: str = "#1a1a1a") -> str:
+def _text(
+    x: float, y: float, text: str, *, anchor: str = "start", size: int = 12, weight: str = "", fill: str = "#1a1a1a"
+) -> str:
     look = (f' font-size="{size}"' if size != 12 else "") + (f' font-weight="{weight}"' if weight else "")
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{fill}"{look}>{_safe(text)}</text>'
 

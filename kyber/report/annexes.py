@@ -9,8 +9,7 @@ from kyber.clock import Due, State
 from kyber.continuity import section as continuity
 from kyber.document import Block, Bullets, Chart, Column, Paragraph, Place, Row, Section, Table, linked, row, said
 from kyber.incident import DUTIES as NOTICES
-from kyber.incident import State as Notice
-from kyber.incident import clocks
+from kyber.incident import Clock, clocks
 from kyber.logs import section as logs
 from kyber.render.exceedance import MARKED, Panel
 from kyber.render.exceedance import svg as exceedance_svg
@@ -23,6 +22,7 @@ from kyber.report.notices import dawn, of_period
 from kyber.report.values import values
 from kyber.risks import section as risks
 from kyber.risks.evidence import Verdict
+from kyber.risks.listing import dimension_word
 
 PROBLEMS: Final = 200
 """How many problems the annex has room for."""
@@ -88,25 +88,34 @@ def incidents(given: Given) -> Section:
     zone = snapshot.workspace.settings.zone
     rows = []
     for one in sorted(of_period(given), key=lambda each: (each.noticed, each.id)):
-        told_ = [
-            words(f"report.notice.{each.state}", what=words(f"incidents.notification.{each.duty.regime}.{each.duty.stage}"),
-                  day=day(each.due.date(), words))
-            for each in clocks(one, dawn(given), zone)
-            if each.state is not Notice.NOT_APPLICABLE and each.due is not None
-        ]  # fmt: skip
+        told_ = tuple(_notified(given, each) for each in clocks(one, dawn(given), zone) if each.due is not None)
         rows.append(
             row(
                 said(f"{one.id} {one.title}"),
                 one.noticed.astimezone(zone).date().isoformat(),
                 words(f"incidents.severity.{one.severity}"),
                 words(f"incidents.status.{'open' if one.is_open else 'closed'}"),
-                words("report.list", items=tuple(told_)) if told_ else "–",
+                words("report.list", items=told_) if told_ else "–",
                 linked((id_, given.anchors.get(f"service-{id_}", "")) for id_ in one.services),
                 linked((id_, to) for id_ in one.risks if (to := given.anchors.get(f"risk-{id_}"))),
             )
         )
-    heads = (("incident", 4), ("noticed", 1), ("severity", 1), ("status", 1), ("notifications", 4), ("services", 2), ("risks", 2))
+    heads = (
+        ("incident", 4),
+        ("noticed", 1),
+        ("severity", 1),
+        ("status", 1),
+        ("notifications", 4),
+        ("services", 2),
+        ("risks", 2),
+    )
     return _section(given, "incidents", _table(given, "incidents", heads, tuple(rows)))
+
+
+def _notified(given: Given, clock: Clock) -> str:
+    words, duty = given.words, clock.duty
+    what = words(f"incidents.notification.{duty.regime}.{duty.stage}")
+    return words(f"report.notice.{clock.state}", what=what, day=day(clock.due.date(), words) if clock.due else "–")
 
 
 def watched(given: Given) -> Section:
@@ -120,7 +129,9 @@ def watched(given: Given) -> Section:
         seeing = sum(each.can_see for each in found.watchers)
         verdict = words(f"report.verdict.{found.verdict}") if found.verdict is not Verdict.UNKNOWN else "–"
         cells = (words(f"risks.watch.{found.watch}"), words.number(seeing), words.number(len(found.watchers) - seeing))
-        rows.append(row(said(f"{one.id} {one.title}", risks.anchor(one.id)), *cells, words.number(len(found.days)), verdict))
+        rows.append(
+            row(said(f"{one.id} {one.title}", risks.anchor(one.id)), *cells, words.number(len(found.days)), verdict)
+        )
     heads = (("risk", 5), ("watch", 2), ("seeing", 1), ("blind", 1), ("days", 1), ("verdict", 3))
     blocks: list[Block] = [_table(given, "watched", heads, tuple(rows), right=("seeing", "blind", "days"))]
     return _section(given, "coverage-all", *blocks, *logs.blindness(given.logs))
@@ -185,7 +196,8 @@ def method(given: Given) -> Section:
     words, register = given.words, given.snapshot.risks
     scale = register.scale
     appetite = tuple(
-        f"{name} {words(f'risks.level.{level}')}" for name, level in sorted(register.settings.appetite.items())
+        f"{dimension_word(name, words)} {words(f'risks.level.{level}')}"
+        for name, level in sorted(register.settings.appetite.items())
     )
     earlier, until = given.period.before(given.today)
     parts = (
@@ -274,7 +286,9 @@ def _table(
     words = given.words
     return Table(
         title=words(f"report.table.{name}"),
-        columns=tuple(Column(words(f"report.head.{head}"), right=head in right, weight=weight) for head, weight in heads),
+        columns=tuple(
+            Column(words(f"report.head.{head}"), right=head in right, weight=weight) for head, weight in heads
+        ),
         rows=rows,
         empty=words(f"report.empty.{name}"),
     )

@@ -41,7 +41,12 @@ def _risks(before: Mapping[str, str], now: Mapping[str, str], words: Words) -> I
     then, today = _levels(before), _levels(now)
     up, down, moved = [], [], []
     for id_ in sorted(then.keys() & today.keys()):
-        facts = {"id": id_, "title": now.get(f"title.{id_}", ""), "before": _word(then[id_], words), "now": _word(today[id_], words)}
+        facts = {
+            "id": id_,
+            "title": now.get(f"title.{id_}", ""),
+            "before": _word(then[id_], words),
+            "now": _word(today[id_], words),
+        }
         was, is_ = _rank(then[id_]), _rank(today[id_])
         if is_ > was:
             up.append(Change("risks", words("report.change.up", **facts), id_))

@@ -31,7 +31,7 @@ class Decision:
 
 
 def decisions(given: Given) -> tuple[Decision, ...]:
-    """All that follow from the registers, the weightiest first: by the level of the risk, or how critical the service is."""
+    """All that follow from the registers: the highest level of risk, or the most critical service, first."""
     found = (*_acceptances(given), *_untreated(given), *_services(given))
     return tuple(sorted(found, key=lambda one: one.weight))
 

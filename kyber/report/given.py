@@ -85,7 +85,9 @@ class Given:
         if seen.entries is None:
             return {}
         watchers = [
-            Watcher(one.heading.id, one.heading.name, one.heading.title, one.heading.tags, one.standing.state is State.RUNS)
+            Watcher(
+                one.heading.id, one.heading.name, one.heading.title, one.heading.tags, one.standing.state is State.RUNS
+            )
             for one in seen.entries
             if one.standing.state is not State.OVERRIDDEN
         ]
@@ -99,7 +101,7 @@ class Given:
         start, end = self.period.start, self.period.until(self.today)
         log = self._logs({}, {}, {})
         rules = sorted({one.rule.id for one in log.between(start, end)})
-        return found | slugged("rule", rules)
+        return {**found, **slugged("rule", rules)}
 
     @cached_property
     def risks(self) -> RiskView:

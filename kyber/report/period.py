@@ -48,7 +48,9 @@ def period(text: str, today: date) -> Period:
             return _months(text, int(text), 1, 12)
     except ValueError:
         pass
-    raise UsageError(f"--period {text}: write a quarter as 2026-Q4, a month as 2026-11, a year as 2026; or month, quarter, year")
+    raise UsageError(
+        f"--period {text}: write a quarter as 2026-Q4, a month as 2026-11, a year as 2026; or month, quarter, year"
+    )
 
 
 def _months(name: str, year: int, first: int, many: int) -> Period:

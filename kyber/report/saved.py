@@ -35,9 +35,9 @@ def from_json(text: bytes, name: str) -> Document:
         found = json.loads(text)
         if found.pop("form") != FORM:
             raise ValueError
-        days = {key: date.fromisoformat(found.pop(key)) for key in ("as_of", "start", "end")}
+        days: dict[str, Any] = {key: date.fromisoformat(found.pop(key)) for key in ("as_of", "start", "end")}
         sections = tuple(_section(one) for one in found.pop("sections"))
-        pairs = {key: tuple((str(a), str(b)) for a, b in found.pop(key)) for key in ("facts", "values")}
+        pairs: dict[str, Any] = {key: tuple((str(a), str(b)) for a, b in found.pop(key)) for key in ("facts", "values")}
         return Document(**found, **days, **pairs, sections=sections)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise SavedError(f"{name} is not a report that kyber has saved") from None

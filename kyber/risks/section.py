@@ -1,4 +1,4 @@
-"""This domain's part of the report: the register, what bears on it and the last report in; rows, pictures, numbers out."""
+"""This domain's part of the report: the register and what bears on it in; rows, pictures and numbers out."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -239,7 +239,9 @@ def register_list(view: RiskView) -> tuple[Block, ...]:
     words, register = view.words, view.register
     rows = tuple(_whole(view, one) for one in view.open)
     heads = ("risk", "owner", "level", "movement", "target", "treatment", "services", "seen")
-    blocks: list[Block] = [_table("risk-list", heads, rows, words, wide={"risk": 5, "owner": 2, "services": 2, "seen": 2})]
+    blocks: list[Block] = [
+        _table("risk-list", heads, rows, words, wide={"risk": 5, "owner": 2, "services": 2, "seen": 2})
+    ]
     if closed := [one for one in register.risks if not one.is_open]:
         blocks.append(Paragraph(said(words.many("report.risks.closed", len(closed))), "note"))
     return tuple(blocks)
