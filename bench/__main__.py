@@ -8,7 +8,7 @@ figure. Every measurement is a process of its own, so that none warms another; t
 `python -m bench NAME` measures something else, see `bench.NAME`: `cores` a scan by several processes, `growth` how it
 grows with events and rules, `store` the embedded store, `rules` reading and planning rules, `readers` ways to read
 JSON lines, `shipping` sending to Elasticsearch, `registers` checking and listing a large register of risks, `graph` a
-large graph of services.
+large graph of services, `report` the report of a large workspace.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import cores, graph, growth, readers, registers, rules, shipping, store
+from bench import cores, graph, growth, readers, registers, report, rules, shipping, store
 from bench.measure import Figures, measured, ratio, show
 
 STAGES = ("parse", "scan")
@@ -31,6 +31,7 @@ OTHERS = {
     "shipping": shipping.main,
     "registers": registers.main,
     "graph": graph.main,
+    "report": report.main,
 }
 WRITTEN = 20_000
 

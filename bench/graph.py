@@ -30,7 +30,7 @@ SIMULATED = 100
 def main(arguments: Sequence[str]) -> None:
     """Measure, and print one table."""
     options = _options(arguments)
-    records = _services(options.services, options.needs)
+    records = services_of(options.services, options.needs)
     services = [Service.model_validate(record) for record in records]
     analysed = {name: min(times) for name, times in _analysed(services, options.runs).items()}
     with tempfile.TemporaryDirectory(prefix="kyber-bench-") as folder:
@@ -80,7 +80,7 @@ def _single_points(graph: Graph) -> list[tuple[str, ...]]:
     return [graph.hidden_points(id_) for id_ in graph.services]
 
 
-def _services(services: int, needs: int) -> list[dict[str, Any]]:
+def services_of(services: int, needs: int) -> list[dict[str, Any]]:
     """The same every time. Each needs some that come before it."""
     chance = Random(1)
     found: list[dict[str, Any]] = [

@@ -28,7 +28,7 @@ def main(arguments: Sequence[str]) -> None:
     """Measure, and print one table."""
     options = _options(arguments)
     with tempfile.TemporaryDirectory(prefix="kyber-bench-") as folder:
-        root = _made(Path(folder), options.risks, options.controls)
+        root = made(Path(folder), options.risks, options.controls)
         commands = {
             "parse": [sys.executable, "-c", PARSE, str(root)],
             "kyber --version": [sys.executable, "-c", KYBER, "--version"],
@@ -46,7 +46,8 @@ def main(arguments: Sequence[str]) -> None:
         print(f"{name:<18}{seconds:>7.2f} s {seconds / best['parse']:>6.2f} × parsing")
 
 
-def _made(root: Path, risks: int, controls: int) -> Path:
+def made(root: Path, risks: int, controls: int) -> Path:
+    """A workspace of so many risks and controls; the same every time."""
     files = {"kyber.yaml": SETTINGS, "people.yaml": PEOPLE}
     for number in range(1, risks + 1):
         changes = {
