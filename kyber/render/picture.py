@@ -1,0 +1,123 @@
+"""An SVG picture from anywhere in, one that can stand in a page out: shapes and text, and nothing that runs or loads.
+
+What is not on the lists below is dropped with all that is in it. Ids get a prefix, so that pictures in one page do not
+meet; a picture that is no SVG, or is too large, becomes an empty text, and its description has to do.
+"""
+
+import re
+from collections.abc import Iterator
+from html import escape
+from typing import TYPE_CHECKING, Final
+from xml.etree.ElementTree import ParseError  # only the kind of error; defusedxml reads
+
+from kyber.render.safe import plain
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+LONGEST: Final = 4 * 2**20
+"""Characters of one picture."""
+DEEPEST: Final = 32
+"""Elements within each other."""
+_SVG: Final = "{http://www.w3.org/2000/svg}"
+_TEXTS: Final = frozenset({"text", "tspan"})
+ELEMENTS: Final = _TEXTS | {
+    "svg", "g", "defs", "marker", "clipPath", "linearGradient", "stop", "pattern", "use",
+    "rect", "circle", "ellipse", "line", "path", "polygon", "polyline",
+}  # fmt: skip
+ATTRIBUTES: Final = frozenset(
+    """id lang viewBox width height x y x1 y1 x2 y2 cx cy r rx ry dx dy d points offset transform fill fill-opacity
+    fill-rule stroke stroke-width stroke-opacity stroke-dasharray stroke-linecap stroke-linejoin opacity paint-order
+    font-family font-size font-weight font-style text-anchor dominant-baseline letter-spacing refX refY markerWidth
+    markerHeight markerUnits orient marker-start marker-mid marker-end clip-path clipPathUnits gradientUnits
+    gradientTransform patternUnits patternTransform preserveAspectRatio stop-color stop-opacity href""".split()
+)
+_LINK: Final = re.compile(r"#([A-Za-z_][\w.-]*)")
+_PAINT: Final = re.compile(r"url\(#([A-Za-z_][\w.-]*)\)")
+_NAME: Final = re.compile(r"[A-Za-z_][\w.-]*")
+_VALUE: Final = re.compile(r"[\w\s.,#%()+'-]*")
+"""What a value may be of: no colon, slash, semicolon, backslash, or bracket but round ones."""
+_FUNCTION: Final = re.compile(r"([A-Za-z-]+)\s*\(")
+_FUNCTIONS: Final = {"translate", "rotate", "scale", "matrix", "skewX", "skewY", "rgb", "rgba", "hsl"}
+
+
+def clean(svg: str, prefix: str, title: str, described: str, *, font: str = "") -> str:
+    """The picture with `title` and `described` for who does not see it; empty if it cannot be one.
+
+    `font`: the one family of all its texts, instead of those that it names.
+    """
+    root = _read(svg)
+    if root is None:
+        return ""
+    inner = "".join(_written(child, prefix, font, 1) for child in root)
+    named = {key: value for key, value in _attributes(root, prefix, font) if key not in ("id", "lang", "font-family")}
+    family = {"font-family": font or "system-ui, sans-serif"}
+    told = f'<title id="{prefix}title">{_said(title)}</title><desc id="{prefix}desc">{_said(described)}</desc>'
+    attributes = _joined({"role": "img", "aria-labelledby": f"{prefix}title", **named, **family})
+    return f'<svg xmlns="http://www.w3.org/2000/svg"{attributes} aria-describedby="{prefix}desc">{told}{inner}</svg>'
+
+
+def size(svg: str) -> tuple[float, float] | None:
+    """Width and height as the picture's viewBox says, in its own units; None where it says nothing of use."""
+    root = _read(svg)
+    try:
+        _, _, width, height = map(float, root.get("viewBox", "").replace(",", " ").split()) if root is not None else ()
+    except ValueError:
+        return None
+    return (width, height) if 0 < width < 1e6 and 0 < height < 1e6 else None
+
+
+def _read(svg: str) -> "Element | None":
+    from defusedxml.common import DefusedXmlException
+    from defusedxml.ElementTree import fromstring
+
+    if len(svg) > LONGEST:
+        return None
+    try:
+        root: Element = fromstring(svg, forbid_dtd=True)
+    except (ParseError, DefusedXmlException, ValueError):
+        return None
+    return root if root.tag == f"{_SVG}svg" and _depth(root) <= DEEPEST else None
+
+
+def _depth(root: "Element") -> int:
+    depth, level = 0, [root]
+    while level and depth <= DEEPEST:
+        depth, level = depth + 1, [child for one in level for child in one]
+    return depth
+
+
+def _written(element: "Element", prefix: str, font: str, depth: int) -> str:
+    name = element.tag.removeprefix(_SVG) if isinstance(element.tag, str) else ""
+    if name not in ELEMENTS or name == "svg":
+        return ""
+    attributes = _joined(dict(_attributes(element, prefix, font)))
+    parts = [_said(element.text)] if name in _TEXTS else []
+    for child in element:
+        parts.append(_written(child, prefix, font, depth + 1))
+        parts += [_said(child.tail)] if name in _TEXTS else []
+    return f"<{name}{attributes}>{''.join(parts)}</{name}>"
+
+
+def _attributes(element: "Element", prefix: str, font: str) -> Iterator[tuple[str, str]]:
+    for name, value in element.attrib.items():
+        if name not in ATTRIBUTES or (font and name == "font-family"):
+            continue
+        if name == "id":
+            if _NAME.fullmatch(value):
+                yield name, prefix + value
+        elif name == "href":
+            if found := _LINK.fullmatch(value):
+                yield name, f"#{prefix}{found[1]}"
+        elif found := _PAINT.fullmatch(value.strip()):
+            yield name, f"url(#{prefix}{found[1]})"
+        elif _VALUE.fullmatch(value) and set(_FUNCTION.findall(value)) <= _FUNCTIONS:
+            yield name, value
+
+
+def _joined(attributes: dict[str, str]) -> str:
+    return "".join(f' {name}="{escape(value)}"' for name, value in attributes.items())
+
+
+def _said(text: str | None) -> str:
+    return escape(plain(re.sub(r"[\t\r\n]+", " ", text or "")))

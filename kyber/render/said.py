@@ -1,0 +1,63 @@
+"""What the texts and anchors of a Document are in each of its forms: one line, harmless to show, and where links lead."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from kyber.document import Document, Line, Table
+from kyber.render.safe import plain
+
+LONG: Final = 30
+"""From how many letters on a word may be broken anywhere, every tenth letter."""
+_LONG_WORD: Final = re.compile(rf"[^\s\u200b]{{{LONG},}}")
+_PIECE: Final = re.compile(r".{10}(?=.)")
+_BLANKS: Final = re.compile(r"[\t\r\n]+")
+_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
+
+
+def said(text: str) -> str:
+    """A text as one visible line."""
+    return plain(_BLANKS.sub(" ", text))
+
+
+def broken(text: str) -> str:
+    """The same, with U+200B in very long words, where they may be broken."""
+    return _LONG_WORD.sub(lambda word: _PIECE.sub("\\g<0>\u200b", word[0]), said(text))
+
+
+def line_of(line: Line) -> str:
+    """A line without its links, as one visible line."""
+    return "".join(said(piece.text) for piece in line)
+
+
+def anchors(document: Document) -> Mapping[str, str]:
+    """Each anchor that a link may name -> one that every form can hold. Of two that are alike the first one counts."""
+    found: dict[str, str] = {}
+    for anchor in _anchors(document):
+        if anchor and anchor not in found:
+            found[anchor] = f"at-{anchor}" if _NAME.fullmatch(anchor) else f"place-{len(found)}"
+    return found
+
+
+def _anchors(document: Document) -> Iterator[str]:
+    for section in document.sections:
+        yield section.id
+        for block in section.blocks:
+            if isinstance(block, Table):
+                yield from (row.anchor for row in block.rows)
+
+
+class Places:
+    """Hands each anchor of a document out once, where it stands first; links to what is not there lead nowhere."""
+
+    def __init__(self, document: Document) -> None:
+        self._known = anchors(document)
+        self._left = dict(self._known)
+
+    def link(self, anchor: str) -> str:
+        """The place that a link leads to; empty: none."""
+        return self._known.get(anchor, "")
+
+    def take(self, anchor: str) -> str:
+        """The place's name where it stands; empty the second time."""
+        return self._left.pop(anchor, "")
