@@ -71,7 +71,9 @@ def _findings(many: int, services: int) -> Iterator[Finding]:
         first = NOW - timedelta(minutes=chance.randrange(200 * 24 * 60))
         yield Finding(
             id=f"{number:032x}",
-            rule=RuleRef(f"rule-{rule}", f"rule_{rule}", f"Rule {rule}", "0" * 64, "rules/r.yml", {"fi": f"Sääntö {rule}"}),
+            rule=RuleRef(
+                f"rule-{rule}", f"rule_{rule}", f"Rule {rule}", "0" * 64, "rules/r.yml", {"fi": f"Sääntö {rule}"}
+            ),
             family=tuple(Family)[rule % 3],
             level=Level(rule % 5),
             tags=("attack.credential-access", f"attack.{technique}"),

@@ -16,13 +16,14 @@ from kyber.continuity.service import Service
 from kyber.finding import Finding, Touched
 from kyber.logs.enrich import Asset
 from kyber.logs.source import LogSource
-from kyber.risks.evidence import bears
 from kyber.risks.risk import Risk
 
 HOST: Final = "host.name"
 """The column that names the host of a finding."""
 HOST_SERVICE: Final = "host.service"
 """What the tables said of that host's service when the finding was made."""
+ANYWHERE: Final = ""
+"""Where a finding is of which nobody knows the service."""
 UNKNOWN: Final = 9
 """The place of what is of no known criticality, after all that is."""
 
@@ -125,29 +126,29 @@ class Web:
         return found
 
     def _bearing(self, where: Touched, one: Finding) -> Touched:
-        """With the risks that a finding there bears on. Only those are asked that have anything in common with it."""
-        rule = one.rule
-        keys = {("rule", rule.id), ("rule", rule.name), *(("service", each) for each in where.services)}
-        for tag in map(str.lower, one.tags):
-            keys |= {("threat", tag), ("threat", tag.rpartition(".")[0])}
-        candidates = {each.id: each for key in keys for each in self._risks.get(key, ())}
-        met = (
-            each.id
-            for each in candidates.values()
-            if bears(each, rule.id, rule.name, one.tags, services=where.services)
-        )
+        """With the risks that a finding there bears on, looked up: as `kyber.risks.evidence.bears` answers for each."""
+        rule, here = one.rule, where.services or (ANYWHERE,)
+        keys: list[tuple[str, ...]] = [("rule", rule.id), ("rule", rule.name)]
+        for tag in {part for each in map(str.lower, one.tags) for part in (each, each.rpartition(".")[0])}:
+            keys += [("threat", tag), *(("threat", tag, each) for each in here)]
+        keys += [("service", each) for each in where.services]
+        met = {id_ for key in keys for id_ in self._risks.get(key, ())}
         return replace(where, risks=tuple(sorted(met)))
 
     @cached_property
-    def _risks(self) -> Mapping[tuple[str, str], tuple[Risk, ...]]:
-        """The risks that are not closed, by what a finding must have for one to be asked."""
-        found: dict[tuple[str, str], list[Risk]] = {}
+    def _risks(self) -> Mapping[tuple[str, ...], tuple[str, ...]]:
+        """The ids of the risks that are not closed, by what a finding must have to bear on one."""
+        found: dict[tuple[str, ...], list[str]] = {}
         for one in self.risks:
-            if one.is_open:
-                keys = {*(("rule", each) for each in one.detections), *(("service", each) for each in one.services)}
-                keys |= {("threat", f"attack.{each.lower()}") for each in one.threats}
-                for key in keys:
-                    found.setdefault(key, []).append(one)
+            if not one.is_open:
+                continue
+            keys: set[tuple[str, ...]] = {("rule", each) for each in one.detections}
+            places = [(each,) for each in (*one.services, ANYWHERE)] if one.services else [()]
+            keys |= {("threat", f"attack.{each.lower()}", *place) for each in one.threats for place in places}
+            if not one.detections and not one.threats:
+                keys |= {("service", each) for each in one.services}
+            for key in keys:
+                found.setdefault(key, []).append(one.id)
         return {key: tuple(risks) for key, risks in found.items()}
 
     @cached_property

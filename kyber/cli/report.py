@@ -104,7 +104,7 @@ def report(
     from kyber.cli.reported import FOLDER, Asked, given, saved_name
     from kyber.people import People
     from kyber.report.period import period
-    from kyber.report.saved import to_json
+    from kyber.render.document_json import dumps
     from kyber.report.sections import document
     from kyber.text import words_for
 
@@ -126,7 +126,7 @@ def report(
     name = saved_name(made)
     rendered = _rendered(made, chosen)
     if save:
-        write_below(here.root / FOLDER, {f"{name}.json": to_json(made)})
+        write_below(here.root / FOLDER, {f"{name}.json": dumps(made)})
     if output is None and chosen in TO_TERMINAL:
         write_out(None, rendered.decode())
         return
@@ -215,14 +215,10 @@ def _rendered(made: "Document", form: Form) -> bytes:
 
 
 def _forms() -> "Mapping[str, Callable[[Document], bytes | str]]":
-    from kyber.report.saved import to_json
+    from kyber.render.document_html import page
+    from kyber.render.document_json import dumps
 
-    return {"json": to_json, "text": _text, "html": _text}
-
-
-def _text(made: "Document") -> str:
-    """TEMPORARY."""
-    return "".join(f"{line}\n" for line in _in_short(made))
+    return {"json": dumps, "html": page}
 
 
 def _in_short(made: "Document") -> list[str]:

@@ -193,13 +193,13 @@ def _commit(here: "Workspace", words: "Words") -> str:
 
 def read_report(file: Path) -> "Document":
     """A saved report. Raises UsageError."""
-    from kyber.report.saved import from_json
+    from kyber.render.document_json import loads
 
     try:
         text = file.read_bytes()
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}") from None
-    return from_json(text, str(file))
+    return loads(text, str(file))
 
 
 def saved_name(found: "Document") -> str:

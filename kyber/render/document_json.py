@@ -67,7 +67,9 @@ def _checked(document: Document, place: str) -> Document:
     for section in document.sections:
         for block in section.blocks:
             if isinstance(block, Table) and any(len(row.cells) != len(block.columns) for row in block.rows):
-                raise DocumentError(f"{place}: a table in {section.id} has a row that is longer or shorter than its head")
+                raise DocumentError(
+                    f"{place}: a table in {section.id} has a row that is longer or shorter than its head"
+                )
     return document
 
 

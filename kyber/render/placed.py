@@ -77,7 +77,9 @@ def fullness(sections: Sequence[Section], facts: Sequence[object]) -> int:
     lines = 6 + len(facts) / 3
     for band in bands(sections):
         wide = len(band.columns) == 1
-        lines += max(sum(2 + sum(_room(one, wide) for one in section.blocks) for section in column) for column in band.columns)
+        lines += max(
+            sum(2 + sum(_room(one, wide) for one in section.blocks) for section in column) for column in band.columns
+        )
     return sum(lines > most for most in _ROOM)
 
 

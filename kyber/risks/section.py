@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import Final
 
 from kyber.action import Action
@@ -38,7 +39,7 @@ class RiskView:
     """What links lead to: of services and rules by id."""
     words: Words
 
-    @property
+    @cached_property
     def open(self) -> tuple[Risk, ...]:
         """The risks that are not closed, the largest first."""
         return self.register.prioritised(tuple(open_risks(self.register)))
