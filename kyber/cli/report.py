@@ -103,8 +103,8 @@ def report(
     from kyber.cli.desk import Desk, open_at
     from kyber.cli.reported import FOLDER, Asked, given, saved_name
     from kyber.people import People
-    from kyber.report.period import period
     from kyber.render.document_json import dumps
+    from kyber.report.period import period
     from kyber.report.sections import document
     from kyber.text import words_for
 

@@ -84,11 +84,19 @@ def in_short(view: ContinuityView) -> tuple[Block, ...]:
     late = sum(bool(view.gap(one)) for one in view.critical)
     total = words.number(len(view.critical))
     shown = view.critical[:SHOWN]
-    rows = tuple(row(said(one.name, anchor(one.id)), *_cells(view, one)) for one in shown)
-    heads = ("service", "criticality", "rto", "achievable", "rpo", "exercised")
+    last = view.register.last_exercise
+    rows = tuple(
+        row(
+            said(one.name, anchor(one.id)),
+            words("report.recovery", rto=_of_objective(view, one), rpo=_loss(view, one)),
+            _exercised(view, last(one), view.register.measured(one)),
+        )
+        for one in shown
+    )
+    heads = ("service", "recovery", "exercised")
     blocks: list[Block] = [
         Paragraph(said(words.many("report.services.late", late, all=total))),
-        _table("services", heads, rows, words, {"service": 4, "exercised": 3, "achievable": 2, "rpo": 2}),
+        _table("services", heads, rows, words, {"service": 3, "recovery": 4, "exercised": 3}),
     ]
     if len(view.critical) > len(shown):
         more = words.many("report.more", len(view.critical) - len(shown))
@@ -189,6 +197,11 @@ def achievable(view: ContinuityView, one: Service) -> str:
     time = length(found.achievable, words)
     time = words("graph.at-least", time=time) if is_open else time
     return f"{time}{words('report.late-mark')}" if found.gap else time
+
+
+def _of_objective(view: ContinuityView, one: Service) -> str:
+    words = view.words
+    return words("report.rto.both", rto=one.rto, time=achievable(view, one)) if one.rto else NONE
 
 
 def _loss(view: ContinuityView, one: Service) -> str:

@@ -125,17 +125,17 @@ def families(view: LogView) -> tuple[Block, ...]:
     rows = tuple(
         row(
             words(f"findings.family.{family}"),
-            words.number(now[family]),
-            words.number(before[family]),
-            words(f"report.trend.{_trend(now[family], before[family])}"),
-            words.number(grave[family]),
-            words.number(waiting[family]),
+            words(
+                f"report.trend.{_trend(now[family], before[family])}",
+                now=words.number(now[family]),
+                before=words.number(before[family]),
+            ),
+            words("report.grave", serious=words.number(grave[family]), waiting=words.number(waiting[family])),
         )
         for family in Family
     )
-    right = frozenset(("now", "earlier", "serious", "waiting"))
-    heads = ("family", "now", "earlier", "trend", "serious", "waiting")
-    return (_table("families", heads, rows, words, {"family": 2}, right),)
+    heads = ("family", "trend", "serious")
+    return (_table("families", heads, rows, words, {"family": 2, "trend": 3, "serious": 2}),)
 
 
 def _trend(now: int, before: int) -> str:

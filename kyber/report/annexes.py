@@ -19,7 +19,6 @@ from kyber.report.compare import SUBJECTS, changes
 from kyber.report.first import next_quarter
 from kyber.report.given import Given
 from kyber.report.notices import dawn, of_period
-from kyber.report.values import values
 from kyber.risks import section as risks
 from kyber.risks.evidence import Verdict
 from kyber.risks.listing import dimension_word
@@ -177,7 +176,7 @@ def changed(given: Given) -> Section:
     words = given.words
     if given.before is None:
         return _section(given, "changes", Paragraph(said(words("report.changes.first"))))
-    found = changes(given.before.values, values(given), words)
+    found = changes(given.before.values, given.values, words)
     since = words("report.changes.since", day=day(given.before.as_of, words), name=given.before.name)
     blocks: list[Block] = [Paragraph(said(since))]
     for subject in SUBJECTS:

@@ -13,7 +13,6 @@ from kyber.report.decisions import MOST, decisions
 from kyber.report.direction import direction, reasons, signals
 from kyber.report.given import Given
 from kyber.report.notices import notices
-from kyber.report.values import values
 from kyber.risks import section as risks
 from kyber.risks.evidence import Watch
 
@@ -22,7 +21,7 @@ QUARTER = Duration.parse("3 months")
 
 def facts(given: Given) -> tuple[tuple[str, str], ...]:
     """The header: what the report is of, and how far its data can be trusted."""
-    words, here = given.words, given.snapshot.workspace.settings
+    words = given.words
     unassessed = sum(given.snapshot.risks.level(one) is None for one in given.risks.open)
     total = words.number(len(given.risks.open))
     errors = sum(one.severity == "error" for one in given.problems)
@@ -32,19 +31,17 @@ def facts(given: Given) -> tuple[tuple[str, str], ...]:
     )
     start, end = day(given.period.start, words), day(given.period.end, words)
     found = (
-        ("organisation", here.organisation),
         ("period", words("report.fact.period-value", name=given.period.name, start=start, end=end)),
         ("as-of", day(given.today, words)),
         ("commit", given.commit or words("report.no-git")),
         ("quality", words("report.list", items=quality)),
-        ("label", given.label),
     )
     return tuple((words(f"report.fact.{key}"), text) for key, text in found)
 
 
 def way(given: Given) -> Section:
     """One sentence: better, unchanged or worse, and why."""
-    words, now = given.words, values(given)
+    words, now = given.words, given.values
     if given.before is None:
         above, late = words.number(int(now["risks.above"])), words.number(int(now["services.late"]))
         text = words("report.direction.first", above=above, late=late)

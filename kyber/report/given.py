@@ -79,6 +79,13 @@ class Given:
         return self.snapshot.today
 
     @cached_property
+    def values(self) -> Mapping[str, str]:
+        """What the next report compares itself with, by stable keys."""
+        from kyber.report.values import values  # which asks for all that stands below
+
+        return values(self)
+
+    @cached_property
     def borne(self) -> Mapping[str, Borne]:
         """What bears on each open risk, by id; nothing where the rules were not looked at."""
         seen = self.seen

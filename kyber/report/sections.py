@@ -9,7 +9,6 @@ from kyber.privacy import mask
 from kyber.render.safe import every_text, plain
 from kyber.report import annexes, first
 from kyber.report.given import Given
-from kyber.report.values import values
 
 Part = Callable[[Given], Section]
 
@@ -58,7 +57,7 @@ def document(given: Given) -> Document:
         commit=given.commit,
         facts=first.facts(given),
         sections=(),
-        values=tuple(sorted(values(given).items())),
+        values=tuple(sorted(given.values.items())),
     )
     sections = tuple(_harmless(part(given)) for part in (*FIRST, *ANNEXES, *LAST))
     return replace(every_text(whole, _shown), sections=_linked(_once(sections)))

@@ -100,7 +100,7 @@ def top_risks(view: RiskView) -> tuple[Block, ...]:
         for one in view.top
     )
     heads = ("risk", "owner", "level", "movement", "appetite", "treatment")
-    return (_table("top-risks", heads, rows, words, wide={"risk": 4, "owner": 2}),)
+    return (_table("top-risks", heads, rows, words, wide={"risk": 4, "owner": 2, "level": 2}),)
 
 
 def movement(view: RiskView, one: Risk) -> str:
@@ -184,8 +184,12 @@ def late(view: RiskView, actions: Sequence[Action], most: int | None) -> tuple[B
         rows.append((due, each.id, said(f"{each.id} {each.title}"), _owner(register, each.owner), "overdue"))
     rows.sort(key=lambda found: found[:2])
     shown = rows if most is None else rows[:most]
-    made = tuple(row(what, who, day.isoformat(), words(f"report.late.{state}")) for day, _, what, who, state in shown)
-    blocks: list[Block] = [_table("late", ("what", "owner", "day", "state"), made, words, wide={"what": 4, "owner": 2})]
+    made = tuple(
+        row(what, day.isoformat(), words(f"report.late.{state}"), *((who,) if most is None else ()))
+        for day, _, what, who, state in shown
+    )
+    heads = ("what", "day", "state", *(("owner",) if most is None else ()))
+    blocks: list[Block] = [_table("late", heads, made, words, wide={"what": 4, "state": 2, "owner": 2})]
     if len(rows) > len(shown):
         blocks.append(Paragraph(said(words.many("report.more", len(rows) - len(shown)), "late-all"), "note"))
     return tuple(blocks)
