@@ -112,6 +112,13 @@ def removed_names(folder: Path, *folders: str) -> frozenset[str]:
     return frozenset(line for line in said.splitlines() if line)
 
 
+def changed_names(folder: Path, since: datetime, *folders: str) -> frozenset[str]:
+    """The names of files in these folders that commits since a moment (aware) changed."""
+    said = _answer(folder, "log", "--relative", "--format=", "--name-only", f"--since={since.isoformat()}", "--",
+                   *folders)  # fmt: skip
+    return frozenset(line for line in said.splitlines() if line)
+
+
 def commits(folder: Path, *paths: str) -> tuple[Commit, ...]:
     """The commits that changed these files or folders, the first one first; merges left out."""
     said = _answer(

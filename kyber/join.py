@@ -246,14 +246,19 @@ def check_workspace(folder: Path, today: date, retired: frozenset[str] = frozens
 
     `retired` are the ids that the version history has and the workspace no longer. Raises WorkspaceError.
     """
-    return checked(*read_workspace(folder, today, retired))
+    return check_snapshot(*read_workspace(folder, today, retired))
 
 
-def checked(snapshot: Snapshot, unread: Sequence[Problem]) -> Sifted:
-    """The same of a workspace that was read already; `unread` is what could not be read of it."""
-    found = [*unread, *(problem for check in CHECKS for problem in check(snapshot))]
+def check_snapshot(snapshot: Snapshot, unread: Iterable[Problem], checks: "Sequence[Check] | None" = None) -> Sifted:
+    """The same of registers that were read; `unread`: what could not be. `checks`: only these.
+
+    Where not every check is asked, nothing is said of waivers that waive nothing.
+    """
+    found = [*unread, *(problem for check in checks or CHECKS for problem in check(snapshot))]
     ids = {place.file: id_ for kind, id_, place in _ids(snapshot) if kind in RECORDS}
     sifted = sift(found, snapshot.waivers, ids, snapshot.today)
+    if checks is not None:
+        sifted = Sifted(tuple(one for one in sifted.left if one.code != "K88"), sifted.waived)
     return Sifted(_by_place(sifted.left), _by_place(sifted.waived))
 
 
@@ -483,6 +488,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     check_unwatched,
 )
 """Every check over the whole workspace. A new check is a new line."""
+REGISTERS: Final[tuple[Check, ...]] = tuple(one for one in CHECKS if one not in (check_rules, check_watch))
+"""The checks that read no rules, which takes longest."""
 
 
 def _ids(snapshot: Snapshot) -> Iterator[tuple[str, str, Place]]:

@@ -57,9 +57,9 @@ class Watchers:
         found = {one.ref.id: one for key in keys for one in self._by_key.get(key, ())}
         return tuple(one for one in found.values() if watches(risk, one.ref.id, one.ref.name, one.tags))
 
-    def may_see(self, one: "Rule | Correlation") -> bool:
+    def has_source(self, id_: str) -> bool:
         """Whether any source has, or may have, what a rule reads."""
-        return any(supply.may_have(each) for each in self.reads(one.ref.id) for supply in self.supply)
+        return any(supply.may_have(each) for each in self.reads(id_) for supply in self.supply)
 
     def sources(self, one: "Rule | Correlation") -> Iterator[str]:
         """The sources that are declared to have what a rule reads."""
@@ -105,7 +105,7 @@ def check_top_risks(
             if asked or any(set(web.told_by(each.id)) & set(one.services) for each in web.sources if _lives(each)):
                 why = Key("check.watch.unmatched" if asked else "check.watch.unsaid")
                 yield Problem(one.at, "K70", {**facts, "why": why}, Severity.WARNING if asked else Severity.NOTE)
-        elif watchers.supply and not any(map(watchers.may_see, rules)):
+        elif watchers.supply and not any(watchers.has_source(rule.ref.id) for rule in rules):
             yield Problem(one.at, "K70", {**facts, "why": Key("check.watch.blind")}, Severity.WARNING)
         elif silent:
             needed = {source for rule in rules for source in watchers.sources(rule)} & set(silent)

@@ -32,12 +32,14 @@ from kyber.cli.schedule import schedule
 from kyber.cli.schema import schema
 from kyber.cli.search import search
 from kyber.cli.tasks import app as tasks
+from kyber.cli.today import today
 from kyber.errors import KyberError
 
 COMMANDS: Final[tuple[Callable[..., None], ...]] = (
     scan,
     search,
     init,
+    today,
     check,
     schema,
     calendar,

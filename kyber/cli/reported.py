@@ -47,7 +47,7 @@ class Asked:
 def given(here: "Workspace", asked: Asked) -> "Given":
     """All of it, at one moment. Raises UsageError."""
     from kyber.cli.reading import no_collector
-    from kyber.join import checked, dues, read_workspace
+    from kyber.join import check_snapshot, dues, read_workspace
     from kyber.problem import Severity
     from kyber.report.given import Given, secret_ids, without
 
@@ -58,7 +58,7 @@ def given(here: "Workspace", asked: Asked) -> "Given":
         hidden = frozenset() if asked.confidential else secret_ids(whole)
         snapshot = without(whole, hidden)
         _tell(words("report.progress.checks"))
-        sifted = checked(whole, unread)
+        sifted = check_snapshot(whole, unread)
         files = {one.at.file for one in whole.risks.risks if one.id in hidden}
         files |= {one.at.file for one in whole.risks.actions if one.id in hidden}
         left = tuple(
