@@ -25,6 +25,7 @@ from kyber.cli.init import init
 from kyber.cli.introduction import app as introduction
 from kyber.cli.logs import app as logs
 from kyber.cli.report import app as report
+from kyber.cli.publish import publish
 from kyber.cli.risks import app as risks
 from kyber.cli.rules import app as rules
 from kyber.cli.scan import scan
@@ -43,6 +44,7 @@ COMMANDS: Final[tuple[Callable[..., None], ...]] = (
     check,
     schema,
     calendar,
+    publish,
     digest,
     schedule,
     doctor,

@@ -167,6 +167,8 @@ class Service(Record):
     """The log sources that tell of it."""
     plans: tuple[Annotated[Id, Ref("plan")], ...] = ()
     """Plans that hold for it; those that name it count too."""
+    confidentiality: Literal["public", "secret"] | None = None
+    """Whether this entry may be shown to anybody: `public` or `secret`."""
     notes: Text | None = None
     """Anything else."""
 
