@@ -24,8 +24,8 @@ from kyber.cli.incidents import app as incidents
 from kyber.cli.init import init
 from kyber.cli.introduction import app as introduction
 from kyber.cli.logs import app as logs
-from kyber.cli.report import app as report
 from kyber.cli.publish import publish
+from kyber.cli.report import app as report
 from kyber.cli.risks import app as risks
 from kyber.cli.rules import app as rules
 from kyber.cli.scan import scan

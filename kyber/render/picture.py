@@ -26,11 +26,67 @@ ELEMENTS: Final = _TEXTS | {
     "rect", "circle", "ellipse", "line", "path", "polygon", "polyline",
 }  # fmt: skip
 ATTRIBUTES: Final = frozenset(
-    """id lang viewBox width height x y x1 y1 x2 y2 cx cy r rx ry dx dy d points offset transform fill fill-opacity
-    fill-rule stroke stroke-width stroke-opacity stroke-dasharray stroke-linecap stroke-linejoin opacity paint-order
-    font-family font-size font-weight font-style text-anchor dominant-baseline letter-spacing refX refY markerWidth
-    markerHeight markerUnits orient marker-start marker-mid marker-end clip-path clipPathUnits gradientUnits
-    gradientTransform patternUnits patternTransform preserveAspectRatio stop-color stop-opacity href""".split()
+    [
+        "id",
+        "lang",
+        "viewBox",
+        "width",
+        "height",
+        "x",
+        "y",
+        "x1",
+        "y1",
+        "x2",
+        "y2",
+        "cx",
+        "cy",
+        "r",
+        "rx",
+        "ry",
+        "dx",
+        "dy",
+        "d",
+        "points",
+        "offset",
+        "transform",
+        "fill",
+        "fill-opacity",
+        "fill-rule",
+        "stroke",
+        "stroke-width",
+        "stroke-opacity",
+        "stroke-dasharray",
+        "stroke-linecap",
+        "stroke-linejoin",
+        "opacity",
+        "paint-order",
+        "font-family",
+        "font-size",
+        "font-weight",
+        "font-style",
+        "text-anchor",
+        "dominant-baseline",
+        "letter-spacing",
+        "refX",
+        "refY",
+        "markerWidth",
+        "markerHeight",
+        "markerUnits",
+        "orient",
+        "marker-start",
+        "marker-mid",
+        "marker-end",
+        "clip-path",
+        "clipPathUnits",
+        "gradientUnits",
+        "gradientTransform",
+        "patternUnits",
+        "patternTransform",
+        "preserveAspectRatio",
+        "stop-color",
+        "stop-opacity",
+        "href",
+    ]
 )
 _LINK: Final = re.compile(r"#([A-Za-z_][\w.-]*)")
 _PAINT: Final = re.compile(r"url\(#([A-Za-z_][\w.-]*)\)")
@@ -61,7 +117,7 @@ def size(svg: str) -> tuple[float, float] | None:
     """Width and height as the picture's viewBox says, in its own units; None where it says nothing of use."""
     root = _read(svg)
     try:
-        _, _, width, height = map(float, root.get("viewBox", "").replace(",", " ").split()) if root is not None else ()
+        _, _, width, height = map(float, ("" if root is None else root.get("viewBox", "")).replace(",", " ").split())
     except ValueError:
         return None
     return (width, height) if 0 < width < 1e6 and 0 < height < 1e6 else None
