@@ -104,14 +104,14 @@ def check_top_risks(
             asked = bool(one.threats or one.detections)
             if asked or any(set(web.told_by(each.id)) & set(one.services) for each in web.sources if _lives(each)):
                 why = Key("check.watch.unmatched" if asked else "check.watch.unsaid")
-                yield Problem(one.at, "K70", {**facts, "why": why}, Severity.WARNING if asked else Severity.NOTE)
+                yield Problem(one.at, "K70", facts | {"why": why}, Severity.WARNING if asked else Severity.NOTE)
         elif watchers.supply and not any(watchers.has_source(rule.ref.id) for rule in rules):
-            yield Problem(one.at, "K70", {**facts, "why": Key("check.watch.blind")}, Severity.WARNING)
+            yield Problem(one.at, "K70", facts | {"why": Key("check.watch.blind")}, Severity.WARNING)
         elif silent:
             needed = {source for rule in rules for source in watchers.sources(rule)} & set(silent)
             mine = tuple(sorted(each for each in needed if _tells_of(each, one, web)))
             if mine:
-                yield Problem(one.at, "K71", {**facts, "sources": mine}, Severity.WARNING)
+                yield Problem(one.at, "K71", facts | {"sources": mine}, Severity.WARNING)
 
 
 def check_critical_services(web: Web) -> Iterator[Problem]:
