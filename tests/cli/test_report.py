@@ -1,0 +1,202 @@
+import os
+import re
+import subprocess
+import sys
+from json import loads
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kyber.render.document_json import loads as document_of
+from kyber.text import LANGUAGES
+from tests.cli.run import kyber
+from tests.risks.county import FILES, KINDS, lay_out
+
+DAY = "2026-11-23"
+RISK = KINDS["risk"]
+HOSTILE = "<script>alert(1)</script> =1+1 \x1b[31m \u202eabc 131052-308T"
+
+
+@pytest.fixture(scope="module")
+def county(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example with the findings of a scan of its own logs."""
+    folder = tmp_path_factory.mktemp("report") / "county"
+    assert kyber("init", folder, "--language", "en").exit_code == 0
+    was = Path.cwd()
+    os.chdir(folder)
+    try:
+        assert kyber("scan").exit_code == 0
+    finally:
+        os.chdir(was)
+    return folder
+
+
+def report(folder: Path, *arguments: object, day: str = DAY) -> Any:
+    """The report as JSON has it."""
+    run = kyber("report", "--as-of", day, "--format", "json", "--workspace", folder, "--no-save", *arguments)
+    assert run.exit_code == 0, run.output
+    return loads(run.stdout)["report"]
+
+
+def section(found: Any, name: str) -> Any:
+    return next(one for one in found["sections"] if one["id"] == name)
+
+
+def texts(value: Any) -> str:
+    """All texts of a part, one after the other."""
+    if isinstance(value, dict):
+        return " ".join(texts(one) for key, one in value.items() if key != "svg")
+    return " ".join(map(texts, value)) if isinstance(value, list) else str(value)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_example_has_a_report_in_three_languages_with_every_part_in_order(county: Path, language: str) -> None:
+    found = report(county, "--language", language)
+    places = [one["place"] for one in found["sections"]]
+    assert [one["id"] for one in found["sections"] if one["place"] == "first"] == [
+        *("direction", "decisions", "top-risks", "matrix", "continuity", "late", "findings", "coverage", "clock"),
+    ]
+    assert places == sorted(places, key=["first", "annex", "last"].index)
+    assert not re.search(r"report\.[a-z]|\{\w+\}", texts(found["sections"]))
+    assert all(block.get("described", "x") for one in found["sections"] for block in one["blocks"])
+
+
+def test_what_is_on_the_first_page_is_short(county: Path) -> None:
+    for one in report(county)["sections"]:
+        if one["place"] == "first":
+            assert all(len(block.get("rows", ())) <= 5 for block in one["blocks"])
+
+
+def test_risks_findings_services_plans_and_exercises_lead_to_each_other(county: Path) -> None:
+    found = report(county)
+    rows = {row["anchor"]: row for one in found["sections"] for block in one["blocks"] for row in block.get("rows", ())}
+    leads = {anchor: {piece["to"] for cell in row["cells"] for piece in cell} - {""} for anchor, row in rows.items()}
+    known = {*rows, *(one["id"] for one in found["sections"])}
+    assert set().union(*leads.values()) <= known
+    rule = next(to for to in leads["risk-R-002"] if to.startswith("rule-"))
+    assert {"risk-R-002", "service-yllapito"} <= leads[rule]
+    assert "service-potilastiedot" in leads["risk-R-001"]
+    assert {"plan-P-001", "exercise-E-001", "risk-R-001"} <= leads["service-potilastiedot"]
+    assert len(rows) - 1 == len([anchor for anchor in rows if anchor])
+
+
+def test_secret_entries_stay_out_unless_asked_for_and_the_last_page_counts_them(county: Path) -> None:
+    secret = [file for file in (county / "risks").glob("*.yaml") if "\nconfidentiality: secret" in file.read_text()]
+    ids = [file.name[:5] for file in secret]
+    assert ids
+    without, whole = report(county), report(county, "--confidential")
+    for id_ in ids:
+        assert id_ not in str(without)
+        assert id_ in str(whole)
+    assert "secret entr" in texts(section(without, "missing"))
+    assert "secret entr" not in texts(section(whole, "missing"))
+
+
+def test_the_same_commit_findings_and_day_give_the_same_bytes_whatever_the_process(county: Path) -> None:
+    code = "import sys; sys.argv[0] = 'kyber'; from kyber.cli import main; main()"
+    asked = ("report", "--as-of", DAY, "--format", "json", "--no-save", "--workspace", str(county))
+    other = subprocess.run(  # noqa: S603 - this Python
+        [sys.executable, "-c", code, *asked],
+        env={**os.environ, "TZ": "Asia/Tokyo", "PYTHONHASHSEED": "1"},
+        capture_output=True,
+        check=True,
+    )
+    assert other.stdout.decode() == kyber(*asked).stdout
+    assert len(other.stdout) > 10_000
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    return lay_out(tmp_path / "small", dict(FILES))
+
+
+def changed(folder: Path, old: str, new: str) -> None:
+    file = folder / RISK
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+
+def test_movement_is_told_against_the_last_saved_report_and_the_same_again_on_the_same_day(small: Path) -> None:
+    assert kyber("report", "--as-of", "2026-11-01", "--workspace", small).exit_code == 0
+    changed(small, "  likelihood: 3\n", "  likelihood: 5\n")
+    for _ in range(2):
+        assert kyber("report", "--as-of", "2026-11-02", "--workspace", small).exit_code == 0
+        found = report(small, day="2026-11-02")
+        assert "↑ was " in texts(section(found, "top-risks"))
+        assert "1 risk went up: R-001" in texts(section(found, "matrix"))
+        assert "worse than in the last report" in texts(section(found, "direction"))
+        assert "R-001" in texts(section(found, "changes"))
+    assert sorted(file.name for file in (small / "reports").iterdir()) == [
+        f"2026-11-0{day}-2026-Q4-en.{form}" for day in (1, 2) for form in ("html", "json")
+    ]
+    first, second = (small / "reports" / f"2026-11-0{day}-2026-Q4-en.json" for day in (1, 2))
+    told = kyber("report", "compare", first, second)
+    assert told.exit_code == 0
+    assert "↑ R-001 A stolen account opens records: went up" in told.stdout
+    assert "unchanged" in kyber("report", "compare", first, first).stdout
+
+
+def test_an_old_report_is_rendered_again_unchanged(small: Path) -> None:
+    assert kyber("report", "--as-of", DAY, "--workspace", small).exit_code == 0
+    saved = small / "reports" / f"{DAY}-2026-Q4-en.json"
+    again = kyber("report", "render", saved, "--format", "json")
+    assert again.stdout.encode() == saved.read_bytes()
+    page = small / "again.html"
+    assert kyber("report", "render", saved, "-o", page).exit_code == 0
+    assert page.read_bytes() == saved.with_suffix(".html").read_bytes()
+
+
+def test_hostile_titles_and_identity_codes_do_no_harm(small: Path) -> None:
+    changed(small, "title: A stolen account opens records", f'title: "{HOSTILE.encode("unicode_escape").decode()}"')
+    run = kyber("report", "--as-of", DAY, "--format", "json", "--no-save", "--workspace", small)
+    assert run.exit_code == 0
+    found = document_of(run.stdout.encode(), "x")
+    assert "131052-308T" not in str(found)
+    assert not re.search("[\x00-\x09\x0b-\x1f\u202e]", run.stdout)
+    pictures = [block.svg for one in found.sections for block in one.blocks if hasattr(block, "svg")]
+    assert pictures
+    assert not any("<script" in picture for picture in pictures)
+    page = kyber("report", "--as-of", DAY, "--no-save", "-o", small / "r.html", "--workspace", small)
+    assert page.exit_code == 0
+    assert "<script>alert" not in (small / "r.html").read_text()
+    assert "\x1b" not in page.output
+
+
+def test_two_risks_with_one_id_have_one_anchor(small: Path) -> None:
+    (small / "risks" / "R-001-again.yaml").write_text((small / RISK).read_text())
+    anchors = [
+        row["anchor"] for one in report(small)["sections"] for block in one["blocks"] for row in block.get("rows", ())
+    ]
+    assert anchors.count("risk-R-001") == 1
+
+
+def test_an_empty_workspace_has_a_report_that_says_what_is_missing(tmp_path: Path) -> None:
+    folder = lay_out(tmp_path, {"kyber.yaml": "organisation: Esimerkki\nlanguage: en\n"})
+    found = report(folder)
+    assert "No appetite" in texts(section(found, "method"))
+    missing = texts(section(found, "missing"))
+    assert "No logs are stored" in missing
+    assert "no earlier report" in missing
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--period", "2026-Q9"], "2026-Q4"),
+        (["--since", "last"], "no report from before"),
+        (["--since", "nothing.json"], "cannot be read"),
+        (["--as-of", "tomorrow"], "2026-03-31"),
+    ],
+)
+def test_what_cannot_be_meant_is_told(small: Path, arguments: list[str], said: str) -> None:
+    run = kyber("report", *arguments, "--workspace", small)
+    assert run.exit_code == 2
+    assert said in run.output
+
+
+def test_what_is_no_report_is_not_rendered(tmp_path: Path) -> None:
+    file = tmp_path / "x.json"
+    file.write_text("{}")
+    assert kyber("report", "render", file).exit_code == 2

@@ -1,0 +1,79 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kyber.report.compare import changes
+from kyber.report.direction import COUNTS, direction, reasons, signals
+from kyber.text import LANGUAGES, words_for
+
+SAME = {key: "3" for key in COUNTS} | {"findings.serious": "8", "findings.serious.before": "8"}
+VALUES = st.fixed_dictionaries({key: st.integers(0, 9).map(str) for key in SAME})
+
+
+def way(**changed: str) -> str:
+    return direction(tuple(signals(SAME, SAME | {key.replace("_", "."): value for key, value in changed.items()})))
+
+
+def test_nothing_that_moved_is_no_change() -> None:
+    assert way() == "unchanged"
+    assert tuple(signals(SAME, SAME)) == ()
+
+
+def test_more_that_is_worse_than_better_is_worse_and_the_other_way_round() -> None:
+    assert way(risks_above="4") == "worse"
+    assert way(risks_above="2") == "better"
+    assert way(risks_above="4", clock_late="2") == "unchanged"
+    assert way(risks_above="4", clock_late="2", services_late="2") == "better"
+
+
+def test_with_a_notification_newly_missed_it_is_never_better() -> None:
+    assert way(notices_missed="4", clock_late="2", services_late="2", risks_above="1") == "unchanged"
+
+
+@pytest.mark.parametrize(("now", "said"), [("12", "unchanged"), ("13", "worse"), ("3", "better"), ("4", "unchanged")])
+def test_serious_findings_count_where_they_differ_by_a_quarter_and_by_five(now: str, said: str) -> None:
+    changed = SAME | {"findings.serious": now}
+    assert direction(tuple(signals(SAME, changed))) == said
+
+
+@given(VALUES, VALUES)
+def test_what_is_better_one_way_is_worse_the_other_way_unless_a_notification_was_missed(
+    one: dict[str, str], other: dict[str, str]
+) -> None:
+    for each in (one, other):
+        each["findings.serious"] = each["findings.serious.before"]
+    if one["notices.missed"] != other["notices.missed"]:
+        return
+    opposite = {"better": "worse", "worse": "better", "unchanged": "unchanged"}
+    there, back = (direction(tuple(signals(*pair))) for pair in ((one, other), (other, one)))
+    assert opposite[there] == back
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_reasons_that_speak_for_the_direction_come_first_and_are_three_at_most(language: str) -> None:
+    now = SAME | {
+        "risks.above": "1",
+        "risks.highest": "2",
+        "services.late": "4",
+        "clock.late": "7",
+        "risks.unseen": "9",
+    }
+    found = tuple(signals(SAME, now))
+    said = reasons(found, direction(found), words_for(language))
+    assert len(said) == 3
+    assert all("3" in one for one in said)
+
+
+def test_what_changed_is_told_in_plain_words_the_worse_first() -> None:
+    before = {"level.R-1": "minor", "title.R-1": "One", "level.R-2": "major", "title.R-2": "Two", "gap.s": "3600"}
+    before |= {"level.R-3": "minor", "title.R-3": "Three", "cell.R-3": "2x2", "name.s": "Records", "clock.late": "1"}
+    now = {"level.R-1": "major", "title.R-1": "One", "level.R-3": "minor", "title.R-3": "Three", "cell.R-3": "1x3"}
+    now |= {"level.R-4": "moderate", "title.R-4": "Four", "gap.s": "0", "name.s": "Records", "clock.late": "2"}
+    assert [one.text for one in changes(before, now, words_for("en"))] == [
+        "↑ R-1 One: went up from minor to major",
+        "+ R-4 Four: new, moderate",
+        "R-2 Two: closed, or no longer in the report",
+        "R-3 Three: same level, 2 × 2 became 1 × 3",
+        "Records: is now back in time (was 1 h too late)",
+        "late in the annual clock: 2 (was 1)",
+    ]
