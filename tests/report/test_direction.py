@@ -6,7 +6,7 @@ from kyber.report.compare import changes
 from kyber.report.direction import COUNTS, direction, reasons, signals
 from kyber.text import LANGUAGES, words_for
 
-SAME = {key: "3" for key in COUNTS} | {"findings.serious": "8", "findings.serious.before": "8"}
+SAME = dict.fromkeys(COUNTS, "3") | {"findings.serious": "8", "findings.serious.before": "8"}
 VALUES = st.fixed_dictionaries({key: st.integers(0, 9).map(str) for key in SAME})
 
 
