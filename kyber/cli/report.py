@@ -101,6 +101,7 @@ def report(
     if context.invoked_subcommand is not None:
         return
     from kyber.cli.desk import Desk, open_at
+    from kyber.cli.reading import no_collector
     from kyber.cli.reported import FOLDER, Asked, given, saved_name
     from kyber.people import People
     from kyber.render.document_json import dumps
@@ -115,18 +116,16 @@ def report(
     if output is not None:
         check_place(output)
         spare(output, here)
-    made = document(
-        given(
-            here,
-            Asked(
-                period=period(of, today), today=today, words=words, since=since, label=label, confidential=confidential
-            ),
-        )
+    asked = Asked(
+        period=period(of, today), today=today, words=words, since=since, label=label, confidential=confidential
     )
+    with no_collector():
+        made = document(given(here, asked))
+        rendered = _rendered(made, chosen)
+        kept = (rendered if chosen is Form.JSON else dumps(made)) if save else b""
     name = saved_name(made)
-    rendered = _rendered(made, chosen)
     if save:
-        write_below(here.root / FOLDER, {f"{name}.json": dumps(made)})
+        write_below(here.root / FOLDER, {f"{name}.json": kept})
     if output is None and chosen in TO_TERMINAL:
         write_out(None, rendered.decode())
         return
