@@ -23,7 +23,7 @@ from kyber.render.safe import every_text
 from kyber.render.sheet import Column, Sheet
 from kyber.render.site import Listed, Page, Picture, Site
 from kyber.risks.listing import heat_map, listed, to_target
-from kyber.risks.register import RiskRegister
+from kyber.risks.register import RiskRegister, open_risks
 from kyber.text import Words
 from kyber.watched import Watchers
 
@@ -147,7 +147,7 @@ def site(
     )
     front = _front(shown, pages, words, notes)
     named: list[tuple[str, Iterable[str]]] = [
-        ("risks", (one.id for one in shown.risks.risks)),
+        ("risks", (one.id for one in open_risks(shown.risks))),
         ("controls", (one.id for one in shown.risks.controls)),
         ("actions", (one.id for one in shown.risks.actions)),
         ("services", (one.id for one in shown.continuity.services)),
@@ -208,7 +208,7 @@ def _risk_page(shown: Snapshot, words: Words) -> Page:
 
 def _control_page(shown: Snapshot, words: Words) -> Page:
     of: dict[str, list[str]] = {}
-    for risk in shown.risks.risks:
+    for risk in open_risks(shown.risks):
         for id_ in risk.controls:
             of.setdefault(id_, []).append(risk.id)
     rows = tuple(
@@ -227,7 +227,7 @@ def _control_page(shown: Snapshot, words: Words) -> Page:
 
 def _action_page(shown: Snapshot, words: Words) -> Page:
     of: dict[str, list[str]] = {}
-    for risk in shown.risks.risks:
+    for risk in open_risks(shown.risks):
         for id_ in risk.actions:
             of.setdefault(id_, []).append(risk.id)
     rows = tuple(
@@ -249,7 +249,7 @@ def _service_page(shown: Snapshot, words: Words) -> Page:
     services = by_criticality(register.services)
     plain = services_listed(register, services, words, None)
     of: dict[str, list[str]] = {}
-    for risk in shown.risks.risks:
+    for risk in open_risks(shown.risks):
         for id_ in risk.services:
             of.setdefault(id_, []).append(risk.id)
     extra = [
