@@ -32,6 +32,9 @@ _ALLOWED: Final[Mapping[str, frozenset[str]]] = {
     "YEARLY": frozenset(("BYMONTH", "BYMONTHDAY", "BYDAY", "BYSETPOS", "BYYEARDAY", "BYWEEKNO")),
 }
 """What may narrow a rule of each frequency. Source: RFC 5545, 3.3.10."""
+_COUNTED: Final = ("BYMONTH", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYSETPOS")
+"""What is counted from 1 on, or from -1 on backwards. Source: RFC 5545, 3.3.10."""
+_ZERO: Final = re.compile(r"(?<![0-9])0+(?![0-9])")
 _EVERY_MONTH: Final = 28
 _EVERY_DAY: Final = 365
 """The days that every month, and every year, has."""
@@ -157,6 +160,8 @@ def _check(text: str) -> None:
     if frequency in ("DAILY", "WEEKLY") and re.search(r"[0-9]", parts.get("BYDAY", "")):
         raise PydanticCustomError("rrule", "not an RRULE")
     if "BYSETPOS" in parts and not parts.keys() & _ALLOWED[frequency] - {"BYSETPOS"}:
+        raise PydanticCustomError("rrule", "not an RRULE")
+    if any(_ZERO.search(parts.get(name, "")) for name in _COUNTED):
         raise PydanticCustomError("rrule", "not an RRULE")
     if not parts.keys() & {"BYDAY", "BYSETPOS"} and _passes_over(parts):
         raise PydanticCustomError("rrule-short", "a day that some months lack")
