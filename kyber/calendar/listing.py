@@ -113,10 +113,12 @@ def wheel(dues: Sequence[Due], people: People, words: Words, year: int, today: d
 
 
 def _spots(dues: Sequence[Due], people: People, words: Words, year: int, today: date) -> tuple[Spot, ...]:
+    """By month, day and ring, which is the order of the wheel's numbers and list."""
+
     def cell(one: Due) -> tuple[int, int]:
         return (one.due.month if one.due.year == year else 1), RINGS.index(one.ring)
 
-    spots = []
+    spots: list[tuple[int, date, int, Spot]] = []
     for (month, ring), found in groupby(sorted(dues, key=cell), key=cell):
         together: dict[tuple[object, ...], list[Due]] = {}
         for one in found:
@@ -129,8 +131,9 @@ def _spots(dues: Sequence[Due], people: People, words: Words, year: int, today: 
                 together.setdefault((one.state(today),), []).append(one)
         for some in together.values():
             text = _together(some, people, words, year)
-            spots.append(Spot(month=month, ring=ring, state=some[0].state(today).value, text=text))
-    return tuple(spots)
+            spot = Spot(month=month, ring=ring, state=some[0].state(today).value, text=text)
+            spots.append((month, min(one.due for one in some), ring, spot))
+    return tuple(spot for *_, spot in sorted(spots, key=lambda one: one[:3]))
 
 
 def _together(some: Sequence[Due], people: People, words: Words, year: int) -> str:

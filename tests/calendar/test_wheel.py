@@ -88,6 +88,19 @@ def test_marks_stand_in_their_month_and_ring_and_have_the_shape_of_their_state()
     assert abs(january[2]) > abs(july[2])  # further out
 
 
+def test_the_list_runs_by_day_and_then_by_ring_whatever_ring_comes_first() -> None:
+    found = [
+        replace(DUE, ring="management", due=date(YEAR, 4, 20), id="T-003"),
+        replace(DUE, ring="training", due=date(YEAR, 4, 2), id="T-001"),
+        replace(DUE, ring="risks", due=date(YEAR, 4, 20), id="T-004"),
+        replace(DUE, ring="logs", due=date(YEAR, 3, 31), id="T-005"),
+    ]
+    made = wheel(found, People(), words_for("fi"), YEAR, TODAY, "County")
+    days = [spot.text.split(" ")[0] for spot in made.spots]
+    assert days == ["31.", "2.", "20.", "20."]
+    assert [RINGS[spot.ring] for spot in made.spots] == ["logs", "training", "management", "risks"]
+
+
 def test_the_hand_shows_the_day_and_only_in_its_own_year() -> None:
     hand = [one for one in drawn([DUE]).iter(f"{SVG}line") if one.get("class") == "hand"]
     assert len(hand) == 1
