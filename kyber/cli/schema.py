@@ -32,8 +32,9 @@ def schema(
     elif model is not None:
         say(schema_files((model,))[f"{model}.schema.json"].rstrip("\n"))
     else:
+        width = max(map(len, chosen))
         for name, register in chosen.items():
-            say(f"{name:<12}{register.glob}")
+            say(f"{name:<{width}}  {register.glob}")
 
 
 def schema_files(models: tuple[str, ...]) -> dict[str, str]:

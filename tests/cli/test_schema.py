@@ -15,6 +15,11 @@ def test_schema_lists_shows_and_writes(tmp_path: Path) -> None:
     assert kyber("schema", "nonsense").exit_code == 2
 
 
+def test_a_name_stands_apart_from_the_files_it_is_for() -> None:
+    lines = [line.split() for line in kyber("schema").output.splitlines()]
+    assert lines == [[name, model.glob] for name, model in MODELS.items()]
+
+
 def test_schemas_are_not_written_through_a_link(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("mine", encoding="utf-8")
     (tmp_path / "out").mkdir()
