@@ -145,6 +145,10 @@ DUTIES: Final = (
 """Sources: Kyberturvallisuuslaki 124/2025 (section numbers to be checked) and GDPR article 33 (to be checked)."""
 
 
+_EARLIEST: Final = datetime(1, 1, 3, tzinfo=UTC)
+_LATEST: Final = datetime(9999, 9, 30, tzinfo=UTC)
+
+
 class State(StrEnum):
     """Where a clock stands. `late`: the notification was sent, after its time."""
 
@@ -193,15 +197,25 @@ def applies(one: Incident, duty: Duty) -> bool:
 def due_of(one: Incident, duty: Duty, zone: ZoneInfo) -> datetime:
     """When a duty is to be done at the latest, in `zone`. A stage that nobody sent yet counts from when it is due."""
     if duty.after is None:
-        return (one.noticed.astimezone(UTC) + timedelta(hours=duty.hours)).astimezone(zone)
+        return (_kept(one.noticed).astimezone(UTC) + timedelta(hours=duty.hours)).astimezone(zone)
     before = one.sent(duty.regime, duty.after)
     start = before.sent if before else due_of(one, duty_for(duty.regime, duty.after), zone)
-    local = start.astimezone(zone)
+    local = _kept(start).astimezone(zone)
     return datetime.combine(Duration(months=duty.months).after(local.date()), local.timetz())
 
 
-def duty_for(regime: str, stage: str) -> Duty:
-    """The duty of a regime and stage. Raises AmendError where the law asks for no such notification."""
+def _kept(moment: datetime) -> datetime:
+    """A moment that is far enough from the ends of the calendar to be reckoned with."""
+    return min(max(moment, _EARLIEST), _LATEST)
+
+
+def duty_for(regime: str, stage: str | None) -> Duty:
+    """The duty of a regime and stage; no stage is named where the regime has one alone. Raises AmendError otherwise."""
+    if stage is None:
+        found = [duty for duty in DUTIES if duty.regime == regime]
+        if len(found) == 1:
+            return found[0]
+        raise AmendError(f"--stage: name one of {', '.join(duty.stage for duty in found)}")
     for duty in DUTIES:
         if (duty.regime, duty.stage) == (regime, stage):
             return duty
@@ -227,7 +241,7 @@ def dues(incidents: Iterable[Incident], now: datetime, zone: ZoneInfo) -> Iterat
                 title=one.title,
                 owner=one.owner,
                 due=clock.due.date(),
-                done=clock.sent.astimezone(zone).date() if clock.sent else None,
+                done=_kept(clock.sent).astimezone(zone).date() if clock.sent else None,
                 place=one.at,
             )
 
@@ -283,11 +297,20 @@ def noted(one: Incident, at: datetime, what: str, by: str) -> Edit:
 
 
 def notified(one: Incident, duty: Duty, at: datetime, ref: str) -> Edit:
-    """An incident with a notification that was sent. Raises AmendError where it does not hold, or was sent before."""
+    """An incident with a notification that was sent. Raises AmendError where it does not hold, was sent before, cannot
+    have been sent by then, or comes after one that was not."""
     if not applies(one, duty):
         raise AmendError(f"{one.id} does not ask for a notification under {duty.regime}")
     if (before := one.sent(duty.regime, duty.stage)) is not None:
         raise AmendError(f"{one.id}: this notification was sent {written(before.sent)} already")
+    if at < one.noticed:
+        raise AmendError(f"{one.id} was noticed {written(one.noticed)}: nothing was sent before that")
+    for earlier in DUTIES[: DUTIES.index(duty)]:
+        if earlier.regime == duty.regime and one.sent(earlier.regime, earlier.stage) is None:
+            raise AmendError(
+                f"{one.id}: the {earlier.stage} notification comes before the {duty.stage} one and is not written down "
+                f"as sent; do that first: `kyber incident notify {one.id} --stage {earlier.stage} --done`"
+            )
     entry = {"regime": duty.regime, "stage": duty.stage, "sent": written(at), **({"ref": ref} if ref else {})}
     return _with(one, "notifications", len(one.notifications), entry)
 

@@ -44,7 +44,9 @@ def draft(one: Incident, duty: Duty, sender: Sender, words: Words, zone: ZoneInf
 def _lines(one: Incident, duty: Duty, sender: Sender, words: Words, zone: ZoneInfo) -> Iterator[str]:
     yield f"# {words('notice.title', stage=words(f'incidents.notification.{duty.regime}.{duty.stage}'))}"
     yield ""
-    yield f"**{words('notice.is-draft')}**"
+    before = one.sent(duty.regime, duty.stage)
+    told = words("notice.is-draft") if before is None else words("notice.was-sent", sent=shown(before.sent, zone))
+    yield f"**{told}**"
     yield ""
     yield words(f"notice.ground.{duty.regime}")
     yield ""

@@ -200,6 +200,41 @@ def test_no_personal_identity_code_gets_into_the_course(tmp_path: Path) -> None:
         noted(one, NOTICED, "tunnus 131052-308T", "x")
 
 
+@pytest.mark.parametrize("noticed", [datetime(9999, 12, 31, 23, tzinfo=UTC), datetime(1, 1, 1, tzinfo=UTC)])
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Honolulu"])
+def test_the_ends_of_the_calendar_are_no_end_of_the_reckoning(noticed: datetime, zone: str) -> None:
+    one = incident(personal_data=True).model_copy(update={"noticed": noticed})
+    at = ZoneInfo(zone)
+    assert all(clock.due is not None for clock in clocks(one, NOTICED, at))
+    both = one.model_copy(update={"notifications": incident(notifications=[sent("follow-up", NOTICED)]).notifications})
+    late = both.notifications[0].model_copy(update={"sent": noticed})
+    assert len(list(dues([both.model_copy(update={"notifications": (late,)})], NOTICED, at))) == len(DUTIES)
+
+
+def test_what_cannot_have_been_sent_yet_is_refused_and_what_comes_first_is_named(tmp_path: Path) -> None:
+    one = incident()
+    with pytest.raises(AmendError, match="noticed 2026-11-04T05:30"):
+        notified(one, FIRST, NOTICED - timedelta(minutes=1), "")
+    with pytest.raises(AmendError, match="notify I-001 --stage first --done"):
+        notified(one, FINAL, NOTICED, "")
+    with pytest.raises(AmendError, match="notify I-001 --stage follow-up --done"):
+        notified(incident(notifications=[sent("first", NOTICED)]), FINAL, NOTICED, "")
+
+
+def test_a_regime_with_one_notification_needs_no_stage() -> None:
+    assert duty_for("gdpr", None) is GDPR
+    with pytest.raises(AmendError, match="first, follow-up, final"):
+        duty_for("cybersecurity-act", None)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_draft_of_what_was_sent_says_when_and_not_that_it_was_not(language: str) -> None:
+    words = words_for(language)
+    text = draft(incident(notifications=[sent("first", NOTICED)]), FIRST, SENDER, words, HELSINKI)
+    assert words("notice.is-draft") not in text
+    assert "2026-11-04 07:30 (UTC+02:00)" in text.split("|")[0]
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("duty", DUTIES, ids=lambda duty: f"{duty.regime}-{duty.stage}")
 def test_a_draft_says_that_it_is_one_names_its_ground_and_escapes_what_it_tells(language: str, duty: object) -> None:

@@ -43,6 +43,10 @@ SIGNS: Final = {"met": "✓", "late": "✓!", "running": "…", "missed": "✗",
 """Signs beside the words for where a clock stands."""
 
 
+MOST_HOURS: Final = 72
+"""What is longer is told in days."""
+
+
 @dataclass(frozen=True)
 class IncidentDesk(Desk):
     """A workspace, its incidents, and the moment."""
@@ -121,6 +125,8 @@ def left(clock: "Clock", words: "Words") -> str:
     if clock.left is None:
         return words(f"incidents.clock.{clock.state.value}")
     hours = int(abs(clock.left))
+    if hours > MOST_HOURS:
+        return words.many(f"incidents.clock.{clock.state.value}-days", hours // 24)
     return words.many(f"incidents.clock.{clock.state.value}", hours)
 
 

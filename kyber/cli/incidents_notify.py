@@ -47,7 +47,9 @@ class Language(StrEnum):
 
 def notify(
     incident: Id,
-    stage: Annotated[Stage, typer.Option(help="Which notification.", show_default=False)],
+    stage: Annotated[
+        Stage | None, typer.Option(help="Which notification; gdpr has one alone.", show_default=False)
+    ] = None,
     regime: Annotated[Regime, typer.Option(help="What asks for it.")] = Regime.CYBERSECURITY_ACT,
     draft: Annotated[bool, typer.Option("--draft", help="Write the draft; so it is without --done as well.")] = False,
     language: Annotated[
@@ -71,7 +73,7 @@ def notify(
     from kyber.incident import duty_for, notified
 
     at = desk(workspace)
-    one, duty = at.incident(incident), duty_for(regime.value, stage.value)
+    one, duty = at.incident(incident), duty_for(regime.value, stage.value if stage else None)
     if not done and (at_ or ref):
         raise UsageError("--at and --ref are about a notification that was sent: give --done as well")
     edits = [notified(one, duty, at.moment(at_, "--at"), line(ref))] if done else []

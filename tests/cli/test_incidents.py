@@ -72,7 +72,7 @@ def test_an_incident_from_findings_to_its_archive(folder: Path) -> None:
 
 def test_what_was_missed_is_said_by_check_and_exits_with_it(folder: Path) -> None:
     run(folder, "open", "Murto", "--noticed", "5d", *BY)
-    assert "missed 96 hours ago" in run(folder, "show", "I-001")
+    assert "missed 4 days ago" in run(folder, "show", "I-001")
     result = kyber("check", folder)
     assert result.exit_code == 1
     assert "K64 I-001: Cybersecurity Act, first notification was due" in result.output
@@ -103,6 +103,18 @@ def test_bad_input_is_refused_and_changes_nothing(folder: Path) -> None:
     assert "named FILE.zip" in refused(folder, "archive", "I-001", "-o", folder / "a.rar")
     assert "empty" in refused(folder, "close", "I-001", "--why", " ")
     assert {file: file.read_bytes() for file in (folder / "incidents").iterdir()} == before
+
+
+def test_what_is_far_off_is_told_in_days_and_gdpr_needs_no_stage(folder: Path) -> None:
+    run(folder, "open", "Murto", "--noticed", "1h", "--personal-data", *BY)
+    assert "71 hours left" in (shown := run(folder, "show", "I-001")) or "70 hours left" in shown
+    assert " days left" in shown
+    assert "--stage first --done" in refused(folder, "notify", "I-001", "--stage", "final", "--done")
+    assert "noticed" in refused(folder, "notify", "I-001", "--stage", "first", "--done", "--at", "3h")
+    assert "name one of first, follow-up, final" in refused(folder, "notify", "I-001")
+    assert run(folder, "notify", "I-001", "--stage", "final").startswith("# DRAFT")
+    run(folder, "notify", "I-001", "--regime", "gdpr", "--done")
+    assert "The notification itself was sent" in run(folder, "notify", "I-001", "--regime", "gdpr")
 
 
 def test_a_dry_run_writes_nothing(folder: Path) -> None:
