@@ -111,13 +111,14 @@ def assess(
     say(at.words("maturity.rules", scale=asked.scale))
     before = last_before(one, at.assessments)
     left = unanswered(asked, one)
-    done = 0
+    numbers = {id_: f"{number}/{len(asked.questions)}" for number, id_ in enumerate(asked.questions, 1)}
     try:
-        for number, question in enumerate(left, 1):
-            done += _ask_one(at, asked, one.id, question, f"{number}/{len(left)}", before)
+        for question in left:
+            _ask_one(at, asked, one.id, question, numbers[question.id], before)
     except (_StopError, typer.Abort):
         say()
-    say(at.words.many("maturity.answered", done, left=len(left) - done))
+    still = len(unanswered(asked, desk(at.here.root).assessment(one.id)))
+    say(at.words.many("maturity.answered", len(left) - still, left=still))
 
 
 def maturity(
@@ -192,13 +193,15 @@ def development(
     A question that has an action of this assessment, or an open one of an earlier one, gets no other.
     """
     from kyber.continuity import maturity_listing as listing
-    from kyber.continuity.maturity import gaps, plan, written
+    from kyber.continuity.maturity import gaps, plan, unanswered, written
 
     at = desk(workspace)
     one = at.assessment(assessment)
     asked = at.asked(one.questionnaire)
     actions = _actions(at)
     found = gaps(asked, one, actions)
+    if open_ := len(unanswered(asked, one)):
+        say(at.words.many("maturity.not-planned", open_))
     if not found:
         say(at.words("maturity.no-gaps"))
         return
@@ -263,10 +266,10 @@ def _actions(at: AssessmentDesk) -> "Sequence[Action]":
 def _ask_one(
     at: AssessmentDesk, asked: "Questionnaire", id_: str, question: "Question", number: str,
     before: "Assessment | None",
-) -> int:  # fmt: skip
-    """Ask one question and write its answer down; whether it was answered."""
+) -> None:  # fmt: skip
+    """Ask one question, and write the score down as soon as it is given; then what shows it, and what is aimed at."""
     from kyber.amend import AmendError
-    from kyber.continuity.assessment import answered
+    from kyber.continuity.assessment import Answer
 
     say()
     say(paint(f"{number}  {at.said(question.title)}", Colour.GOOD, bold=True))
@@ -277,27 +280,28 @@ def _ask_one(
     if last is not None:
         say(at.words("maturity.last-time", score=last))
     while True:
-        found = _answer(at, asked, question)
-        if found is None:
-            return 0
-        one = desk(at.here.root).assessment(id_)  # it may have been changed since the question was shown
+        if (given := _number(at, "maturity.ask.score", asked.scale, None)) is None:
+            return
         try:
-            write(at, [answered(one, question.id, found)], dry_run=False)
+            answer = _keep(at, id_, question, Answer(score=given))
+            if evidence := _ask(at, "maturity.ask.evidence", ""):
+                answer = _keep(at, id_, question, answer.model_copy(update={"evidence": evidence}))
+            target = _number(at, "maturity.ask.target", asked.scale, asked.target)
+            if target is not None and target != asked.target:
+                _keep(at, id_, question, answer.model_copy(update={"target": target}))
         except AmendError as error:
             say(plain(error), error=True)
         else:
-            return 1
+            return
 
 
-def _answer(at: AssessmentDesk, asked: "Questionnaire", question: "Question") -> "Answer | None":
-    from kyber.continuity.assessment import Answer
+def _keep(at: AssessmentDesk, id_: str, question: "Question", answer: "Answer") -> "Answer":
+    """Write an answer into its assessment, which may have been changed since the question was shown."""
+    from kyber.amend import apply
+    from kyber.continuity.assessment import answered
 
-    score = _number(at, "maturity.ask.score", asked.scale, None)
-    if score is None:
-        return None
-    evidence = _ask(at, "maturity.ask.evidence", "")
-    target = _number(at, "maturity.ask.target", asked.scale, asked.target)
-    return Answer(score=score, evidence=evidence or None, target=None if target == asked.target else target)
+    apply([answered(desk(at.here.root).assessment(id_), question.id, answer)])
+    return answer
 
 
 def _number(at: AssessmentDesk, key: str, highest: int, default: int | None) -> int | None:

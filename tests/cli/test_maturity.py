@@ -52,11 +52,19 @@ def test_an_assessment_is_interrupted_and_goes_on_where_it_was_left(folder: Path
     assert again.exit_code == 2
     assert "M-001 is not finished" in again.stderr
     second = assess(folder, "\n3\n\n3\n", "--continue")  # q2 stays open
-    assert "1/2  Two" in second.output
+    assert "2/3  Two" in second.output
     text = (next((folder / "assessments").iterdir())).read_text(encoding="utf-8")
     assert text.endswith("answers:\n  q1:\n    score: 1\n    evidence: minutes\n  q3:\n    score: 3\n    target: 3\n")
     assert "First    2.0     2.3" in run(folder, "maturity")
     assert "2/3" in run(folder, "maturity")
+
+
+def test_a_score_is_kept_though_one_stops_at_what_shows_it(folder: Path) -> None:
+    said = assess(folder, "1\nq\n").output
+    assert "1 question was answered; 2 are left." in said
+    text = (next((folder / "assessments").iterdir())).read_text(encoding="utf-8")
+    assert text.endswith("answers:\n  q1:\n    score: 1\n")
+    assert "2 questions are unanswered" in run(folder, "development", "--owner", "cio")
 
 
 def test_a_personal_identity_code_is_refused_and_the_question_asked_again(folder: Path) -> None:
