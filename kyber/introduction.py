@@ -20,7 +20,7 @@ from kyber.clock import Due
 from kyber.people import Owner, People
 from kyber.problem import Problem
 from kyber.register import Day, Id, Part, Path_, Record, Text
-from kyber.text import Words
+from kyber.text import LANGUAGES, Words, words_for
 
 FILE: Final = "introduction.yaml"
 Track = Literal["risks", "continuity", "logs"]
@@ -120,9 +120,11 @@ class Introduction(Record):
 
 
 class State(StrEnum):
-    """Where a phase stands. `proved`: nobody has written that it is done, but the registers show it."""
+    """Where a phase stands. `proved`: nobody has written that it is done, but the registers show it. `unconfirmed`:
+    somebody has, and the registers that could show it hold nothing of it."""
 
     DONE = "done"
+    UNCONFIRMED = "unconfirmed"
     PROVED = "proved"
     LATE = "late"
     NOW = "now"
@@ -162,7 +164,7 @@ def stands(one: Introduction, proofs: Mapping[str, Proof], today: date) -> tuple
 
 def _state(entry: Entry, proof: Proof | None, today: date) -> State:
     if entry.done_on is not None:
-        return State.DONE
+        return State.DONE if proof is None or proof.number else State.UNCONFIRMED
     if proof is not None and proof.is_whole:
         return State.PROVED
     if entry.ends < today:
@@ -197,6 +199,17 @@ def owners(people: People, otherwise: str | None = None) -> Mapping[str, str | N
         phase.id: next((id_ for role in phase.roles if (id_ := people.called(role)) is not None), otherwise)
         for phase in PHASES
     }
+
+
+def named(one: Introduction, name: str) -> tuple[str, ...]:
+    """The phases that a name stands for, in any case: an id, or what they are called in any language."""
+    wanted = " ".join(name.split()).casefold()
+    called = {
+        id_: {id_.casefold(), *(words_for(language)(f"introduction.phase.{id_}").casefold() for language in LANGUAGES)}
+        for id_ in one.phases
+        if id_ in BY_ID
+    }
+    return tuple(id_ for id_ in one.phases if wanted in called.get(id_, {id_.casefold()}))
 
 
 def laid_out(root: Path, started: str, owned_by: Mapping[str, str]) -> Edit:

@@ -93,6 +93,9 @@ def test_a_phase_is_done_proved_late_under_way_or_to_come() -> None:
     assert state(made, date(2027, 3, 1), Proof(0, 0)) is State.LATE
     ended = one(date(2027, 2, 1), date(2027, 2, 28), date(2027, 3, 9))
     assert state(ended, date(2027, 1, 1)) is State.DONE
+    assert state(ended, date(2027, 1, 1), Proof(2, 2)) is State.DONE
+    assert state(ended, date(2027, 1, 1), Proof(0)) is State.UNCONFIRMED
+    assert state(ended, date(2027, 1, 1), Proof(1, 2)) is State.DONE  # registers live on
 
 
 @given(DAYS, st.integers(0, 99), DAYS, st.booleans(), st.one_of(st.none(), st.integers(0, 3)))
@@ -102,7 +105,7 @@ def test_one_state_holds_on_any_day(begins: date, long: int, today: date, is_don
     proof = None if shown is None else Proof(shown, 3)
     found = state(made, today, proof)
     if is_done:
-        assert found is State.DONE
+        assert found is (State.UNCONFIRMED if shown == 0 else State.DONE)
     elif shown == 3:
         assert found is State.PROVED
     else:

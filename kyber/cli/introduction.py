@@ -96,12 +96,26 @@ def start(
     at, _ = _desk(workspace)
     if (at.here.root / FILE).exists():
         raise UsageError(f"{FILE} is there already: change it, or take it away to begin anew")
-    found = owners(at.people, at.owner(owner) if owner else None)
+    guessed = owners(at.people)
+    otherwise = at.owner(owner) if owner else None
+    found = {id_: who or otherwise for id_, who in guessed.items()}
     if missing := [id_ for id_, who in found.items() if who is None]:
         found = {**found, **dict.fromkeys(missing, _asked(at, missing))}
     edit = laid_out(at.here.root, month, {id_: who for id_, who in found.items() if who is not None})
     say(at.words("introduction.started", month=month))
+    _tell_guessed(at, guessed)
     write(at, [edit], dry_run=dry_run)
+
+
+def _tell_guessed(at: Desk, owned_by: "Mapping[str, str | None]") -> None:
+    """Who was made the owner of how many phases because of a role in people.yaml."""
+    from collections import Counter
+
+    counts = Counter(who for who in owned_by.values() if who is not None)
+    if counts:
+        say(at.words("introduction.guessed"))
+    for who, number in counts.items():
+        say(plain(at.words.many("introduction.owns", number, who=at.people.shown(who))))
 
 
 @app.command("done")
@@ -109,7 +123,7 @@ def done_(
     phase: Annotated[
         str,
         typer.Argument(
-            metavar="PHASE", help="The phase's name, such as risk-workshops.", autocompletion=_phases,
+            metavar="PHASE", help="The phase, such as risk-workshops, or what it is called.", autocompletion=_phases,
             show_default=False,
         ),
     ],
@@ -122,14 +136,18 @@ def done_(
     workspace: Where = None,
 ) -> None:  # fmt: skip
     """Write down that a phase is done, when, and what shows it."""
-    from kyber.introduction import done
+    from kyber.introduction import done, named
 
     at, snapshot = _desk(workspace)
     one = _introduction(at, snapshot)
-    if phase not in one.phases:
+    found = named(one, phase)
+    if not found:
         near = get_close_matches(phase, one.phases, n=1, cutoff=0.4)
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(one.phases)}"
         raise UsageError(f"there is no phase {phase}; {hint}")
+    if len(found) > 1:
+        raise UsageError(f"{phase} is what several phases are called; name one: {', '.join(found)}")
+    phase = found[0]
     given = [line for text in evidence or () if (line := " ".join(text.encode(errors="replace").decode().split()))]
     edit = done(one, phase, at.day(on), given)
     say(plain(at.words("introduction.did", phase=at.words(f"introduction.phase.{phase}"))))
@@ -170,12 +188,13 @@ def _sheet(at: Desk, found: "Sequence[Stand]") -> Any:
     from kyber.render.gantt import SIGNS
     from kyber.render.sheet import Column, Sheet
 
-    heads = ("track", "phase", "when", "owner", "state", "registers")
-    weights: Mapping[str, int] = {"phase": 1, "registers": 1}
+    heads = ("track", "id", "phase", "when", "owner", "state", "registers")
+    weights: Mapping[str, int] = {"id": 1, "phase": 1, "owner": 1, "registers": 1}
     columns = tuple(Column(at.words(f"introduction.head.{head}"), weight=weights.get(head, 0)) for head in heads)
     rows = tuple(
         (
             at.words(f"introduction.short.{one.phase.track}"),
+            one.phase.id,
             at.words(f"introduction.phase.{one.phase.id}"),
             _when(one.entry.begins, one.entry.ends),
             mask(at.people.shown(one.entry.owner)),
@@ -200,6 +219,8 @@ def _when(first: date, last: date) -> str:
 def _proof(at: Desk, one: "Stand") -> str:
     if one.proof is None:
         return "–"
+    if one.proof.of == 0 and at.words.has(f"introduction.proof.{one.phase.id}.none"):
+        return at.words(f"introduction.proof.{one.phase.id}.none")
     of = "" if one.proof.of is None else str(one.proof.of)
     return at.words.many(f"introduction.proof.{one.phase.id}", one.proof.number, **({"of": of} if of else {}))
 

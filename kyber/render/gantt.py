@@ -12,7 +12,7 @@ from kyber.render.safe import plain
 
 _LEFT: Final = 330
 _MONTH: Final = 46
-_RIGHT: Final = 150
+_RIGHT: Final = 190
 _TOP: Final = 92
 _ROW: Final = 28
 _GROUP: Final = 30
@@ -20,13 +20,21 @@ _BAR: Final = 18
 
 FILLS: Final[Mapping[str, str]] = {
     "done": 'fill="#333" stroke="#000"',
+    "unconfirmed": 'fill="#333" stroke="#000" stroke-width="2" stroke-dasharray="4 3" fill-opacity="0.5"',
     "proved": 'fill="url(#h)" stroke="#000"',
     "late": 'fill="#fff" stroke="#000" stroke-width="3"',
     "now": 'fill="#aaa" stroke="#000"',
     "coming": 'fill="#fff" stroke="#000" stroke-dasharray="4 3"',
 }
 """How the bar of each state is drawn."""
-SIGNS: Final[Mapping[str, str]] = {"done": "✓", "proved": "≈", "late": "!", "now": "▶", "coming": "○"}
+SIGNS: Final[Mapping[str, str]] = {
+    "done": "✓",
+    "unconfirmed": "✓?",
+    "proved": "≈",
+    "late": "!",
+    "now": "▶",
+    "coming": "○",
+}
 """The sign beside the word for each state."""
 
 
