@@ -67,12 +67,12 @@ def check_duties(calendar: Calendar) -> Iterator[Problem]:
     """K62: duties in law that no task is there for; where there are no tasks at all, that is said once."""
     if not calendar.tasks:
         if calendar.is_wanted:
-            yield _unmet(calendar, "every", tuple(dict.fromkeys(duty.ground for duty in DUTIES.values())), "reference")
+            yield _unmet(calendar, "all", tuple(dict.fromkeys(duty.ground for duty in DUTIES.values())), "reference")
         return
     met = {duty for one in _running(calendar) for duty in one.duties}
     for id_, duty in DUTIES.items():
         if id_ not in met:
-            yield _unmet(calendar, id_, (duty.ground,), duty.mark)
+            yield _unmet(calendar, "one", (Key(f"clock.duty.{id_}"), duty.ground), duty.mark)
 
 
 def check_load(calendar: Calendar) -> Iterator[Problem]:
@@ -146,8 +146,8 @@ def _has_deputy(calendar: Calendar, task: Task, owner: str) -> bool:
     return any({person.id for person in people.held_by(one, today)} - holders for one in deputies)
 
 
-def _unmet(calendar: Calendar, duty: str, grounds: tuple[str, ...], mark: str) -> Problem:
-    facts = {"duty": Key(f"clock.duty.{duty}"), "ground": grounds, "mark": Key(f"clock.mark.{mark}")}
+def _unmet(calendar: Calendar, which: str, duty: tuple[str, ...], mark: str) -> Problem:
+    facts = {"lack": Key(f"clock.unmet.{which}"), "duty": duty, "mark": Key(f"clock.mark.{mark}")}
     severity = Severity.NOTE if mark == "reference" else Severity.WARNING
     return Problem(calendar.folder, "K62", facts, severity)
 

@@ -49,6 +49,13 @@ def done(task: Task, on: date, by: str, evidence: str | None, due: date | None) 
     return found.day, amend.amend(_file(task), Task, [_time(task, 0, found.day, on, by, evidence)])
 
 
+def finished(action: Action, on: date, evidence: str | None) -> Edit:
+    """An action that is done. Raises AmendError where it is over already."""
+    if not action.is_open:
+        raise AmendError(f"{action.id} is {action.status} already")
+    return amend.amend(_file(action), Action, _finished(action, on, evidence))
+
+
 def from_form(calendar: Calendar, rows: Sequence[Marked], by: str) -> tuple[tuple[Edit, ...], tuple[LeftOut, ...]]:
     """The edits that a form asks for, one a file, and the rows of which nothing can follow."""
     tasks, actions = calendar.task, {one.id: one for one in calendar.actions}
@@ -76,7 +83,9 @@ def from_form(calendar: Calendar, rows: Sequence[Marked], by: str) -> tuple[tupl
                 times = [_time(tasks[id_], at, one.due, one.on, by, one.evidence) for at, one in enumerate(found)]
                 edits.append(amend.amend(_file(tasks[id_]), Task, times))
             else:
-                edits.append(amend.amend(_file(actions[id_]), Action, _finished(actions[id_], found[0])))
+                edits.append(
+                    amend.amend(_file(actions[id_]), Action, _finished(actions[id_], found[0].on, found[0].evidence))
+                )
         except AmendError as error:
             left += (LeftOut(row, "refused", str(error)) for row in found)
     return tuple(edits), tuple(left)
@@ -90,9 +99,9 @@ def _time(
     return ("done", len(task.done) + at), entry
 
 
-def _finished(action: Action, row: Marked) -> list[tuple[Path_, object]]:
-    changes: list[tuple[Path_, object]] = [(("status",), "done"), (("done_on",), row.on)]
-    return changes + ([(("evidence", len(action.evidence)), row.evidence)] if row.evidence else [])
+def _finished(action: Action, on: date | None, evidence: str | None) -> list[tuple[Path_, object]]:
+    changes: list[tuple[Path_, object]] = [(("status",), "done"), (("done_on",), on)]
+    return changes + ([(("evidence", len(action.evidence)), evidence)] if evidence else [])
 
 
 def _unfit(task: Task, row: Marked) -> str:

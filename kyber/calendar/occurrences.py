@@ -65,6 +65,12 @@ def open_on(task: Task, on: date) -> Occurrence | None:
     return min(found, key=lambda one: _distance(one.day, on), default=None)
 
 
+def passed_over(task: Task, day: date) -> int:
+    """How many earlier times stay undone where the task is done for a day, and wait for nobody from then on."""
+    earlier = occurrences(task, date.min, day)
+    return sum(one.day < day and one.done is None and not one.passed for one in earlier)
+
+
 def next_open(task: Task, on: date) -> Occurrence | None:
     """The first occurrence from a day on that is open."""
     return next((one for one in occurrences(task, on, _after(task, on)) if one.done is None), None)

@@ -43,7 +43,12 @@ def calendar(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Write to a file; with ics, a folder gets one per owner."),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="Write to a file; a folder, made if need be, gets a calendar file per owner.",
+        ),
     ] = None,
     on: AsOf = "",
     strict: Strict = False,
@@ -54,7 +59,7 @@ def calendar(
     from kyber.render.sheet import markdown_of
     from kyber.render.wheel import svg
 
-    per_owner = output is not None and output.is_dir()
+    per_owner = output is not None and _is_folder(output, form)
     chosen = Form.ICS if per_owner and form is None else Form(form_of(form, False, output, BY_ENDING))
     if per_owner and chosen is not Form.ICS:
         raise UsageError(f"{output} is a folder: only `--format ics` writes a file per owner")
@@ -66,7 +71,7 @@ def calendar(
     found = [one for one in in_year(at.of(owner), year, at.today) if ring is None or one.ring == ring]
     organisation = at.here.settings.organisation
     if chosen is Form.ICS:
-        _write_ics(at, found, output, owner)
+        _write_ics(at, found, output, owner, per_owner=per_owner)
     elif chosen is Form.SVG:
         write_out(output, svg(wheel(found, at.people, at.words, year, at.today, organisation)))
     elif chosen is Form.JSON:
@@ -83,7 +88,12 @@ def calendar(
     strictly(strict, found, at.today)
 
 
-def _write_ics(at: ClockDesk, found: "Sequence[Due]", output: Path | None, owner: str) -> None:
+def _is_folder(output: Path, form: Form | None) -> bool:
+    """Whether a folder is meant: one that is there, or for calendar files one that is not, by a name without ending."""
+    return output.is_dir() or (form in (None, Form.ICS) and not output.suffix and not output.exists())
+
+
+def _write_ics(at: ClockDesk, found: "Sequence[Due]", output: Path | None, owner: str, *, per_owner: bool) -> None:
     """One file for all that was asked for, or in a folder one for each owner."""
     from kyber.amend import slug
     from kyber.calendar.ics import ics
@@ -94,7 +104,7 @@ def _write_ics(at: ClockDesk, found: "Sequence[Due]", output: Path | None, owner
         name = at.words("clock.tasks.title", who=at.people.shown(who) if who else at.words("clock.tasks.everyone"))
         return ics(some, organisation, name, at.words, at.today)
 
-    if output is None or not output.is_dir():
+    if output is None or not per_owner:
         write_out(output, made(found, at.owner(owner) if owner else "").decode())
         return
     parted: dict[str, list[Due]] = {}

@@ -31,7 +31,9 @@ class Ring(StrEnum):
 
 TaskId = Annotated[
     str,
-    typer.Argument(metavar="TASK", help="The task's id, such as T-001.", autocompletion=ids("calendar")),
+    typer.Argument(
+        metavar="TASK", help="The id of a task, such as T-001, or of an action.", autocompletion=ids("calendar")
+    ),
 ]
 Who = Annotated[
     str,

@@ -54,6 +54,19 @@ BY_ENDING: Final = {
     ".jsonl": "json",
     ".txt": "table",
 }
+COMMANDS: Final = {
+    "risk-review": "`kyber risks review {id}`",
+    "acceptance": "`kyber risks accept {id}`",
+    "approval": "`kyber risks approve`",
+    "impact-analysis": "`kyber continuity bia {id}`",
+    "plan-review": "`kyber continuity plan review {id}`",
+    "offline-copy": "`kyber continuity plan copy {id}`",
+    "exercise": "`kyber continuity exercise plan`",
+    "exercise-held": "`kyber continuity exercise hold {id}`",
+    "introduction": "`kyber introduction done {id}`",
+    "incident": "`kyber incident notify {id} --done`",
+}
+"""By kind, or how it begins, what says that it is done; of other kinds it is written into their file."""
 DAYS: Final = 90
 """How many days ahead what is coming is shown."""
 
@@ -145,15 +158,21 @@ def done(
     dry_run: DryRun = False,
     workspace: Where = None,
 ) -> None:
-    """Say that a task of the annual clock was done."""
+    """Say that a task of the annual clock, or an action, was done."""
     from kyber.calendar.edits import done as made_done
+    from kyber.calendar.occurrences import passed_over
 
     at = clock(workspace)
+    if _is_elsewhere(at, task):
+        _finish(at, task, on, due, evidence, dry_run=dry_run)
+        return
     one = one_of(task, at.calendar.tasks, "task")
     asked = _day(due, "--for") if due else None
     day, edit = made_done(one, at.day(on), at.by(by), evidence, asked)
     write(at, [edit], dry_run=dry_run)
     say(plain(at.words("clock.tasks.done", id=one.id, title=one.title, day=at.day(on), due=day)))
+    if over := passed_over(one, day):
+        say(at.words.many("clock.tasks.passed-over", over))
     _tell_next(at, edit)
 
 
@@ -253,6 +272,35 @@ def import_(
         say(plain(f"{file}:{row.row}: {why}"), error=True)
     if left:
         raise typer.Exit(ExitCode.FOUND)
+
+
+def _is_elsewhere(at: ClockDesk, id_: str) -> bool:
+    """Whether an id is that of something that is no task."""
+    others = [*(one.id for one in at.calendar.actions), *(one.id for one in at.calendar.dues if one.kind != "task")]
+    wanted, tasks = id_.strip().casefold(), {one.id.casefold() for one in at.calendar.tasks}
+    return wanted not in tasks and wanted in {one.casefold() for one in others}
+
+
+def _finish(at: ClockDesk, id_: str, on: str, due: str, evidence: str | None, *, dry_run: bool) -> None:
+    """Mark an action done; of what else falls due, say which command does it. Raises UsageError."""
+    from kyber.calendar.edits import finished
+
+    wanted = id_.strip().casefold()
+    if not any(one.id.casefold() == wanted for one in at.calendar.actions):
+        found = [one for one in at.calendar.dues if one.id.casefold() == wanted]
+        ways = dict.fromkeys(_way(at, one) for one in found)
+        raise UsageError(f"{found[0].id} is no task of the annual clock; say that it is done {' or '.join(ways)}")
+    action = one_of(id_, at.calendar.actions, "action")
+    if due:
+        raise UsageError(f"--for {due}: {action.id} is an action, which is done once")
+    write(at, [finished(action, at.day(on), evidence)], dry_run=dry_run)
+    say(plain(at.words("clock.tasks.action-done", id=action.id, title=action.title, day=at.day(on))))
+
+
+def _way(at: ClockDesk, one: "Due") -> str:
+    """How it is said that something other than a task was done."""
+    command = COMMANDS.get(one.kind) or COMMANDS.get(one.kind.partition("-")[0])
+    return f"with {command.format(id=one.id)}" if command else f"in {Path(one.place.file).relative_to(at.here.root)}"
 
 
 def _tell_next(at: ClockDesk, edit: "Edit") -> None:

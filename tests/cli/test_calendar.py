@@ -86,6 +86,12 @@ def test_the_year_is_written_as_a_picture_a_document_and_calendar_files(here: Pa
     assert {str(event["uid"]) for event in Calendar.from_ical(first).walk("VEVENT")} < uids
 
 
+@pytest.mark.parametrize("given", [["-o", "new/clocks"], ["-o", "clocks/"], ["--format", "ics", "-o", "clocks"]])
+def test_a_folder_that_is_not_there_yet_is_made_for_calendar_files(here: Path, given: list[str]) -> None:
+    assert kyber("calendar", "2026", *given).exit_code == 0
+    assert {file.name for file in (here / given[-1]).iterdir()} == {"chief.ics", "keeper.ics"}
+
+
 def test_a_folder_takes_calendar_files_only_and_a_register_is_not_written_over(here: Path) -> None:
     assert kyber("calendar", "--format", "svg", "-o", here).exit_code == 2
     assert kyber("calendar", "--format", "svg", "-o", "calendar/T-001.yaml").exit_code == 2
@@ -131,6 +137,31 @@ def test_a_task_is_said_to_be_done_with_evidence_and_the_next_time_is_told(here:
     assert twice.exit_code == 2
     assert "--for 2027-10-29" in twice.output  # the next time is not done by mistake
     assert kyber("tasks", "done", "T-002", "--on", "2099-01-01", "--by", "eero").exit_code == 2
+
+
+def test_how_many_earlier_times_are_passed_over_is_told(here: Path) -> None:
+    file = here / "calendar" / "T-002.yaml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("{month: 10}", "{every: month}").replace("starts: ", "starts: 2026-08-01 # "), "utf-8")
+    told = kyber("tasks", "done", "T-002", "--on", "2026-11-05", "--by", "eero")
+    assert "done on 2026-11-05, for 2026-10-30." in told.output
+    assert "2 earlier times were passed over" in told.output
+    assert "passed over" not in kyber("tasks", "done", "T-001", "--for", "2027-11-19", "--by", "eero").output
+
+
+def test_an_action_is_done_and_of_other_records_it_is_told_how_that_is_said(here: Path) -> None:
+    told = kyber("tasks", "done", "a-001", "--on", "2026-11-05", "--evidence", "A photo")
+    assert "A-001 A lock: done on 2026-11-05." in told.output
+    text = (here / "actions" / "A-001.yaml").read_text(encoding="utf-8")
+    assert "status: done\n" in text
+    assert "done_on: 2026-11-05\n" in text
+    assert "A photo" in text
+    assert "A-001 is done already" in kyber("tasks", "done", "A-001").stderr
+    lay_out(here, continuity__exercises__E_001="id: E-001\ntitle: E\ntype: tabletop\ndate: 2026-12-01\nlead: keeper\n")
+    exercise = kyber("tasks", "done", "E-001")
+    assert exercise.exit_code == 2
+    assert "with `kyber continuity exercise hold E-001`" in exercise.stderr
+    assert "there is no task X-001" in kyber("tasks", "done", "X-001").stderr
 
 
 def test_a_dry_run_shows_the_edit_and_writes_nothing(here: Path) -> None:
