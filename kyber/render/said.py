@@ -1,4 +1,4 @@
-"""What the texts and anchors of a Document are in each of its forms: one line, harmless to show, and where links lead."""
+"""What the texts and anchors of a Document are in each of its forms: one line, harmless, and where links lead."""
 
 import re
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Reports for tests: one as a management group gets it, with every kind of block, and one of a given text everywhere."""
+"""Reports for tests: one as a management group gets it, with every kind of block, and one of a given text."""
 
 from datetime import date
 
@@ -35,7 +35,7 @@ WORDS = {
             "Suunta", "Päätösesitykset", "Viisi suurinta riskiä", "Matriisi", "Jatkuvuus", "Hyväksynnät ja myöhässä",
             "Poikkeamat ja havainnot", "Kattavuus", "Vuosikello", "Kaikki riskit", "Menetelmä", "Mitä ei nähty",
         ),
-        "text": "Kriittisistä palveluista kaksi palautuu hitaammin kuin tavoite sallii, ja harjoitus on pidetty yhdelle.",
+        "text": "Kriittisistä palveluista kaksi palautuu hitaammin kuin tavoite sallii, ja yhtä on harjoiteltu.",
         "item": "Lokien keruu puuttuu kahdelta palvelimelta, joihin potilastiedon käyttö nojaa.",
         "ask": "Hyväksytään varmistusten erottaminen tuotantoverkosta",
         "empty": "Ei vanhenevia hyväksyntöjä.",
@@ -57,7 +57,8 @@ WORDS = {
         "level": "Betydande",
         "move": "▼ minskade",
         "sections": (
-            "Riktning", "Beslutsförslag", "De fem största riskerna", "Matris", "Kontinuitet", "Accepteranden och försenat",
+            "Riktning", "Beslutsförslag", "De fem största riskerna", "Matris", "Kontinuitet",
+            "Accepteranden och försenat",
             "Incidenter och fynd", "Täckning", "Årsklocka", "Alla risker", "Metod", "Vad som inte sågs",
         ),
         "text": "Av de kritiska tjänsterna återställs två långsammare än målet tillåter, och en har övats.",
@@ -85,7 +86,7 @@ WORDS = {
             "Direction", "Decisions asked", "Top five risks", "Matrix", "Continuity", "Acceptances and overdue",
             "Incidents and findings", "Coverage", "The clock", "All risks", "Method", "What was not seen",
         ),
-        "text": "Two of the critical services come back more slowly than their objective allows, and one was exercised.",
+        "text": "Two of the critical services come back more slowly than their objective allows, one was exercised.",
         "item": "Logs are not collected from two servers that the use of patient data rests on.",
         "ask": "Keep the backups apart from the production network",
         "empty": "No acceptance expires.",
@@ -121,14 +122,20 @@ def report(language: str = "fi", *, risks: int = 41) -> Document:
     blocks = {
         "direction": (Paragraph(line(said["lead"]), "lead"),),
         "decisions": (Bullets(tuple(line(f"{said['ask']} ({n} 000 €).") for n in (20, 35, 80)), numbered=True),),
-        "top-risks": (Table(title=said["sections"][2], columns=columns, rows=tuple(row(one, own=False) for one in ids[:5])),),
+        "top-risks": (
+            Table(title=said["sections"][2], columns=columns, rows=tuple(row(one, own=False) for one in ids[:5])),
+        ),
         "matrix": (matrix(language),),
         "continuity": (
             Paragraph(line(said["text"])),
             Table(
                 title=said["sections"][4],
-                columns=(Column(said["sections"][4]), Column("RTO", right=True, weight=0), Column("RPO", right=True, weight=0)),
-                rows=tuple(Row(cells=(line(name), line("8 h"), line("1 h"))) for name in ("Lifecare", "Apotti", "Effica")),
+                columns=(
+                    Column(said["sections"][4]),
+                    Column("RTO", right=True, weight=0),
+                    Column("RPO", right=True, weight=0),
+                ),
+                rows=tuple(Row(cells=(line(name), line("8 h"), line("1 h"))) for name in ("Aho", "Kivi", "Salo")),
             ),
         ),
         "late": (Table(title=said["sections"][5], columns=(Column(said["heads"][0]),), rows=(), empty=said["empty"]),),
@@ -138,7 +145,9 @@ def report(language: str = "fi", *, risks: int = 41) -> Document:
         ),
         "coverage": (Paragraph(line(said["item"])), Paragraph(line(said["quality"]), "note")),
         "clock": (Paragraph(line(said["text"])),),
-        "all-risks": (Table(title=said["sections"][9], columns=columns, rows=tuple(row(one, own=True) for one in ids)),),
+        "all-risks": (
+            Table(title=said["sections"][9], columns=columns, rows=tuple(row(one, own=True) for one in ids)),
+        ),
         "method": (Paragraph(line(said["text"])), matrix(language), Bullets((line(said["item"]),))),
         "unseen": (Bullets((line(said["item"]), line(said["quality"]))),),
     }  # fmt: skip
