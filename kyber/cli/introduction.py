@@ -188,14 +188,13 @@ def _sheet(at: Desk, found: "Sequence[Stand]") -> Any:
     from kyber.render.gantt import SIGNS
     from kyber.render.sheet import Column, Sheet
 
-    heads = ("track", "id", "phase", "when", "owner", "state", "registers")
-    weights: Mapping[str, int] = {"id": 1, "phase": 1, "owner": 1, "registers": 1}
+    heads = ("track", "phase", "when", "owner", "state", "registers")
+    weights: Mapping[str, int] = {"phase": 3, "owner": 2, "state": 1, "registers": 2}
     columns = tuple(Column(at.words(f"introduction.head.{head}"), weight=weights.get(head, 0)) for head in heads)
     rows = tuple(
         (
             at.words(f"introduction.short.{one.phase.track}"),
-            one.phase.id,
-            at.words(f"introduction.phase.{one.phase.id}"),
+            at.words("introduction.named", phase=at.words(f"introduction.phase.{one.phase.id}"), id=one.phase.id),
             _when(one.entry.begins, one.entry.ends),
             mask(at.people.shown(one.entry.owner)),
             f"{SIGNS[one.state]} {at.words(f'introduction.state.{one.state}')}",
