@@ -189,7 +189,7 @@ def _sheet(at: Desk, found: "Sequence[Stand]") -> Any:
     from kyber.render.sheet import Column, Sheet
 
     heads = ("track", "phase", "when", "owner", "state", "registers")
-    weights: Mapping[str, int] = {"phase": 3, "owner": 2, "state": 1, "registers": 2}
+    weights: Mapping[str, int] = {"phase": 3, "owner": 2, "registers": 3}
     columns = tuple(Column(at.words(f"introduction.head.{head}"), weight=weights.get(head, 0)) for head in heads)
     rows = tuple(
         (
