@@ -101,12 +101,12 @@ def amend(file: Path, model: type[Record], changes: Sequence[tuple[Path_, object
 
 
 def apply(edits: Iterable[Edit]) -> None:
-    """Write the files, each whole or not at all.
+    """Write the files, each whole or not at all; new records first, so that nothing refers to what is not there.
 
     Raises UsageError, also where somebody else has used the id of a new record meanwhile.
     """
     try:
-        for one in edits:
+        for one in sorted(edits, key=lambda each: not each.new):
             if one.file.parent.is_symlink():
                 raise AmendError(f"{one.file.parent} is a symbolic link: nothing is written through it")
             one.file.parent.mkdir(parents=True, exist_ok=True)
@@ -136,7 +136,7 @@ def _check_free(file: Path) -> None:
     taken = ids_in_names([file.name]) & ids_in_names(each.name for each in file.parent.iterdir())
     if taken or file.exists():
         name = next(iter(taken), file.name)
-        raise AmendError(f"somebody else has made {name} meanwhile: nothing was written; ask once more")
+        raise AmendError(f"somebody else has made {name} meanwhile; ask once more")
 
 
 def _from_what_is_there(text: str, path: Path_, value: object) -> tuple[Path_, object]:
