@@ -1,0 +1,111 @@
+import re
+from dataclasses import replace
+
+import pytest
+from defusedxml.ElementTree import fromstring
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kyber.render.document_html import page
+from kyber.render.document_json import DocumentError, dumps, loads
+from kyber.render.picture import clean
+from tests.render.documents import filled, matrix, report
+from tests.render.test_printout import HOSTILE, Seen
+
+XMLNS = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=20))
+def test_a_report_reads_back_from_json_as_it_was(text: str) -> None:
+    document = filled(text)
+    assert loads(dumps(document), "report.json") == document
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "not JSON"),
+        (b"[" * 10_000, "not JSON"),
+        (b"{}", "not a report of kyber"),
+        (b'{"format": "kyber-report"}', "without a version"),
+        (dumps(report()).replace(b'"version":1', b'"version":2'), "update it"),
+        (dumps(report()).replace(b'"place":"annex"', b'"place":"nowhere"'), "place"),
+        (dumps(replace(report(), language="de")), "language"),
+    ],
+)
+def test_what_is_no_report_or_a_newer_one_is_refused_with_a_reason(content: bytes, said: str) -> None:
+    with pytest.raises(DocumentError, match=said) as refused:
+        loads(content, "report.json")
+    assert str(refused.value).startswith("report.json: ")
+
+
+@pytest.mark.parametrize("text", [*HOSTILE, "]]>", 'x" onclick="alert(1)', "x" * 5_000])
+def test_a_hostile_text_is_shown_in_the_page_and_never_markup(text: str) -> None:
+    loud, quiet = Seen(page(filled(text))), Seen(page(filled("Teksti")))
+    assert loud.tags() == quiet.tags()
+    assert all(not name.startswith("on") and name != "style" for _, found in loud.elements for name in found)
+    ids = [found["id"] for _, found in loud.elements if "id" in found]
+    assert len(ids) == len(set(ids))
+    links = {found["href"] for tag, found in loud.elements if tag == "a"}
+    assert links <= {f"#{one}" for one in ids}
+
+
+def test_a_page_loads_nothing_and_small_screens_do_not_shape_paper() -> None:
+    seen = Seen(page(report()))
+    assert seen.tags().isdisjoint({"script", "link", "img", "iframe", "object", "form"})
+    assert not re.search(r"url\(|@import", seen.style)
+    assert not re.search(r"@media \(max-width", seen.style)
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        "<script>alert(1)</script>",
+        "<foreignObject><b>x</b></foreignObject>",
+        '<a href="http://a.example"><text>x</text></a>',
+        '<image href="http://a.example/x.png"/>',
+        '<use href="http://a.example/x.svg#a"/>',
+        '<use xlink:href="data:image/svg+xml,x"/>',
+        '<rect onload="alert(1)" style="fill:url(http://a.example)" class="top"/>',
+        '<rect fill="url(http://a.example#a)" filter="url(#a)"/>',
+        '<rect fill="u\\72l(x)"/>',
+        "<style>@import 'x'</style>",
+        '<animate attributeName="href" to="javascript:alert(1)"/>',
+        '<set attributeName="fill" to="red"/>',
+        '<b xmlns="http://www.w3.org/1999/xhtml">x</b>',
+        "<svg><script>x</script></svg>",
+    ],
+)
+def test_what_a_picture_could_load_or_run_is_taken_out(inside: str) -> None:
+    made = clean(f"<svg {XMLNS} viewBox='0 0 9 9' onload='x()'>{inside}<text>kept</text></svg>", "p-", "t", "d")
+    assert not re.search(r"example|script|alert|onload|style|class|import|data:|animate|<b|<a|image |u\\72", made)
+    assert "<text>kept</text>" in made
+
+
+@pytest.mark.parametrize(
+    "svg",
+    [
+        "",
+        "no picture",
+        "<html/>",
+        "<svg/>",
+        f'<!DOCTYPE svg [<!ENTITY a "b">]><svg {XMLNS}>&a;</svg>',
+        f"<svg {XMLNS}>" + "<g>" * 100_000 + "</g>" * 100_000 + "</svg>",
+    ],
+)
+def test_what_is_no_picture_leaves_its_description(svg: str) -> None:
+    assert clean(svg, "p-", "t", "d") == ""
+
+
+def test_ids_of_two_pictures_do_not_meet_and_their_arrows_stay() -> None:
+    one, two = (clean(matrix().svg, prefix, "t & <b>", "d") for prefix in ("p-1-", "p-2-"))
+    ids = [{found.get("id") for found in fromstring(svg).iter() if found.get("id")} for svg in (one, two)]
+    assert ids[0].isdisjoint(ids[1])
+    assert 'marker-end="url(#p-1-a)"' in one
+    assert "p-1-a" in ids[0]
+    assert "t &amp; &lt;b&gt;" in one
+
+
+def test_the_same_report_gives_the_same_bytes() -> None:
+    assert page(report()) == page(report())
+    assert dumps(report()) == dumps(report())
