@@ -26,7 +26,7 @@ test: $(VENV)/.dev         ## Format, types, imports, every test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist worksteal
 
 native: $(VENV)/.run       ## Build the extension that reads JSON lines faster; needs Rust's cargo
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check ./native

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from tests.elastic import server
 
 # Examples of properties: enough to notice what breaks at each change; with KYBER_PROVE=1 the tests look further.
-EXAMPLES = 400 if os.environ.get("KYBER_PROVE") else 50
+EXAMPLES = 400 if os.environ.get("KYBER_PROVE") else 30
 settings.register_profile("kyber", max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("kyber")
 
