@@ -8,11 +8,8 @@ import typer
 
 from kyber.cli.console import Where, plain, say
 from kyber.cli.files import check_place, form_of, spare, write_below, write_out, write_whole
-from kyber.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from kyber.document import Document
 
 
@@ -20,11 +17,7 @@ class Form(StrEnum):
     """The forms of a report."""
 
     HTML = "html"
-    PDF = "pdf"
-    DOCX = "docx"
-    MD = "md"
     JSON = "json"
-    TEXT = "text"
 
 
 class Language(StrEnum):
@@ -35,9 +28,7 @@ class Language(StrEnum):
     EN = "en"
 
 
-BY_ENDING: Final = {".html": "html", ".pdf": "pdf", ".docx": "docx", ".md": "md", ".json": "json", ".txt": "text"}
-TO_TERMINAL: Final = frozenset((Form.MD, Form.JSON, Form.TEXT))
-"""What goes to standard output where no file is named."""
+BY_ENDING: Final = {".html": "html", ".json": "json"}
 
 FormOption = Annotated[
     Form | None, typer.Option("--format", "-f", help="The form; else by the ending of -o, or HTML.", show_default=False)
@@ -126,7 +117,7 @@ def report(
     name = saved_name(made)
     if save:
         write_below(here.root / FOLDER, {f"{name}.json": kept})
-    if output is None and chosen in TO_TERMINAL:
+    if output is None and chosen is Form.JSON:
         write_out(None, rendered.decode())
         return
     file = output or here.root / FOLDER / f"{name}.{chosen}"
@@ -155,7 +146,7 @@ def render(
     if output is not None:
         check_place(output)
         spare(output, None, [("the saved report", [old])])
-    elif chosen not in TO_TERMINAL:
+    elif chosen is not Form.JSON:
         output = old.with_suffix(f".{chosen}")
     rendered = _rendered(made, chosen)
     if output is None:
@@ -206,18 +197,10 @@ def _form(form: Form | None, output: Path | None) -> Form:
 
 
 def _rendered(made: "Document", form: Form) -> bytes:
-    forms = _forms()
-    if form not in forms:
-        raise UsageError(f"--format {form}: this form cannot be made here; there are {', '.join(sorted(forms))}")
-    found = forms[form](made)
-    return found if isinstance(found, bytes) else found.encode()
-
-
-def _forms() -> "Mapping[str, Callable[[Document], bytes | str]]":
     from kyber.render.document_html import page
     from kyber.render.document_json import dumps
 
-    return {"json": dumps, "html": page}
+    return dumps(made) if form is Form.JSON else page(made).encode()
 
 
 def _in_short(made: "Document") -> list[str]:
