@@ -10,7 +10,7 @@ import typer
 from kyber.cli.clock_files import AsOf, ClockDesk, Ring, Strict, Who, clock, strictly
 from kyber.cli.console import Where, plain, say
 from kyber.cli.desk import json_record, table
-from kyber.cli.files import check_place, form_of, spare, write_below, write_out
+from kyber.cli.files import check_output, form_of, write_below, write_out
 from kyber.errors import UsageError
 
 if TYPE_CHECKING:
@@ -65,8 +65,7 @@ def calendar(
         raise UsageError(f"{output} is a folder: only `--format ics` writes a file per owner")
     at = clock(workspace, on, year)
     if output is not None and not per_owner:
-        check_place(output)
-        spare(output, at.here)
+        check_output(output, at.here)
     year = year or at.today.year
     found = [one for one in in_year(at.of(owner), year, at.today) if ring is None or one.ring == ring]
     organisation = at.here.settings.organisation

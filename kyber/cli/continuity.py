@@ -17,8 +17,8 @@ from kyber.cli.continuity_graph import graph, impact, recovery, simulate
 from kyber.cli.continuity_maturity import assess, development, maturity
 from kyber.cli.continuity_print import print_, script
 from kyber.cli.desk import json_record, one_of, table, terminal_width, wrapped
-from kyber.cli.files import write_out
-from kyber.cli.sheets import Form, chosen, place, write_list
+from kyber.cli.files import check_output, write_out
+from kyber.cli.sheets import Form, chosen, write_list
 from kyber.errors import UsageError
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def list_(
     """
     at = desk(workspace)
     form = chosen(form, json, output)
-    place(output, at.here)
+    check_output(output, at.here)
     is_seen = form is Form.TABLE and output is None
     sheet, records = _listed(at, kind, critical, heads_shown() if is_seen else None)
     if not sheet.rows and is_seen:

@@ -9,7 +9,7 @@ import typer
 from kyber.cli.console import Where, plain, say
 from kyber.cli.continuity_files import ContinuityDesk, ServiceId, desk, services
 from kyber.cli.desk import json_record, table
-from kyber.cli.files import check_place, form_of, spare, write_out
+from kyber.cli.files import check_output, check_picture, form_of, write_out
 from kyber.errors import UsageError
 
 if TYPE_CHECKING:
@@ -76,9 +76,7 @@ def recovery(
     at = desk(workspace)
     one = None if service is None else at.service(service)
     form = Form(form_of(form, json, output, BY_ENDING))
-    if output is not None:
-        check_place(output)
-        spare(output, at.here)
+    check_output(output, at.here)
     if form is Form.JSONL:
         ids = list(at.register.graph.services) if one is None else [one.id]
         write_out(output, "".join(f"{json_record(recovery_record(at.register, id_))}\n" for id_ in ids))
@@ -177,11 +175,8 @@ def graph(
     from kyber.render.safe import every_text
 
     at = desk(workspace)
-    if output is not None:
-        check_place(output)
-        spare(output, at.here)
-        if output.suffix.lower() != ".svg":
-            raise UsageError(f"{output}: the picture is SVG; name the file .svg")
+    check_output(output, at.here)
+    check_picture(output)
     one = at.service(service) if service else None
     found = drawing(at.register, _title(at, one.name if one else None), one.id if one else None, at.words)
     write_out(output, svg(every_text(found, mask)))

@@ -10,7 +10,7 @@ import typer
 
 from kyber.cli.console import Colour, Where, paint, plain, say
 from kyber.cli.desk import By, Desk, DryRun, On, ids, json_record, one_of, open_at, owners, table, tell_errors, write
-from kyber.cli.files import check_place, form_of, spare, write_out
+from kyber.cli.files import check_output, form_of, write_out
 from kyber.errors import UsageError
 
 if TYPE_CHECKING:
@@ -147,9 +147,7 @@ def maturity(
 
     at = desk(workspace)
     chosen = Form("json" if json else form_of(form, False, output, BY_ENDING))
-    if output is not None:
-        check_place(output)
-        spare(output, at.here)
+    check_output(output, at.here)
     one = at.assessment(assessment)
     asked = at.asked(one.questionnaire)
     before = at.assessment(compare) if compare else last_before(one, at.assessments)

@@ -12,7 +12,7 @@ import typer
 from kyber.cli.console import Where, plain, say
 from kyber.cli.continuity_files import ContinuityDesk, desk, exercises, plans
 from kyber.cli.desk import Desk, ids, one_of
-from kyber.cli.files import check_place, spare, write_below, write_out, write_whole
+from kyber.cli.files import check_output, spare, write_below, write_out, write_whole
 from kyber.errors import UsageError
 
 if TYPE_CHECKING:
@@ -252,8 +252,7 @@ def _write(at: Desk, paper: "Printout", form: Form | None, output: Path | None, 
     ending = output.suffix.lower()
     if form is None and ending not in BY_ENDING:
         raise UsageError(f"{output}: name it {', '.join(BY_ENDING)}, or say the --format")
-    check_place(output)
-    spare(output, at.here)
+    check_output(output, at.here)
     write_whole(output, _laid_out(paper, form or BY_ENDING[ending]))
     say(words("card.written", file=plain(output)))
 

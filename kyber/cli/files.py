@@ -43,6 +43,21 @@ def spare(output: Path, here: "Workspace | None", others: Iterable[tuple[str, It
             raise UsageError(f"{output} is {what}, and would be lost: write the findings elsewhere")
 
 
+def check_output(
+    output: Path | None, here: "Workspace | None", others: Iterable[tuple[str, Iterable[Path]]] = ()
+) -> None:
+    """Raises UsageError for a file that cannot be written, or that must not be lost: see `check_place`, `spare`."""
+    if output is not None:
+        check_place(output)
+        spare(output, here, others)
+
+
+def check_picture(output: Path | None) -> None:
+    """Raises UsageError for a picture in a file that is not named as one."""
+    if output is not None and output.suffix.lower() != ".svg":
+        raise UsageError(f"{output}: the picture is SVG; name the file .svg")
+
+
 def _is_same(one: Path, other: Path) -> bool:
     try:
         return one.samefile(other)

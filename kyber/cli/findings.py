@@ -12,7 +12,7 @@ import typer
 from kyber.cli.console import Colour, Where, day_here, paint, plain, root_of, say, tell_problems
 from kyber.cli.continuity_files import services
 from kyber.cli.desk import one_of
-from kyber.cli.files import check_place, form_of, spare, standard_output, write_out
+from kyber.cli.files import check_output, form_of, standard_output, write_out
 from kyber.cli.identity import who
 from kyber.cli.scan import BY_ENDING, Form, Limit
 from kyber.cli.web import web_of
@@ -133,9 +133,7 @@ def list_(
     here, now = _here(workspace), datetime.now(UTC)
     words = words_for(here.settings.language)
     form = Form(form_of(form, json, output, BY_ENDING))
-    if output is not None:
-        check_place(output)
-        spare(output, here)
+    check_output(output, here)
     start = _since(since, here, now)
     with _store(here) as store:
         found: Sequence[KeptFinding] = store.all(

@@ -10,7 +10,7 @@ import typer
 
 from kyber.cli.console import Where, plain, say
 from kyber.cli.desk import DryRun, write
-from kyber.cli.files import check_place, spare, write_out, write_whole
+from kyber.cli.files import check_output, write_out, write_whole
 from kyber.cli.incidents_files import At, Id, IncidentDesk, desk, line, notification
 from kyber.cli.stores import Stores
 from kyber.errors import KyberError, UsageError
@@ -78,9 +78,7 @@ def notify(
         raise UsageError("--at and --ref are about a notification that was sent: give --done as well")
     edits = [notified(one, duty, at.moment(at_, "--at"), line(ref))] if done else []
     if draft or not done:
-        if output is not None:
-            check_place(output)
-            spare(output, at.here)
+        check_output(output, at.here)
         write_out(output, _draft(at, one, duty, language.value if language else at.here.settings.language))
     if done:
         say(plain(at.words("incidents.did.notified", id=one.id, what=notification(at, duty))))
@@ -106,8 +104,7 @@ def archive(
     one = at.incident(incident)
     if output.suffix.lower() not in ARCHIVES:
         raise UsageError(f"{output}: an archive is named FILE.zip or FILE.tar")
-    check_place(output)
-    spare(output, at.here)
+    check_output(output, at.here)
     if output.exists() and not overwrite and not _may_replace(at, output):
         raise UsageError(f"{output} is there already: name another file, or give --overwrite")
     contents, missing, unread = _evidence(at, one)

@@ -11,7 +11,7 @@ import typer
 
 from kyber.cli.console import Where, plain, say
 from kyber.cli.desk import Desk, DryRun, On, json_record, open_at, owners, table, write
-from kyber.cli.files import check_place, form_of, spare, write_out
+from kyber.cli.files import check_output, form_of, write_out
 from kyber.cli.reading import no_collector
 from kyber.errors import UsageError
 
@@ -58,9 +58,7 @@ def show(
 
     chosen = Form("json" if json else form_of(form, False, output, BY_ENDING))
     at, snapshot = _desk(workspace)
-    if output is not None:
-        check_place(output)
-        spare(output, at.here)
+    check_output(output, at.here)
     one = _introduction(at, snapshot)
     found = stands(one, proved(snapshot), at.today)
     match chosen:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from kyber.cli.console import Where, plain, say
-from kyber.cli.files import check_place, form_of, spare, write_below, write_out, write_whole
+from kyber.cli.files import check_output, form_of, write_below, write_out, write_whole
 
 if TYPE_CHECKING:
     from kyber.document import Document
@@ -104,9 +104,7 @@ def report(
     today = Desk(here, People(), today).day(as_of) if as_of else today
     words = words_for(language or here.settings.language)
     chosen = _form(form, output)
-    if output is not None:
-        check_place(output)
-        spare(output, here)
+    check_output(output, here)
     asked = Asked(
         period=period(of, today), today=today, words=words, since=since, label=label, confidential=confidential
     )
@@ -143,10 +141,8 @@ def render(
 
     made = read_report(old)
     chosen = _form(form, output)
-    if output is not None:
-        check_place(output)
-        spare(output, None, [("the saved report", [old])])
-    elif chosen is not Form.JSON:
+    check_output(output, None, [("the saved report", [old])])
+    if output is None and chosen is not Form.JSON:
         output = old.with_suffix(f".{chosen}")
     rendered = _rendered(made, chosen)
     if output is None:

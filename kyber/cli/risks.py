@@ -8,7 +8,7 @@ import typer
 
 from kyber.cli.console import Where, plain, say
 from kyber.cli.desk import json_record, owners, table, terminal_width, wrapped
-from kyber.cli.files import check_place, spare, write_out
+from kyber.cli.files import check_output, check_picture, write_out
 from kyber.cli.risks_edit import (
     accept,
     action,
@@ -28,7 +28,7 @@ from kyber.cli.risks_history import history
 from kyber.cli.risks_import import import_
 from kyber.cli.risks_quantify import quantify
 from kyber.cli.risks_workshop import workshop
-from kyber.cli.sheets import Form, chosen, place, write_list
+from kyber.cli.sheets import Form, chosen, write_list
 from kyber.errors import UsageError
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def list_(
     form = chosen(form, json, output)
     is_seen = form is Form.TABLE and output is None
     at = desk(workspace, only_risks=is_seen)
-    place(output, at.here)
+    check_output(output, at.here)
     risks = _chosen(at, level, status or (), owner, category)
     if above_appetite:
         risks = [one for one in risks if at.register.is_above_appetite(one)]
@@ -215,11 +215,8 @@ def matrix(
     from kyber.risks.listing import heat_map, to_target
 
     at = desk(workspace)
-    if output is not None:
-        check_place(output)
-        spare(output, at.here)
-        if output.suffix.lower() != ".svg":
-            raise UsageError(f"{output}: the picture is SVG; name the file .svg")
+    check_output(output, at.here)
+    check_picture(output)
     risks = _chosen(at, level, status or (), owner, category)
     moves = _moves_since(at, since, risks) if since else to_target(risks) if part is Part.LEFT else ()
     drawn = heat_map(at.register, risks, part.value, moves, at.words)

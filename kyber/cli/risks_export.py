@@ -12,7 +12,7 @@ import typer
 
 from kyber.cli.console import Where, say
 from kyber.cli.desk import json_record, owners
-from kyber.cli.files import check_place, spare, write_out, write_whole
+from kyber.cli.files import check_output, write_out, write_whole
 from kyber.cli.risks_files import desk
 from kyber.errors import UsageError
 
@@ -73,9 +73,7 @@ def export(
     at, now = desk(workspace), datetime.now(UTC)
     register, words = at.register, at.words
     chosen = form or _by_ending(output)
-    if output is not None:
-        check_place(output)
-        spare(output, at.here)
+    check_output(output, at.here)
     risks = register.prioritised() if owner is None else of_owner(register, owner)
     if not risks:
         raise UsageError(words("risklist.nothing"))

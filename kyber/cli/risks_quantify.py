@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from kyber.cli.console import Where, say, tell_problems
-from kyber.cli.files import check_place, spare, write_out
+from kyber.cli.files import check_output, write_out
 from kyber.cli.risks_files import RiskDesk, desk, risk_ids
 from kyber.errors import UsageError
 
@@ -59,9 +59,7 @@ def quantify(
     from kyber.risks.quantify import quantify as simulate
 
     at = desk(workspace)
-    if output is not None:
-        check_place(output)
-        spare(output, at.here)
+    check_output(output, at.here)
     chosen = _chosen(at, risks or ())
     numbers = {one.id: one.quant for one in chosen if one.quant is not None and not any(unusable(one.quant))}
     _check_size(numbers, years)

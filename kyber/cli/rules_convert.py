@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from kyber.cli.console import ExitCode, is_terminal, tell_problems
-from kyber.cli.files import check_place, spare, write_out
+from kyber.cli.files import check_output, write_out
 from kyber.errors import NothingReadError, UsageError
 
 if TYPE_CHECKING:
@@ -68,9 +68,7 @@ def convert(
     from kyber.text import words_for
 
     here, _ = surroundings(None, paths)
-    if output is not None:
-        check_place(output)
-        spare(output, here, [("one of the rules", map(Path, documents(paths)[0]))])
+    check_output(output, here, [("one of the rules", map(Path, documents(paths)[0]))])
     known = pysigma.pipelines(to)
     if not pipeline and known:
         raise UsageError(

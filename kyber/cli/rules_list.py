@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from kyber.cli.console import Where, around, tell_problems
-from kyber.cli.files import check_place, form_of, spare, write_out
+from kyber.cli.files import check_output, form_of, write_out
 from kyber.cli.findings import TABLE_WIDTH, Picture
 from kyber.cli.rules_files import RulePaths, rule_paths
 from kyber.cli.rules_standing import DAYS, Days
@@ -111,9 +111,7 @@ def list_(
     here, now = around(workspace), datetime.now(UTC)
     words = words_for(here.settings.language if here else "en")
     form = Form(form_of(form, json, output, BY_ENDING))
-    if output is not None:
-        check_place(output)
-        spare(output, here)
+    check_output(output, here)
     found = gathered(here, rules or rule_paths(here), days, now)
     choice = Choice(
         families=tuple(Family(one) for one in family or ()),

@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from kyber.cli.desk import json_record, table
-from kyber.cli.files import check_place, form_of, spare, write_out, write_whole
+from kyber.cli.files import form_of, write_out, write_whole
 from kyber.errors import UsageError
 
 if TYPE_CHECKING:
     from kyber.render.sheet import Sheet
-    from kyber.workspace import Workspace
 
 
 class Form(StrEnum):
@@ -30,13 +29,6 @@ BY_ENDING: Final = {".csv": "csv", ".xlsx": "xlsx", ".md": "markdown", ".jsonl":
 def chosen(form: Form | None, json: bool, output: Path | None) -> Form:
     """The form that was asked for: by name, by `--json`, by the ending of the file; else a table. Raises UsageError."""
     return Form(form_of(form, json, output, BY_ENDING))
-
-
-def place(output: Path | None, here: "Workspace") -> None:
-    """Raises UsageError for a file that cannot be written, or that must not be overwritten."""
-    if output is not None:
-        check_place(output)
-        spare(output, here)
 
 
 def write_list(

@@ -11,7 +11,7 @@ import typer
 from kyber.cli.clock_files import AsOf, ClockDesk, Ring, Strict, TaskId, Who, clock, strictly
 from kyber.cli.console import ExitCode, Where, plain, say
 from kyber.cli.desk import By, DryRun, On, json_record, one_of, owners, table, write
-from kyber.cli.files import check_place, form_of, spare, write_out, write_whole
+from kyber.cli.files import check_output, form_of, write_out, write_whole
 from kyber.errors import UsageError
 
 if TYPE_CHECKING:
@@ -96,9 +96,7 @@ def tasks(
     if chosen is Form.XLSX and output is None:
         raise UsageError("a form needs a file: -o tasks.xlsx")
     at = clock(workspace, on)
-    if output is not None:
-        check_place(output)
-        spare(output, at.here)
+    check_output(output, at.here)
     found = _waiting(at, owner, days)
     _show(at, found, chosen, output, owner)
     strictly(strict, found, at.today)
