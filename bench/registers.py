@@ -38,7 +38,7 @@ def main(arguments: Sequence[str]) -> None:
         best = dict.fromkeys(commands, float("inf"))
         for _ in range(options.runs):
             for name, command in commands.items():
-                best[name] = min(best[name], _seconds(command))
+                best[name] = min(best[name], taken(command))
     print(
         f"{options.risks} risks, {options.controls} controls, {options.risks} actions; the best of {options.runs} runs"
     )
@@ -68,7 +68,8 @@ def made(root: Path, risks: int, controls: int) -> Path:
     return lay_out(root, files)
 
 
-def _seconds(command: Sequence[str]) -> float:
+def taken(command: Sequence[str]) -> float:
+    """How long a command takes; SystemExit where it does not end as one that checks does."""
     start = perf_counter()
     run = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
     if run.returncode not in (0, 1):  # 1: there is something to mend

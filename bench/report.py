@@ -5,19 +5,17 @@ same registers, and `kyber report` as JSON, each in a process of its own, in tur
 """
 
 import argparse
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
-from time import perf_counter
 
 import yaml
 
 from bench.graph import services_of
-from bench.registers import KYBER, made
+from bench.registers import KYBER, made, taken
 from kyber import kept
 from kyber.finding import Family, Finding, RuleRef, Sample
 from kyber.level import Level
@@ -40,7 +38,7 @@ def main(arguments: Sequence[str]) -> None:
         best = dict.fromkeys(commands, float("inf"))
         for _ in range(options.runs):
             for name, command in commands.items():
-                best[name] = min(best[name], _seconds(command))
+                best[name] = min(best[name], taken(command))
     many = f"{options.risks} risks, {options.services} services, {options.findings} findings"
     print(f"{many}; the best of {options.runs} runs")
     for name, seconds in best.items():
@@ -85,14 +83,6 @@ def _findings(many: int, services: int) -> Iterator[Finding]:
             sample=Sample("e", "a.log", number, first, {"message": "failed " * 20}),
             description="What this means. " * 5,
         )
-
-
-def _seconds(command: Sequence[str]) -> float:
-    start = perf_counter()
-    run = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=False)
-    if run.returncode not in (0, 1):  # 1: there is something to mend
-        raise SystemExit(run.stderr.decode())
-    return perf_counter() - start
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:

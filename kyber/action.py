@@ -11,7 +11,7 @@ from pydantic import Field
 
 from kyber.people import Owner
 from kyber.problem import Problem, Severity
-from kyber.register import Day, Id, Part, Record, Ref, Text
+from kyber.register import Day, Id, Part, Record, Ref, Text, out_of_order
 from kyber.text import Key
 
 GLOB: Final = "actions/*.yaml"
@@ -72,8 +72,7 @@ def check_actions(actions: Sequence[Action], today: date) -> Iterator[Problem]:
     """K05: actions that wait for each other. K06: days that cannot be. K17: late, or nobody's, or without a day."""
     yield from _cycles(actions)
     for one in actions:
-        if one.done_on is not None and one.done_on > today:
-            yield Problem(one.where("done_on"), "K06", {"field": "done_on", "day": one.done_on, "limit": today})
+        yield from out_of_order(one, ("done_on",), one.done_on, last=today)
         if not one.is_open or one.status == "proposed":
             continue
         for field in ("owner", "due"):

@@ -3,8 +3,8 @@
 Each domain yields its own: reviews of risks and plans, tests of controls, exercises, actions, tasks of the clock.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 from typing import Final, Literal
@@ -66,6 +66,13 @@ class Due:
     def waits(self, today: date) -> bool:
         """Whether it is yet to be done."""
         return self.state(today) in WAITING
+
+
+def again(next_: Due, last: date | None) -> Iterator[Due]:
+    """What comes round: the last time, as done, where there was one; and the next."""
+    if last is not None:
+        yield replace(next_, due=last, done=last)
+    yield next_
 
 
 WAITING: Final = frozenset((State.LATE, State.DUE, State.COMING))

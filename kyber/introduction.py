@@ -19,7 +19,7 @@ from kyber.amend import AmendError, Edit
 from kyber.clock import Due
 from kyber.people import Owner, People
 from kyber.problem import Problem
-from kyber.register import Day, Id, Part, Path_, Record, Text
+from kyber.register import Day, Id, Part, Path_, Record, Text, out_of_order
 from kyber.text import LANGUAGES, Words, words_for
 
 FILE: Final = "introduction.yaml"
@@ -248,9 +248,5 @@ def check_introduction(one: Introduction, today: date) -> Iterator[Problem]:
     for id_, entry in one.phases.items():
         if id_ not in BY_ID:
             yield Problem(one.where("phases", id_), "K02", {"id": id_, "field": "phases"})
-        if entry.ends < entry.begins:
-            facts = {"field": f"phases.{id_}.ends", "day": entry.ends, "limit": entry.begins}
-            yield Problem(one.where("phases", id_, "ends"), "K06", facts)
-        if entry.done_on is not None and entry.done_on > today:
-            facts = {"field": f"phases.{id_}.done_on", "day": entry.done_on, "limit": today}
-            yield Problem(one.where("phases", id_, "done_on"), "K06", facts)
+        yield from out_of_order(one, ("phases", id_, "ends"), entry.ends, first=entry.begins)
+        yield from out_of_order(one, ("phases", id_, "done_on"), entry.done_on, last=today)

@@ -4,7 +4,7 @@ What is left out is taken out of the registers before a page is made of them: no
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Final
@@ -12,8 +12,9 @@ from typing import Final
 from kyber.calendar.listing import by_month, in_year, wheel
 from kyber.calendar.listing import summary as clock_summary
 from kyber.continuity.drawn import drawing
-from kyber.continuity.listing import by_criticality, plans_listed, services_listed
+from kyber.continuity.listing import plans_listed, services_listed
 from kyber.continuity.register import ContinuityRegister
+from kyber.continuity.service import by_criticality
 from kyber.join import Snapshot, dues
 from kyber.privacy import mask
 from kyber.register import Record
@@ -206,11 +207,17 @@ def _risk_page(shown: Snapshot, words: Words) -> Page:
     return Page(name="risks", title=words("site.risks"), pictures=pictures, tables=(table,))
 
 
-def _control_page(shown: Snapshot, words: Words) -> Page:
+def _naming(risks: Iterable[tuple[str, Iterable[str]]]) -> Mapping[str, Sequence[str]]:
+    """The ids of the risks that name something, by what they name."""
     of: dict[str, list[str]] = {}
-    for risk in open_risks(shown.risks):
-        for id_ in risk.controls:
-            of.setdefault(id_, []).append(risk.id)
+    for risk, ids in risks:
+        for id_ in ids:
+            of.setdefault(id_, []).append(risk)
+    return of
+
+
+def _control_page(shown: Snapshot, words: Words) -> Page:
+    of = _naming((risk.id, risk.controls) for risk in open_risks(shown.risks))
     rows = tuple(
         (
             one.id,
@@ -226,10 +233,7 @@ def _control_page(shown: Snapshot, words: Words) -> Page:
 
 
 def _action_page(shown: Snapshot, words: Words) -> Page:
-    of: dict[str, list[str]] = {}
-    for risk in open_risks(shown.risks):
-        for id_ in risk.actions:
-            of.setdefault(id_, []).append(risk.id)
+    of = _naming((risk.id, risk.actions) for risk in open_risks(shown.risks))
     rows = tuple(
         (
             one.id,
@@ -248,10 +252,7 @@ def _service_page(shown: Snapshot, words: Words) -> Page:
     register = shown.continuity
     services = by_criticality(register.services)
     plain = services_listed(register, services, words, None)
-    of: dict[str, list[str]] = {}
-    for risk in open_risks(shown.risks):
-        for id_ in risk.services:
-            of.setdefault(id_, []).append(risk.id)
+    of = _naming((risk.id, risk.services) for risk in open_risks(shown.risks))
     extra = [
         (" ".join(need.id for need in one.depends_on) or NONE, " ".join(of.get(one.id, ())) or NONE) for one in services
     ]

@@ -323,6 +323,24 @@ def _nearest_first(key: str, known: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(known, key=distance)[:_NEAREST])
 
 
+def off_scale(one: Record, path: Path_, value: object, expected: object) -> Problem:
+    """K07: a value that the field cannot have; `expected` is what it can."""
+    facts = {"field": ".".join(map(str, path)), "value": value, "expected": expected}
+    return Problem(one.where(*path), "K07", facts)
+
+
+def out_of_order(
+    one: Record, path: Path_, day: date | None, *, first: date | None = None, last: date | None = None
+) -> Iterator[Problem]:
+    """K06 where a day lies before `first` or after `last`; nothing where there is no day."""
+    if day is None:
+        return
+    limit = first if first is not None and day < first else last if last is not None and day > last else None
+    if limit is not None:
+        facts = {"field": ".".join(map(str, path)), "day": day, "limit": limit}
+        yield Problem(one.where(*path), "K06", facts)
+
+
 # --- what must not stand in a register -------------------------------------------------------------------------------
 
 _TOKENS: Final = re.compile(
@@ -640,6 +658,8 @@ __all__ = [
     "Text",
     "edited",
     "files",
+    "off_scale",
+    "out_of_order",
     "private_data",
     "read",
     "read_all",

@@ -102,7 +102,7 @@ class Web:
         return any(live & self._sources_by_host.find(host) for host in hosts)
 
     def _reached(self, services: tuple[str, ...]) -> Touched:
-        graph = self.graph
+        graph, plans_of = self.graph, self.continuity.plans_of
         known = [one for one in services if one in graph.services]
         resting = {each for one in known for each in self._resting(one)} - set(services)
         every = [graph.services[one] for one in (*known, *resting)]
@@ -111,7 +111,7 @@ class Web:
             resting=tuple(sorted(resting, key=self._place)),
             criticality=min((one.criticality for one in every if one.criticality is not None), default=None),
             patient_safety=any(one.patient_safety for one in every),
-            plans=tuple(dict.fromkeys(plan for one in known for plan in self._plans[one])),
+            plans=tuple(dict.fromkeys(plan.id for one in known for plan in plans_of(graph.services[one]))),
         )
 
     def _resting(self, id_: str) -> Collection[str]:
@@ -150,18 +150,6 @@ class Web:
             for key in keys:
                 found.setdefault(key, []).append(one.id)
         return {key: tuple(risks) for key, risks in found.items()}
-
-    @cached_property
-    def _plans(self) -> Mapping[str, tuple[str, ...]]:
-        """The ids of the plans that hold for each service."""
-        found: dict[str, dict[str, None]] = {id_: {} for id_ in self.graph.services}
-        for plan in self.continuity.plans:
-            for id_ in plan.services:
-                if id_ in found:
-                    found[id_][plan.id] = None
-        for service in self.graph.services.values():
-            found[service.id] |= dict.fromkeys(each for each in service.plans if each in self.continuity.plan)
-        return {id_: tuple(plans) for id_, plans in found.items()}
 
     @cached_property
     def _names(self) -> Mapping[str, str]:

@@ -109,7 +109,7 @@ def commands(one: Today) -> tuple[str, ...]:
     elif one.waiting:
         found.append("kyber findings list --sort threat")
     if one.late:
-        found.append("kyber tasks list")
+        found.append("kyber tasks")
     if any(each.severity is Severity.ERROR for each in one.problems):
         found.append("kyber check")
     if one.silent:

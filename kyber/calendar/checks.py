@@ -13,6 +13,7 @@ from kyber.calendar.task import Task
 from kyber.clock import Due, State
 from kyber.duration import Duration
 from kyber.problem import Place, Problem, Severity
+from kyber.register import out_of_order
 from kyber.text import Key
 
 MOST: Final = 10
@@ -92,7 +93,7 @@ def check_days(calendar: Calendar) -> Iterator[Problem]:
     over; rules that never come."""
     for one in calendar.tasks:
         if one.until is not None and one.until < one.starts:
-            yield _wrong(one, ("until",), one.until, one.starts)
+            yield from out_of_order(one, ("until",), one.until, first=one.starts)
         elif may_skip(one.rule, one.starts):
             facts = {"field": "starts", "value": one.starts, "expected": "BYMONTHDAY=-1, 1–28"}
             yield Problem(one.where("starts"), "K07", facts)
@@ -101,8 +102,7 @@ def check_days(calendar: Calendar) -> Iterator[Problem]:
             yield Problem(one.where("rule"), "K81", facts)
         known = set(days(one, max((done.for_ for done in one.done if done.for_), default=one.starts)))
         for at, done in enumerate(one.done):
-            if done.on > calendar.today:
-                yield _wrong(one, ("done", at, "on"), done.on, calendar.today)
+            yield from out_of_order(one, ("done", at, "on"), done.on, last=calendar.today)
             if one.renew_from == "rule" and done.for_ is not None and _is_strange(one, done.for_, known):
                 near = sorted(known, key=lambda day, asked=done.for_: abs(day - asked))[:2]  # type: ignore[misc]
                 facts = {"field": f"done.{at}.for", "value": done.for_, "expected": tuple(sorted(near)) or "–"}
@@ -154,8 +154,3 @@ def _unmet(calendar: Calendar, which: str, duty: tuple[str, ...], mark: str) -> 
 
 def _is_strange(task: Task, day: date, known: set[date]) -> bool:
     return day >= task.starts and day not in known
-
-
-def _wrong(task: Task, path: tuple[str | int, ...], day: date, limit: date) -> Problem:
-    facts = {"field": ".".join(map(str, path)), "day": day, "limit": limit}
-    return Problem(task.where(*path), "K06", facts)

@@ -175,6 +175,7 @@ def _listed(
     at: ContinuityDesk, kind: Kind, critical: bool, shown: "Heads"
 ) -> "tuple[Sheet, Callable[[], Sequence[Mapping[str, Any]]]]":
     from kyber.continuity import listing
+    from kyber.continuity.service import by_criticality
 
     register, words = at.register, at.words
     if critical and kind is not Kind.SERVICES:
@@ -187,7 +188,7 @@ def _listed(
         held = sorted(register.exercises, key=lambda one: (one.date, one.id), reverse=True)
         sheet = listing.exercises_listed(register, held, words, shown)
         return sheet, lambda: [listing.exercise_record(one) for one in held]
-    chosen = [one for one in listing.by_criticality(register.services) if one.is_critical or not critical]
+    chosen = [one for one in by_criticality(register.services) if one.is_critical or not critical]
     sheet = listing.services_listed(register, chosen, words, shown)
     return sheet, lambda: [listing.service_record(register, one) for one in chosen]
 

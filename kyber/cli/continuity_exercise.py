@@ -54,7 +54,7 @@ Time = Annotated[
 @app.command("list")
 def list_(workspace: Where = None) -> None:
     """List what was exercised and what is planned, and what falls due: each plan within 12 months."""
-    from kyber.continuity.checks import YEARLY
+    from kyber.continuity.exercise import YEARLY
     from kyber.continuity.listing import exercises_listed
     from kyber.render.sheet import Column, Sheet
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -12,7 +13,7 @@ from kyber.amend import Edit
 from kyber.errors import KyberError
 from kyber.people import Owner
 from kyber.problem import Place, Problem
-from kyber.register import Day, Id, Part, Record, Ref, Text, read, read_all
+from kyber.register import Day, Id, Part, Record, Ref, Text, off_scale, out_of_order, read, read_all
 
 FOLDER: Final = "assessments"
 GLOB: Final = f"{FOLDER}/*.yaml"
@@ -112,6 +113,7 @@ class QuestionnaireError(KyberError):
     """The shipped questionnaire cannot be read: the installation is broken."""
 
 
+@cache
 def shipped() -> Questionnaire:
     """The questionnaire that kyber brings along. Raises QuestionnaireError."""
     made, problems = read(SHIPPED.read_bytes(), SHIPPED.name, Questionnaire)
@@ -133,8 +135,7 @@ def check_assessments(found: Sequence[Assessment], own: Sequence[Questionnaire],
         yield from _check_questions(asked)
     known = {one.id: one for one in (*own, *((shipped(),) if found else ()))}
     for one in found:
-        if one.on > today:
-            yield Problem(one.where("on"), "K06", {"field": "on", "day": one.on, "limit": today})
+        yield from out_of_order(one, ("on",), one.on, last=today)
         asked_of = known.get(one.questionnaire)
         for id_, answer in one.answers.items():
             if asked_of is not None and id_ not in asked_of.questions:
@@ -142,8 +143,7 @@ def check_assessments(found: Sequence[Assessment], own: Sequence[Questionnaire],
             for field in ("score", "target"):
                 value = getattr(answer, field)
                 if value is not None and value > one.scale:
-                    facts = {"field": f"answers.{id_}.{field}", "value": value, "expected": f"≤ {one.scale}"}
-                    yield Problem(one.where("answers", id_, field), "K07", facts)
+                    yield off_scale(one, ("answers", id_, field), value, f"≤ {one.scale}")
 
 
 def _check_questions(asked: Questionnaire) -> Iterator[Problem]:

@@ -5,17 +5,15 @@ from datetime import date, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from kyber.continuity.exercise import Exercise
+from kyber.continuity.exercise import YEARLY, Exercise
 from kyber.continuity.plan import state_of
 from kyber.continuity.register import ContinuityRegister
-from kyber.continuity.service import Service, lacking
+from kyber.continuity.service import lacking
 from kyber.duration import Duration
 from kyber.problem import Problem, Severity
-from kyber.register import Path_, Record
+from kyber.register import off_scale, out_of_order
 from kyber.text import Key
 
-YEARLY: Final = Duration.parse("12 months")
-"""How often an impact is analysed, a plan exercised, an offline copy looked at and a restore tried."""
 NAMED: Final = 6
 """How many services are named at either end of a longer path."""
 MEASURED: Final = 1
@@ -36,9 +34,9 @@ def check_scale(register: ContinuityRegister) -> Iterator[Problem]:
     for one in register.services:
         for at, point in enumerate(one.impact_curve or ()):
             if point.dimension not in dimensions:
-                yield _outside(one, ("impact_curve", at, "dimension"), point.dimension, dimensions)
+                yield off_scale(one, ("impact_curve", at, "dimension"), point.dimension, dimensions)
             if point.level > classes:
-                yield _outside(one, ("impact_curve", at, "level"), point.level, f"1–{classes}")
+                yield off_scale(one, ("impact_curve", at, "level"), point.level, f"1–{classes}")
 
 
 def check_days(register: ContinuityRegister) -> Iterator[Problem]:
@@ -46,18 +44,18 @@ def check_days(register: ContinuityRegister) -> Iterator[Problem]:
     today = register.today
     for service in register.services:
         if service.bia is not None:
-            yield from _not_after(service, ("bia", "last"), service.bia.last, today)
-        if service.backup is not None and service.backup.last_restore_test is not None:
-            yield from _not_after(service, ("backup", "last_restore_test"), service.backup.last_restore_test, today)
+            yield from out_of_order(service, ("bia", "last"), service.bia.last, last=today)
+        if (backup := service.backup) is not None:
+            yield from out_of_order(service, ("backup", "last_restore_test"), backup.last_restore_test, last=today)
     for plan in register.plans:
         if plan.approved is not None:
-            yield from _not_after(plan, ("approved", "on"), plan.approved.on, today)
-        yield from _not_after(plan, ("review", "last"), plan.review.last, today)
+            yield from out_of_order(plan, ("approved", "on"), plan.approved.on, last=today)
+        yield from out_of_order(plan, ("review", "last"), plan.review.last, last=today)
         if plan.offline_copy is not None:
-            yield from _not_after(plan, ("offline_copy", "checked_on"), plan.offline_copy.checked_on, today)
+            yield from out_of_order(plan, ("offline_copy", "checked_on"), plan.offline_copy.checked_on, last=today)
     for exercise in register.exercises:
         if exercise.is_held:
-            yield from _not_after(exercise, ("date",), exercise.date, today)
+            yield from out_of_order(exercise, ("date",), exercise.date, last=today)
         yield from _measured_in_order(exercise, register.settings.zone)
 
 
@@ -214,7 +212,7 @@ def check_recovery(register: ContinuityRegister) -> Iterator[Problem]:
                 "basis": Key("continuity.basis.guess" if found.is_guess else "continuity.basis.known"),
             }
             yield Problem(service.where("rto"), "K40", facts, Severity.WARNING)
-        if service.rpo is not None and loss.largest is not None and loss.largest > _seconds(service.rpo):
+        if service.rpo is not None and loss.largest is not None and register.loses(service):
             path = _path(loss.path)
             told = {"id": service.id, "rpo": service.rpo, "interval": Duration(seconds=loss.largest), "path": path}
             yield Problem(service.where("rpo"), "K42", told, Severity.WARNING)
@@ -254,16 +252,6 @@ def _measured_in_order(one: Exercise, zone: ZoneInfo) -> Iterator[Problem]:
 
 def _local(moment: datetime, zone: ZoneInfo) -> str:
     return f"{moment.astimezone(zone):%Y-%m-%d %H:%M}"
-
-
-def _outside(one: Service, path: Path_, value: object, expected: object) -> Problem:
-    facts = {"field": ".".join(map(str, path)), "value": value, "expected": expected}
-    return Problem(one.where(*path), "K07", facts)
-
-
-def _not_after(one: Record, path: Path_, day: date | None, today: date) -> Iterator[Problem]:
-    if day is not None and day > today:
-        yield Problem(one.where(*path), "K06", {"field": ".".join(map(str, path)), "day": day, "limit": today})
 
 
 def _path(ids: Sequence[str]) -> str:

@@ -1,11 +1,10 @@
 """What falls due for continuity: impact analyses, plans and their copies, exercises, tests of restoring backups."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import date
 from typing import Final
 
-from kyber.clock import Due
+from kyber.clock import LEAD, Due, again
 from kyber.continuity.exercise import YEARLY, Exercise
 from kyber.continuity.plan import Plan
 from kyber.continuity.register import ContinuityRegister
@@ -62,22 +61,11 @@ def _of_exercise(one: Exercise) -> Due:
 
 def _again(one: Service | Plan, kind: str, owner: str | None, last: date, every: Duration, field: str) -> Iterator[Due]:
     """What was done last, and its next time."""
-    yield _due(one, kind, owner, last, field, done=last)
-    yield _due(one, kind, owner, every.after(last), field)
+    return again(_due(one, kind, owner, every.after(last), field), last)
 
 
-def _due(
-    one: Service | Plan,
-    kind: str,
-    owner: str | None,
-    due: date,
-    field: str,
-    *,
-    done: date | None = None,
-    lead: Duration | None = None,
-) -> Due:
+def _due(one: Service | Plan, kind: str, owner: str | None, due: date, field: str, *, lead: Duration = LEAD) -> Due:
     title = one.name if isinstance(one, Service) else one.title
-    found = Due(
-        ring="continuity", kind=kind, id=one.id, title=title, owner=owner, due=due, done=done, place=one.where(field)
+    return Due(
+        ring="continuity", kind=kind, id=one.id, title=title, owner=owner, due=due, lead=lead, place=one.where(field)
     )
-    return found if lead is None else replace(found, lead=lead)

@@ -11,6 +11,7 @@ GLOB: Final = "continuity/exercises/*.yaml"
 PREFIX: Final = "E"
 """How the ids of new exercises begin."""
 YEARLY: Final = Duration.parse("12 months")
+"""How often an impact is analysed, a plan exercised, an offline copy looked at and a restore tried."""
 
 Kind = Literal["tabletop", "restore", "fallback", "technical", "taisto", "joint"]
 Result = Literal["passed", "partial", "failed"]

@@ -47,11 +47,6 @@ def exercises_listed(register: ContinuityRegister, exercises: Sequence[Exercise]
     return _sheet(EXERCISE_HEADS, shown, [_exercise_cells(register, one, words) for one in exercises], words)
 
 
-def by_criticality(services: Sequence[Service]) -> tuple[Service, ...]:
-    """The most critical first; those of unknown criticality last; then by id."""
-    return tuple(sorted(services, key=lambda one: (one.criticality or 9, one.id)))
-
-
 def service_record(register: ContinuityRegister, one: Service) -> Mapping[str, Any]:
     """A service for another program: its fields, and what follows from them under `computed`; times in seconds."""
     found, loss = register.recoveries[one.id], register.losses[one.id]
@@ -221,9 +216,7 @@ def _sheet(known: Sequence[str], shown: Heads, rows: Sequence[Mapping[str, str]]
 
 
 def _service_cells(register: ContinuityRegister, one: Service, words: Words) -> Mapping[str, str]:
-    found, loss = register.recoveries[one.id], register.losses[one.id]
-    lost = one.rpo is not None and loss.largest is not None and loss.largest > one.rpo.approximate_seconds
-    last = register.last_exercise(one)
+    found, last = register.recoveries[one.id], register.last_exercise(one)
     return {
         "id": one.id,
         "criticality": str(one.criticality or "–"),
@@ -231,7 +224,7 @@ def _service_cells(register: ContinuityRegister, one: Service, words: Words) -> 
         "owner": register.people.shown(one.owner) if one.owner else "–",
         "rto": words.duration(one.rto) if one.rto else "–",
         "achievable": _achievable(found, words),
-        "rpo": f"{words.duration(one.rpo)}{f' {LATE}' if lost else ''}" if one.rpo else "–",
+        "rpo": f"{words.duration(one.rpo)}{f' {LATE}' if register.loses(one) else ''}" if one.rpo else "–",
         "mtpd": words.duration(one.mtpd) if one.mtpd else "–",
         "plan": " ".join(each.id for each in register.plans_of(one)) or "–",
         "exercised": last.date.isoformat() if last else "–",

@@ -58,9 +58,27 @@ class ContinuityRegister:
         """How much work each service can lose, by id."""
         return losses(self.graph)
 
+    def loses(self, one: Service) -> bool:
+        """Whether more work can be lost than its objective says."""
+        loss = self.losses[one.id].largest
+        return one.rpo is not None and loss is not None and loss > one.rpo.approximate_seconds
+
     def plans_of(self, one: Service) -> tuple[Plan, ...]:
         """The plans that hold for a service: that name it, or that it names."""
-        return tuple(each for each in self.plans if one.id in each.services or each.id in one.plans)
+        return tuple(self._plans.get(one.id, ()))
+
+    @cached_property
+    def _plans(self) -> Mapping[str, list[Plan]]:
+        """The plans of each service, in the order of the plans."""
+        naming: dict[str, list[str]] = {}
+        for one in self.services:
+            for id_ in one.plans:
+                naming.setdefault(id_, []).append(one.id)
+        found: dict[str, list[Plan]] = {}
+        for each in self.plans:
+            for id_ in dict.fromkeys((*each.services, *naming.get(each.id, ()))):
+                found.setdefault(id_, []).append(each)
+        return found
 
     def exercises_of(self, one: Service | Plan) -> tuple[Exercise, ...]:
         """The exercises of a service or a plan, held or planned, the latest last.

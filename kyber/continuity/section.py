@@ -10,9 +10,10 @@ from kyber.continuity.exercise import Exercise
 from kyber.continuity.plan import Plan
 from kyber.continuity.register import ContinuityRegister
 from kyber.continuity.service import Service
-from kyber.continuity.worded import doubts, length
-from kyber.document import Block, Chart, Column, Line, Paragraph, Piece, Row, Table, linked, row, said
+from kyber.continuity.worded import length
+from kyber.document import Block, Chart, Line, Paragraph, Piece, Row, linked, row, said
 from kyber.render.graphs import svg
+from kyber.render.parts import table_of
 from kyber.text import Words
 
 SHOWN: Final = 4
@@ -51,14 +52,9 @@ class ContinuityView:
         """By how many seconds it is back later than its objective."""
         return self.register.recoveries[one.id].gap or 0
 
-    def loses(self, one: Service) -> bool:
-        """Whether more work can be lost than its objective says."""
-        loss = self.register.losses[one.id].largest
-        return one.rpo is not None and loss is not None and loss > one.rpo.approximate_seconds
-
     def is_short(self, one: Service) -> bool:
         """Whether it is back too late or loses too much."""
-        return bool(self.gap(one)) or self.loses(one)
+        return bool(self.gap(one)) or self.register.loses(one)
 
 
 def anchor(id_: str) -> str:
@@ -96,7 +92,7 @@ def in_short(view: ContinuityView) -> tuple[Block, ...]:
     heads = ("service", "recovery", "exercised")
     blocks: list[Block] = [
         Paragraph(said(words.many("report.services.late", late, all=total))),
-        _table("services", heads, rows, words, {"service": 3, "recovery": 4, "exercised": 3}),
+        table_of("services", heads, rows, words, {"service": 3, "recovery": 4, "exercised": 3}),
     ]
     if len(view.critical) > len(shown):
         more = words.many("report.more", len(view.critical) - len(shown))
@@ -120,7 +116,7 @@ def gaps(view: ContinuityView) -> tuple[Block, ...]:
         for one in view.shown
     )
     heads = ("service", "criticality", "rto", "achievable", "rpo", "exercised", "plans", "risks")
-    table = _table(
+    table = table_of(
         "services-all", heads, rows, words, {"service": 4, "exercised": 3, "achievable": 2, "rpo": 2, "risks": 2}
     )
     left = len(register.services) - len(view.shown)
@@ -141,8 +137,8 @@ def plans(view: ContinuityView) -> tuple[Block, ...]:
     plan_heads = ("plan", "type", "owner", "approved", "review", "services", "exercised")
     heads = ("exercise", "type", "day", "result", "covers")
     return (
-        _table("plans", plan_heads, plan_rows, words, {"plan": 4, "owner": 2, "services": 2, "exercised": 2}),
-        _table("exercises", heads, tuple(_exercise(view, one) for one in held), words, {"exercise": 4, "covers": 3}),
+        table_of("plans", plan_heads, plan_rows, words, {"plan": 4, "owner": 2, "services": 2, "exercised": 2}),
+        table_of("exercises", heads, tuple(_exercise(view, one) for one in held), words, {"exercise": 4, "covers": 3}),
     )
 
 
@@ -191,11 +187,10 @@ def _cells(view: ContinuityView, one: Service) -> tuple[str | Line, ...]:
 def achievable(view: ContinuityView, one: Service) -> str:
     """How soon it can be back; a sign where that is too late, and where it may take longer still."""
     words, found = view.words, view.register.recoveries[one.id]
-    is_open = any(doubt != "guess" for doubt in doubts(found))
-    if is_open and not found.gap:
+    if found.is_open and not found.gap:
         return words("report.not-known")
     time = length(found.achievable, words)
-    time = words("graph.at-least", time=time) if is_open else time
+    time = words("graph.at-least", time=time) if found.is_open else time
     return f"{time}{words('report.late-mark')}" if found.gap else time
 
 
@@ -210,7 +205,7 @@ def _loss(view: ContinuityView, one: Service) -> str:
         return NONE
     if loss is None:
         return words("report.rpo.unknown", rpo=one.rpo)
-    key = "report.rpo.short" if view.loses(one) else "report.rpo.fine"
+    key = "report.rpo.short" if view.register.loses(one) else "report.rpo.fine"
     return words(key, rpo=one.rpo, loss=length(loss, words))
 
 
@@ -222,12 +217,3 @@ def _exercised(view: ContinuityView, last: Exercise | None, measured: Exercise |
     if measured is not None and measured.measured is not None and (took := measured.measured.rto) is not None:
         pieces.append(Piece(words("report.measured", time=length(round(took.total_seconds()), words))))
     return tuple(pieces)
-
-
-def _table(name: str, heads: Sequence[str], rows: tuple[Row, ...], words: Words, wide: Mapping[str, int]) -> Table:
-    return Table(
-        title=words(f"report.table.{name}"),
-        columns=tuple(Column(words(f"report.head.{head}"), weight=wide.get(head, 1)) for head in heads),
-        rows=rows,
-        empty=words(f"report.empty.{name}"),
-    )

@@ -181,3 +181,8 @@ def lacking(service: Service) -> Sequence[str]:
     """What a service whose impact was analysed would have to say and does not, by field."""
     missing = [name for name in REQUIRED if not (name == "rpo" and not service.holds_data)]
     return [name for name in missing if getattr(service, name) is None]
+
+
+def by_criticality(services: Sequence[Service]) -> tuple[Service, ...]:
+    """The most critical first; those of unknown criticality last; then by id."""
+    return tuple(sorted(services, key=lambda one: (one.criticality or 9, one.id)))

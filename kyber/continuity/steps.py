@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from kyber.continuity.checks import YEARLY
+from kyber.continuity.exercise import YEARLY
 from kyber.continuity.register import ContinuityRegister
-from kyber.continuity.service import Service, lacking
+from kyber.continuity.service import Service, by_criticality, lacking
 
 
 class Step(StrEnum):
@@ -30,8 +30,7 @@ class Stand:
 
 def stands(register: ContinuityRegister) -> tuple[Stand, ...]:
     """Where each service stands, the most critical first."""
-    services = sorted(register.services, key=lambda one: (one.criticality or 9, one.id))
-    return tuple(_stand(register, one) for one in services)
+    return tuple(_stand(register, one) for one in by_criticality(register.services))
 
 
 def reached(found: Sequence[Stand]) -> Mapping[Step, int]:

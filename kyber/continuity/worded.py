@@ -7,10 +7,9 @@ from collections.abc import Iterator, Mapping, Set
 from typing import TYPE_CHECKING, Any, Final
 
 from kyber.continuity.graph import Graph, Stop
-from kyber.continuity.listing import by_criticality
 from kyber.continuity.recovery import Leg, Recovery, Restored
 from kyber.continuity.register import ContinuityRegister
-from kyber.continuity.service import Service
+from kyber.continuity.service import Service, by_criticality
 from kyber.duration import Duration
 from kyber.people import People
 from kyber.render.sheet import Column, Sheet

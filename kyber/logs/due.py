@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
-from kyber.clock import Due
+from kyber.clock import Due, again
 from kyber.duration import Duration
 from kyber.logs.source import LogSource, SourceStatus
 
@@ -18,17 +18,16 @@ def source_dues(sources: Iterable[LogSource]) -> Iterator[Due]:
     for one in sources:
         if one.review is None or one.review.last is None or one.status is SourceStatus.RETIRED:
             continue
-        for day, done in ((one.review.last, one.review.last), (one.review.interval.after(one.review.last), None)):
-            yield Due(
-                ring="logs",
-                kind="source-review",
-                id=one.id,
-                title=one.name,
-                owner=one.review.reviewer or one.owner,
-                due=day,
-                done=done,
-                place=one.where("review"),
-            )
+        next_ = Due(
+            ring="logs",
+            kind="source-review",
+            id=one.id,
+            title=one.name,
+            owner=one.review.reviewer or one.owner,
+            due=one.review.interval.after(one.review.last),
+            place=one.where("review"),
+        )
+        yield from again(next_, one.review.last)
 
 
 def filter_dues(filters: "Iterable[Filter]") -> Iterator[Due]:

@@ -8,12 +8,13 @@ from functools import cached_property
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from kyber.document import Block, Bullets, Chart, Column, Line, Paragraph, Row, Table, linked, row, said
+from kyber.document import Block, Bullets, Chart, Line, Paragraph, Row, linked, row, said
 from kyber.finding import Family, Finding
 from kyber.level import Level
 from kyber.logs.coverage import counted
 from kyber.logs.source import LogSource, SourceStatus
 from kyber.logs.standing import Entry, Looked, State
+from kyber.render.parts import table_of
 from kyber.render.weeks import Weeks, svg
 from kyber.text import Words
 
@@ -135,7 +136,7 @@ def families(view: LogView) -> tuple[Block, ...]:
         for family in Family
     )
     heads = ("family", "trend", "serious")
-    return (_table("families", heads, rows, words, {"family": 2, "trend": 3, "serious": 2}),)
+    return (table_of("families", heads, rows, words, {"family": 2, "trend": 3, "serious": 2}),)
 
 
 def _trend(now: int, before: int) -> str:
@@ -198,18 +199,13 @@ def by_rule(view: LogView) -> tuple[Block, ...]:
     heads = ("rule", "level", "family", "many", "days", "waiting", "risks", "services")
     blocks: list[Block] = [
         by_week(view),
-        _table("rules", heads, rows, words, {"rule": 5, "risks": 2, "services": 2}, right),
+        table_of("rules", heads, rows, words, {"rule": 5, "risks": 2, "services": 2}, right),
     ]
     if len(order) > RULES:
         blocks.append(Paragraph(said(words.many("report.findings.more-rules", len(order) - RULES)), "note"))
     if view.false:
         blocks.append(Paragraph(said(words.many("report.findings.false", view.false)), "note"))
     return tuple(blocks)
-
-
-def shown_rules(view: LogView) -> frozenset[str]:
-    """The ids of the rules that `by_rule` may name."""
-    return frozenset(one.rule.id for one in view.now)
 
 
 def _rule(view: LogView, some: Sequence[Finding]) -> Row:
@@ -274,7 +270,7 @@ def blindness(view: LogView) -> tuple[Block, ...]:
         row(one.name, one.id, _last(view, one), words.duration(one.expected_every) if one.expected_every else NONE)
         for one in view.silent
     )
-    blocks.append(_table("silent", ("source", "id", "last-event", "expected"), rows, words, {"source": 3}))
+    blocks.append(table_of("silent", ("source", "id", "last-event", "expected"), rows, words, {"source": 3}))
     return tuple(blocks)
 
 
@@ -285,21 +281,3 @@ def _other(reason: str) -> str:
 def _last(view: LogView, one: LogSource) -> str:
     last = (view.heard or {}).get(one.id)
     return last.astimezone(view.zone).date().isoformat() if last else view.words("continuity.never")
-
-
-def _table(
-    name: str,
-    heads: Sequence[str],
-    rows: tuple[Row, ...],
-    words: Words,
-    wide: Mapping[str, int],
-    right: frozenset[str] = frozenset(),
-) -> Table:
-    return Table(
-        title=words(f"report.table.{name}"),
-        columns=tuple(
-            Column(words(f"report.head.{head}"), right=head in right, weight=wide.get(head, 1)) for head in heads
-        ),
-        rows=rows,
-        empty=words(f"report.empty.{name}"),
-    )

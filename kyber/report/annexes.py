@@ -7,13 +7,14 @@ from kyber.calendar.duties import DUTIES
 from kyber.calendar.listing import called, in_year, told, wheel
 from kyber.clock import Due, State
 from kyber.continuity import section as continuity
-from kyber.document import Block, Bullets, Chart, Column, Paragraph, Place, Row, Section, Table, linked, row, said
+from kyber.document import Block, Bullets, Chart, Paragraph, Place, Row, Section, Table, linked, row, said
 from kyber.incident import DUTIES as NOTICES
 from kyber.incident import Clock, clocks
 from kyber.logs import section as logs
 from kyber.render.exceedance import MARKED, Panel
 from kyber.render.exceedance import svg as exceedance_svg
 from kyber.render.money import day
+from kyber.render.parts import table_of
 from kyber.render.wheel import svg as wheel_svg
 from kyber.report.compare import SUBJECTS, changes
 from kyber.report.first import next_quarter
@@ -282,15 +283,7 @@ def _missing(given: Given) -> Iterator[str]:
 def _table(
     given: Given, name: str, heads: tuple[tuple[str, int], ...], rows: tuple[Row, ...], right: tuple[str, ...] = ()
 ) -> Table:
-    words = given.words
-    return Table(
-        title=words(f"report.table.{name}"),
-        columns=tuple(
-            Column(words(f"report.head.{head}"), right=head in right, weight=weight) for head, weight in heads
-        ),
-        rows=rows,
-        empty=words(f"report.empty.{name}"),
-    )
+    return table_of(name, [head for head, _ in heads], rows, given.words, dict(heads), right)
 
 
 def _section(given: Given, id_: str, *blocks: Block, place: Place = "annex") -> Section:

@@ -5,10 +5,11 @@ from collections import Counter
 from kyber.calendar.duties import DUTIES
 from kyber.clock import Due, State
 from kyber.continuity import section as continuity
-from kyber.document import Block, Column, Line, Paragraph, Piece, Section, Table, row, said
+from kyber.document import Block, Line, Paragraph, Piece, Section, row, said
 from kyber.duration import Duration
 from kyber.logs import section as logs
 from kyber.render.money import day
+from kyber.render.parts import table_of
 from kyber.report.decisions import MOST, decisions
 from kyber.report.direction import direction, reasons, signals
 from kyber.report.given import Given
@@ -60,13 +61,8 @@ def asked(given: Given) -> Section:
     """The decisions that are asked for."""
     words, found = given.words, decisions(given)
     rows = tuple(row(one.what, one.cost, one.left) for one in found[:MOST])
-    heads = (("decision", 5), ("cost", 2), ("left", 4))
-    table = Table(
-        title=words("report.table.decisions"),
-        columns=tuple(Column(words(f"report.head.{head}"), weight=weight) for head, weight in heads),
-        rows=rows,
-        empty=words("report.empty.decisions"),
-    )
+    wide = {"decision": 5, "cost": 2, "left": 4}
+    table = table_of("decisions", tuple(wide), rows, words, wide)
     blocks: list[Block] = [table]
     if len(found) > MOST:
         blocks.append(Paragraph(said(words.many("report.decisions.more", len(found) - MOST)), "note"))

@@ -2,13 +2,12 @@
 
 import re
 from collections.abc import Callable, Iterator
-from datetime import date
 from typing import Final
 
 from kyber.action import check_actions
 from kyber.duration import Duration
 from kyber.problem import Problem, Severity
-from kyber.register import Record
+from kyber.register import off_scale, out_of_order
 from kyber.risks.approval import state_of
 from kyber.risks.matrix import rank
 from kyber.risks.register import RiskRegister
@@ -54,12 +53,12 @@ def check_scale(register: RiskRegister) -> Iterator[Problem]:
             if found is None:
                 continue
             if found.likelihood > scale.likelihoods:
-                yield _outside(one, (*path, "likelihood"), found.likelihood, f"1–{scale.likelihoods}")
+                yield off_scale(one, (*path, "likelihood"), found.likelihood, f"1–{scale.likelihoods}")
             for dimension, value in found.impact.items():
                 if dimension not in scale.dimensions:
-                    yield _outside(one, (*path, "impact", dimension), dimension, scale.dimensions)
+                    yield off_scale(one, (*path, "impact", dimension), dimension, scale.dimensions)
                 elif value > scale.impacts:
-                    yield _outside(one, (*path, "impact", dimension), value, f"1–{scale.impacts}")
+                    yield off_scale(one, (*path, "impact", dimension), value, f"1–{scale.impacts}")
 
 
 def check_numbers(register: RiskRegister) -> Iterator[Problem]:
@@ -67,7 +66,7 @@ def check_numbers(register: RiskRegister) -> Iterator[Problem]:
     for one in register.risks:
         if one.quant is not None:
             for path, value, expected in unusable(one.quant):
-                yield _outside(one, ("quant", *path), f"{value:.15g}", expected)
+                yield off_scale(one, ("quant", *path), f"{value:.15g}", expected)
 
 
 def unusable(quant: Quant) -> Iterator[tuple[tuple[str, str], float, str]]:
@@ -108,30 +107,30 @@ def check_days(register: RiskRegister) -> Iterator[Problem]:
     for one in register.risks:
         for name in PARTS:
             found: Assessed | None = getattr(one, name)
-            if found is not None and found.assessed_on is not None:
-                yield from _in_order(one, (name, "assessed_on"), one.identified_on, found.assessed_on, today)
-        yield from _in_order(one, ("identified_on",), None, one.identified_on, today)
+            if found is not None:
+                yield from out_of_order(
+                    one, (name, "assessed_on"), found.assessed_on, first=one.identified_on, last=today
+                )
+        yield from out_of_order(one, ("identified_on",), one.identified_on, last=today)
         if one.review is not None:
-            yield from _in_order(one, ("review", "last"), one.identified_on, one.review.last, today)
+            yield from out_of_order(one, ("review", "last"), one.review.last, first=one.identified_on, last=today)
         if one.closed is not None:
-            yield from _in_order(one, ("closed", "on"), one.identified_on, one.closed.on, today)
+            yield from out_of_order(one, ("closed", "on"), one.closed.on, first=one.identified_on, last=today)
         if (accepted := one.acceptance) is not None:
-            yield from _in_order(one, ("acceptance", "approved_on"), one.identified_on, accepted.approved_on, today)
-            yield from _in_order(
-                one, ("acceptance", "expires"), accepted.approved_on, accepted.expires,
-                ACCEPTED_FOR.after(accepted.approved_on),
-            )  # fmt: skip
+            on, end = accepted.approved_on, accepted.expires
+            yield from out_of_order(one, ("acceptance", "approved_on"), on, first=one.identified_on, last=today)
+            yield from out_of_order(one, ("acceptance", "expires"), end, first=on, last=ACCEPTED_FOR.after(on))
         for at, each in enumerate(one.assessments):
             before = one.assessments[at - 1].on if at else one.identified_on
-            yield from _in_order(one, ("assessments", at, "on"), before, each.on, today)
+            yield from out_of_order(one, ("assessments", at, "on"), each.on, first=before, last=today)
     for control in register.controls:
         for at, shown in enumerate(control.evidence):
-            yield from _in_order(control, ("evidence", at, "date"), None, shown.date, today)
-            yield from _in_order(control, ("evidence", at, "valid_until"), shown.date, shown.valid_until, None)
+            yield from out_of_order(control, ("evidence", at, "date"), shown.date, last=today)
+            yield from out_of_order(control, ("evidence", at, "valid_until"), shown.valid_until, first=shown.date)
         if control.test is not None:
-            yield from _in_order(control, ("test", "last"), None, control.test.last, today)
+            yield from out_of_order(control, ("test", "last"), control.test.last, last=today)
     for approval in register.approvals:
-        yield from _in_order(approval, ("on",), None, approval.on, today)
+        yield from out_of_order(approval, ("on",), approval.on, last=today)
 
 
 def check_assessments(register: RiskRegister) -> Iterator[Problem]:
@@ -261,23 +260,6 @@ def check_risks(register: RiskRegister) -> Iterator[Problem]:
 
 def _assessable(register: RiskRegister) -> Iterator[Risk]:
     return (one for one in register.risks if one.is_open and one.status != "preliminary")
-
-
-def _outside(one: Risk, path: tuple[str | int, ...], value: object, expected: object) -> Problem:
-    facts = {"field": ".".join(map(str, path)), "value": value, "expected": expected}
-    return Problem(one.where(*path), "K07", facts)
-
-
-def _in_order(
-    one: Record, path: tuple[str | int, ...], first: date | None, day: date | None, last: date | None
-) -> Iterator[Problem]:
-    """K06 where a day lies before `first` or after `last`."""
-    if day is None:
-        return
-    limit = first if first is not None and day < first else last if last is not None and day > last else None
-    if limit is not None:
-        facts = {"field": ".".join(map(str, path)), "day": day, "limit": limit}
-        yield Problem(one.where(*path), "K06", facts)
 
 
 def _level(register: RiskRegister, found: Assessed | None) -> Key:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from kyber.action import Action
-from kyber.clock import Due
+from kyber.clock import Due, again
 from kyber.duration import Duration
 from kyber.risks.approval import latest
 from kyber.risks.checks import WARNS_BEFORE
@@ -44,21 +44,20 @@ def action_dues(one: Action) -> Iterator[Due]:
 
 def _reviews(register: RiskRegister) -> Iterator[Due]:
     for one in open_risks(register):
-        reviewer = (one.review.reviewer if one.review else None) or one.owner
-        last = one.review.last if one.review else None
-        for day, done in ((last, last), (register.review_due(one), None)):
-            if day is not None and one.status != "preliminary":
-                yield Due(
-                    ring="risks",
-                    kind="risk-review",
-                    id=one.id,
-                    title=one.title,
-                    owner=reviewer,
-                    due=day,
-                    lead=_SOON,
-                    done=done,
-                    place=one.where("review"),
-                )
+        due = register.review_due(one)
+        if due is None or one.status == "preliminary":
+            continue
+        next_ = Due(
+            ring="risks",
+            kind="risk-review",
+            id=one.id,
+            title=one.title,
+            owner=(one.review.reviewer if one.review else None) or one.owner,
+            due=due,
+            lead=_SOON,
+            place=one.where("review"),
+        )
+        yield from again(next_, one.review.last if one.review else None)
 
 
 def _acceptances(register: RiskRegister) -> Iterator[Due]:
@@ -78,20 +77,18 @@ def _acceptances(register: RiskRegister) -> Iterator[Due]:
 
 def _tests(register: RiskRegister) -> Iterator[Due]:
     for one in register.controls:
-        if one.test is None or not one.is_in_place:
+        if one.test is None or one.test.due is None or not one.is_in_place:
             continue
-        for day, done in ((one.test.last, one.test.last), (one.test.due, None)):
-            if day is not None:
-                yield Due(
-                    ring="risks",
-                    kind="control-test",
-                    id=one.id,
-                    title=one.title,
-                    owner=one.owner,
-                    due=day,
-                    done=done,
-                    place=one.where("test"),
-                )
+        next_ = Due(
+            ring="risks",
+            kind="control-test",
+            id=one.id,
+            title=one.title,
+            owner=one.owner,
+            due=one.test.due,
+            place=one.where("test"),
+        )
+        yield from again(next_, one.test.last)
 
 
 def _approvals(register: RiskRegister) -> Iterator[Due]:

@@ -7,10 +7,11 @@ from functools import cached_property
 from typing import Final
 
 from kyber.action import Action
-from kyber.document import Block, Chart, Column, Line, Paragraph, Row, Table, linked, row, said
+from kyber.document import Block, Chart, Line, Paragraph, Row, linked, row, said
 from kyber.render.heatmap import Move
 from kyber.render.heatmap import svg as heat_map_svg
 from kyber.render.money import euros
+from kyber.render.parts import table_of
 from kyber.risks.checks import WARNS_BEFORE
 from kyber.risks.evidence import Borne, Watch
 from kyber.risks.listing import heat_map, level_word
@@ -100,7 +101,7 @@ def top_risks(view: RiskView) -> tuple[Block, ...]:
         for one in view.top
     )
     heads = ("risk", "owner", "level", "movement", "appetite", "treatment")
-    return (_table("top-risks", heads, rows, words, wide={"risk": 4, "owner": 2, "level": 2}),)
+    return (table_of("top-risks", heads, rows, words, {"risk": 4, "owner": 2, "level": 2}),)
 
 
 def movement(view: RiskView, one: Risk) -> str:
@@ -189,7 +190,7 @@ def late(view: RiskView, actions: Sequence[Action], most: int | None) -> tuple[B
         for day, _, what, who, state in shown
     )
     heads = ("what", "day", "state", *(("owner",) if most is None else ()))
-    blocks: list[Block] = [_table("late", heads, made, words, wide={"what": 4, "state": 2, "owner": 2})]
+    blocks: list[Block] = [table_of("late", heads, made, words, {"what": 4, "state": 2, "owner": 2})]
     if len(rows) > len(shown):
         blocks.append(Paragraph(said(words.many("report.more", len(rows) - len(shown)), "late-all"), "note"))
     return tuple(blocks)
@@ -244,9 +245,7 @@ def register_list(view: RiskView) -> tuple[Block, ...]:
     words, register = view.words, view.register
     rows = tuple(_whole(view, one) for one in view.open)
     heads = ("risk", "owner", "level", "movement", "target", "treatment", "services", "seen")
-    blocks: list[Block] = [
-        _table("risk-list", heads, rows, words, wide={"risk": 5, "owner": 2, "services": 2, "seen": 2})
-    ]
+    blocks: list[Block] = [table_of("risk-list", heads, rows, words, {"risk": 5, "owner": 2, "services": 2, "seen": 2})]
     if closed := [one for one in register.risks if not one.is_open]:
         blocks.append(Paragraph(said(words.many("report.risks.closed", len(closed))), "note"))
     return tuple(blocks)
@@ -289,12 +288,3 @@ def _level(level: RiskLevel | None, words: Words) -> str:
 
 def _some(ids: Sequence[str], words: Words, most: int = 6) -> tuple[str, ...]:
     return (*ids[:most], *((words.many("report.and-more", len(ids) - most),) if len(ids) > most else ()))
-
-
-def _table(name: str, heads: Sequence[str], rows: tuple[Row, ...], words: Words, wide: Mapping[str, int]) -> Table:
-    return Table(
-        title=words(f"report.table.{name}"),
-        columns=tuple(Column(words(f"report.head.{head}"), weight=wide.get(head, 1)) for head in heads),
-        rows=rows,
-        empty=words(f"report.empty.{name}"),
-    )
