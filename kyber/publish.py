@@ -4,125 +4,33 @@ What is left out is taken out of the registers before a page is made of them: no
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Final
 
 from kyber.calendar.listing import by_month, in_year, wheel
 from kyber.calendar.listing import summary as clock_summary
+from kyber.confidential import hidden, public
 from kyber.continuity.drawn import drawing
 from kyber.continuity.listing import plans_listed, services_listed
-from kyber.continuity.register import ContinuityRegister
 from kyber.continuity.service import by_criticality
 from kyber.join import Snapshot, dues
 from kyber.privacy import mask
-from kyber.register import Record
 from kyber.render import graphs, heatmap
 from kyber.render import wheel as wheels
 from kyber.render.safe import every_text
 from kyber.render.sheet import Column, Sheet
 from kyber.render.site import Listed, Page, Picture, Site
 from kyber.risks.listing import heat_map, listed, to_target
-from kyber.risks.register import RiskRegister, open_risks
+from kyber.risks.register import open_risks
 from kyber.text import Words
 from kyber.watched import Watchers
 
-SECRET: Final = "secret"  # noqa: S105 - how files mark what not everybody may see
 _ADDRESS: Final = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")
 HIDDEN: Final = "[…]"
 """What stands where an address for e-mail stood."""
 NONE: Final = "–"
-
-
-# --- what may be shown to anybody ------------------------------------------------------------------------------------
-
-
-def public(snapshot: Snapshot) -> Snapshot:
-    """The registers without incidents, risks and services that are secret, and what belongs to these alone."""
-    services = {one.id for one in snapshot.continuity.services if one.confidentiality == SECRET}
-    risks = {one.id for one in snapshot.risks.risks if one.confidentiality == SECRET}
-    register, hidden = _risks(snapshot.risks, risks, services)
-    return replace(
-        snapshot,
-        people=snapshot.people.model_copy(
-            update={"people": tuple(one.model_copy(update={"email": None}) for one in snapshot.people.people)}
-        ),
-        sources=tuple(
-            one.model_copy(update={"services": _without(one.services, services)})
-            for one in snapshot.sources
-            if not one.services or set(one.services) - services
-        ),
-        incidents=(),
-        risks=register,
-        continuity=_continuity(snapshot.continuity, risks, services, hidden),
-    )
-
-
-def left_out(whole: Snapshot, shown: Snapshot) -> int:
-    """How many risks, controls, actions, services, plans and exercises are not shown."""
-
-    def count(of: Snapshot) -> int:
-        groups: tuple[Collection[Record], ...] = (
-            *(of.risks.risks, of.risks.controls, of.risks.actions),
-            *(of.continuity.services, of.continuity.plans, of.continuity.exercises),
-        )
-        return sum(map(len, groups))
-
-    return count(whole) - count(shown)
-
-
-def _risks(register: RiskRegister, risks: set[str], services: set[str]) -> tuple[RiskRegister, set[str]]:
-    """The register without secret risks, and the ids of the actions that go with them."""
-    left = tuple(one for one in register.risks if one.id not in risks)
-    gone = [one for one in register.risks if one.id in risks]
-    controls = {id_ for one in gone for id_ in one.controls} - {id_ for one in left for id_ in one.controls}
-    actions = {id_ for one in gone for id_ in one.actions} - {id_ for one in left for id_ in one.actions}
-    kept = replace(
-        register,
-        risks=tuple(one.model_copy(update={"services": _without(one.services, services)}) for one in left),
-        controls=tuple(one for one in register.controls if one.id not in controls),
-        actions=tuple(
-            one.model_copy(update={"after": _without(one.after, actions)})
-            for one in register.actions
-            if one.id not in actions
-        ),
-    )
-    return kept, actions
-
-
-def _continuity(
-    register: ContinuityRegister, risks: set[str], services: set[str], actions: set[str]
-) -> ContinuityRegister:
-    plans = {one.id for one in register.plans if one.services and not set(one.services) - services}
-    return replace(
-        register,
-        services=tuple(
-            one.model_copy(
-                update={
-                    "depends_on": tuple(need for need in one.depends_on if need.id not in services),
-                    "plans": _without(one.plans, plans),
-                }
-            )
-            for one in register.services
-            if one.id not in services
-        ),
-        plans=tuple(
-            one.model_copy(update={"services": _without(one.services, services), "contacts": ()})
-            for one in register.plans
-            if one.id not in plans
-        ),
-        exercises=tuple(
-            one
-            for one in register.exercises
-            if risks.isdisjoint(one.risks) and services.isdisjoint(one.services) and plans.isdisjoint(one.plans)
-        ),
-        actions=tuple(one for one in register.actions if one.id not in actions),
-    )
-
-
-def _without(ids: Iterable[str], gone: Collection[str]) -> tuple[str, ...]:
-    return tuple(one for one in ids if one not in gone)
 
 
 # --- the pages -------------------------------------------------------------------------------------------------------
@@ -134,8 +42,8 @@ def site(
     """The site of a workspace as of its day. `others`: files that stand beside these pages, with their titles."""
     shown = whole if confidential else public(whole)
     notes = [words("site.confidential")] if confidential else []
-    if hidden := left_out(whole, shown):
-        notes.append(words.many("site.left-out", hidden))
+    if out := hidden(whole, shown):
+        notes.append(words.many("site.left-out", len(out)))
     pages = (
         _risk_page(shown, words),
         _control_page(shown, words),
@@ -164,10 +72,10 @@ def site(
         links={id_: page for page, ids in named for id_ in ids},
         others=tuple(others),
     )
-    return every_text(found, mask if confidential else _anonymous)
+    return every_text(found, mask if confidential else anonymous)
 
 
-def _anonymous(text: str) -> str:
+def anonymous(text: str) -> str:
     """Without identity codes and addresses for e-mail."""
     return mask(_ADDRESS.sub(HIDDEN, text))
 
@@ -203,7 +111,7 @@ def _risk_page(shown: Snapshot, words: Words) -> Page:
         anchored=True,
         empty=words("risks.none"),
     )
-    pictures = (Picture(svg=heatmap.svg(every_text(map_, _anonymous)), described=map_.described),) if assessed else ()
+    pictures = (Picture(svg=heatmap.svg(every_text(map_, anonymous)), described=map_.described),) if assessed else ()
     return Page(name="risks", title=words("site.risks"), pictures=pictures, tables=(table,))
 
 
@@ -296,7 +204,7 @@ def _plan_page(shown: Snapshot, words: Words, confidential: bool) -> Page:
 def _clock_page(shown: Snapshot, words: Words, year: int) -> Page:
     found = in_year(dues(shown, date(year, 12, 31)), year, shown.today)
     organisation = shown.workspace.settings.organisation
-    drawn = every_text(wheel(found, shown.people, words, year, shown.today, organisation), _anonymous)
+    drawn = every_text(wheel(found, shown.people, words, year, shown.today, organisation), anonymous)
     title = words("clock.title", year=year, organisation=organisation)
     table = Listed(title=title, sheet=by_month(found, shown.people, words, year, shown.today), empty=NONE)
     said = clock_summary(found, words, shown.today)
@@ -334,7 +242,7 @@ def _graph_page(shown: Snapshot, words: Words) -> Page:
     title = words("graph.title.all", organisation=organisation)
     pictures: Iterator[Picture] = iter(())
     if shown.continuity.services:
-        drawn = every_text(drawing(shown.continuity, title, None, words), _anonymous)
+        drawn = every_text(drawing(shown.continuity, title, None, words), anonymous)
         pictures = iter((Picture(svg=graphs.svg(drawn), described=drawn.described),))
     return Page(name="dependencies", title=words("site.dependencies"), pictures=tuple(pictures))
 

@@ -12,14 +12,14 @@ import os
 import re
 import tempfile
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
 from io import StringIO
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar, get_args
+from typing import Annotated, Any, Final, TypeVar, cast, get_args
 
 from pydantic import (
     AfterValidator,
@@ -393,6 +393,39 @@ def references(record: Record) -> Iterator[Reference]:
         yield Reference(record.where(*path), path, ref.kinds, target)
 
 
+def without_references(record: R, gone: Collection[tuple[str, str]]) -> R:
+    """The record without references to records of these kinds and ids, and without the parts that cannot do without
+    one. Nothing that is left says that there was any."""
+    found = _left_of(record, None, gone)
+    return record if found is _GONE else cast(R, found)
+
+
+_GONE: Final = object()
+
+
+def _left_of(value: object, ref: Ref | None, gone: Collection[tuple[str, str]]) -> object:
+    if isinstance(value, BaseModel):
+        changed: dict[str, object] = {}
+        for name, _, mark in _referring(type(value)):
+            old = getattr(value, name)
+            if (new := _left_of(old, mark, gone)) is _GONE:
+                field = type(value).model_fields[name]
+                if field.is_required():
+                    return _GONE
+                new = field.get_default(call_default_factory=True)
+            if new != old:
+                changed[name] = new
+        return value.model_copy(update=changed) if changed else value
+    if isinstance(value, Mapping):
+        left = ((key, _left_of(item, ref, gone)) for key, item in value.items())
+        return {key: item for key, item in left if item is not _GONE}
+    if isinstance(value, tuple):
+        return tuple(item for item in (_left_of(one, ref, gone) for one in value) if item is not _GONE)
+    if isinstance(value, str) and ref is not None and any((kind, value) in gone for kind in ref.kinds):
+        return _GONE
+    return value
+
+
 def _references(model: BaseModel, path: Path_) -> Iterator[tuple[Path_, Ref, str]]:
     for name, key, ref in _referring(type(model)):
         yield from _references_in(getattr(model, name), ref, (*path, key))
@@ -667,5 +700,6 @@ __all__ = [
     "schema",
     "text_of",
     "validate",
+    "without_references",
     "write",
 ]

@@ -15,8 +15,12 @@ from kyber.cli.reading import no_collector
 from kyber.errors import UsageError
 
 if TYPE_CHECKING:
+    from kyber.join import Snapshot
+    from kyber.problem import Problem
+    from kyber.text import Words
     from kyber.workspace import Workspace
 
+REPORT: Final = "report.html"
 MARKER: Final = ".kyber-site"
 """The file that says which files of a folder kyber wrote."""
 
@@ -28,9 +32,12 @@ def publish(
     confidential: Annotated[
         bool, typer.Option("--confidential", help="With entries that are secret, contacts and e-mail addresses.")
     ] = False,
+    with_report: Annotated[
+        bool, typer.Option("--report/--no-report", help="With the report for management of the quarter.")
+    ] = True,
     workspace: Where = None,
 ) -> None:
-    """Write a small static site for an intranet: registers, annual clock, rules and dependencies.
+    """Write a small static site for an intranet: report, registers, annual clock, rules and dependencies.
 
     Plain pages without scripts that link to each other alone. Secret entries, incidents, contacts and e-mail addresses
     stay out, unless asked for. The folder is replaced as a whole, or stays as it was.
@@ -45,11 +52,39 @@ def publish(
     _check(folder, here)
     today = day_here(here, datetime.now(UTC))
     with no_collector():
-        snapshot, _ = read_workspace(here.root, today)
+        snapshot, unread = read_workspace(here.root, today)
         words = words_for(here.settings.language)
-        files = files_of(site(snapshot, words, today.year, confidential=confidential))
+        others, files = [], {}
+        if with_report:
+            files[REPORT] = _report(here, snapshot, unread, words, confidential)
+            others.append((REPORT, words("site.report")))
+        files |= files_of(site(snapshot, words, today.year, confidential=confidential, others=others))
     _replace(folder, files)
     say(words.many("site.written", len(files), folder=plain(folder)))
+
+
+def _report(
+    here: "Workspace", snapshot: "Snapshot", unread: "tuple[Problem, ...]", words: "Words", confidential: bool
+) -> bytes:
+    """The page of the report for management, for whoever may see the site."""
+    from kyber.cli.reported import Asked, given_of
+    from kyber.publish import anonymous
+    from kyber.render.document_html import page
+    from kyber.render.safe import every_text
+    from kyber.report.period import period
+    from kyber.report.sections import document
+
+    today = snapshot.today
+    asked = Asked(
+        period=period("quarter", today),
+        today=today,
+        words=words,
+        label="" if confidential else words("site.report.label"),
+        confidential=confidential,
+        public=not confidential,
+    )
+    made = document(given_of(here, asked, snapshot, unread))
+    return page(made if confidential else every_text(made, anonymous)).encode()
 
 
 def _check(folder: Path, here: "Workspace") -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -13,8 +14,10 @@ from kyber.errors import KyberError, UsageError
 
 if TYPE_CHECKING:
     from kyber.document import Document
+    from kyber.finding import Touched
     from kyber.join import Snapshot
     from kyber.logs.standing import Entry, Looked
+    from kyber.problem import Problem
     from kyber.report.given import Before, Given, Seen
     from kyber.report.period import Period
     from kyber.risks.quantify import Portfolio
@@ -29,6 +32,8 @@ YEARS, FEWER_YEARS, MANY = 100_000, 20_000, 50
 """How many years are simulated; fewer where more than so many risks have numbers."""
 LETTERS: Final = 12
 """Of the id of a commit."""
+_ROUND: Final = ".,:;()[]\"'"
+"""What stands around an id in a text."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -42,31 +47,44 @@ class Asked:
     since: str = ""
     label: str = ""
     confidential: bool = False
+    """With what is secret."""
+    public: bool = False
+    """For anybody in the house to see."""
 
 
 def given(here: "Workspace", asked: Asked) -> "Given":
     """All of it, at one moment. Raises UsageError."""
     from kyber.cli.reading import no_collector
-    from kyber.join import check_snapshot, dues, read_workspace
+    from kyber.join import read_workspace
+
+    with no_collector():
+        _tell(asked.words("report.progress.registers"))
+        return given_of(here, asked, *read_workspace(here.root, asked.today))
+
+
+def given_of(here: "Workspace", asked: Asked, whole: "Snapshot", unread: "tuple[Problem, ...]") -> "Given":
+    """The same where the registers are read already, and what could not be read of them. Raises UsageError."""
+    from kyber.cli.reading import no_collector
+    from kyber.confidential import hidden as hidden_ids
+    from kyber.confidential import public, without_secrets
+    from kyber.join import check_snapshot, dues
     from kyber.problem import Severity
-    from kyber.report.given import Given, secret_ids, without
+    from kyber.report.given import Given
 
     words, today = asked.words, asked.today
     with no_collector():
-        _tell(words("report.progress.registers"))
-        whole, unread = read_workspace(here.root, today)
-        hidden = frozenset() if asked.confidential else secret_ids(whole)
-        snapshot = without(whole, hidden)
+        secrets = public if asked.public else without_secrets
+        snapshot = whole if asked.confidential else secrets(whole)
+        hidden = hidden_ids(whole, snapshot)
         _tell(words("report.progress.checks"))
         sifted = check_snapshot(whole, unread)
-        files = {one.at.file for one in whole.risks.risks if one.id in hidden}
-        files |= {one.at.file for one in whole.risks.actions if one.id in hidden}
+        files = {one.at.file for one in whole.records if getattr(one, "id", None) in hidden}
         left = tuple(
             one
             for one in sifted.left
-            if one.place.file not in files and hidden.isdisjoint(map(str, one.facts.values()))
+            if one.place.file not in files and not any(_names(fact, hidden) for fact in one.facts.values())
         )
-        seen = _seen(here, snapshot, asked)
+        seen = _seen(here, whole, hidden, asked)
         found = Given(
             snapshot=snapshot,
             problems=left,
@@ -79,10 +97,18 @@ def given(here: "Workspace", asked: Asked) -> "Given":
             label=asked.label or words("report.label"),
             commit=_commit(here, words),
             withheld=len(hidden),
+            public=asked.public,
             words=words,
         )
         _tell(words("report.progress.numbers"))
         return replace(found, portfolios=_portfolios(snapshot.risks))
+
+
+def _names(fact: object, hidden: frozenset[str]) -> bool:
+    """Whether a fact of a problem names any of these ids, alone or within its text."""
+    if isinstance(fact, tuple | list | set | frozenset):
+        return any(_names(one, hidden) for one in fact)
+    return bool(hidden) and any(word.strip(_ROUND) in hidden for word in str(fact).split())
 
 
 def _tell(text: str) -> None:
@@ -90,7 +116,7 @@ def _tell(text: str) -> None:
         say(f"… {text}", error=True)
 
 
-def _seen(here: "Workspace", snapshot: "Snapshot", asked: Asked) -> "Seen":
+def _seen(here: "Workspace", snapshot: "Snapshot", hidden: frozenset[str], asked: Asked) -> "Seen":
     from kyber import kept, triage
     from kyber.cli.scan import enrichment
     from kyber.finding import Status
@@ -124,12 +150,29 @@ def _seen(here: "Workspace", snapshot: "Snapshot", asked: Asked) -> "Seen":
         findings=findings,
         open=frozenset(one.id for one in findings) - done,
         false=len(false),
-        touched=web.thread(findings).touched,
+        touched=_without(web.thread(findings).touched, hidden),
         entries=entries,
         looked=looked,
         heard=heard,
         since=min(days, default=asked.today),
     )
+
+
+def _without(touched: "Mapping[str, Touched]", hidden: frozenset[str]) -> "Mapping[str, Touched]":
+    """The same without these services, plans and risks: worked out on the whole, so that names are known as ids."""
+    if not hidden:
+        return touched
+
+    def left(ids: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(one for one in ids if one not in hidden)
+
+    @cache
+    def shown(one: "Touched") -> "Touched":
+        return replace(
+            one, services=left(one.services), resting=left(one.resting), plans=left(one.plans), risks=left(one.risks)
+        )
+
+    return {id_: shown(one) for id_, one in touched.items()}
 
 
 def _stored(here: "Workspace") -> "tuple[list[date], Mapping[str, datetime | None] | None]":
@@ -211,6 +254,7 @@ def saved_name(found: "Document") -> str:
 def _before(here: "Workspace", asked: Asked, hidden: frozenset[str]) -> "Before | None":
     """The report that movement is told from: one that is named, or the last one that was saved before this day."""
     from kyber.report.given import Before
+    from kyber.report.values import PRIVATE
 
     if asked.since and asked.since != "last":
         found = read_report(Path(asked.since))
@@ -221,7 +265,8 @@ def _before(here: "Workspace", asked: Asked, hidden: frozenset[str]) -> "Before 
                 raise UsageError(f"--since last: no report from before {asked.today} is saved in {here.root / FOLDER}")
             return None
         found = last
-    values = {key: value for key, value in found.values if key.partition(".")[2] not in hidden}
+    private = PRIVATE if asked.public else ()
+    values = {key: value for key, value in found.values if key.partition(".")[2] not in hidden and key not in private}
     return Before(found.as_of, values.get("period.name", "–"), values)
 
 

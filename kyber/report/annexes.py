@@ -1,6 +1,7 @@
 """The annexes and the last page: what was given in, a section out."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from kyber.calendar.duties import DUTIES
@@ -109,7 +110,8 @@ def incidents(given: Given) -> Section:
         ("services", 2),
         ("risks", 2),
     )
-    return _section(given, "incidents", _table(given, "incidents", heads, tuple(rows)))
+    table = _table(given, "incidents", heads, tuple(rows))
+    return replace(_section(given, "incidents", table), confidential=True)
 
 
 def _notified(given: Given, clock: Clock) -> str:
@@ -234,7 +236,7 @@ def problems(given: Given) -> Section:
         blocks.append(Paragraph(said(words.many("report.more-rows", len(given.problems) - PROBLEMS)), "note"))
     if given.waived:
         blocks.append(Paragraph(said(words.many("report.waived", given.waived)), "note"))
-    return _section(given, "problems", *blocks)
+    return replace(_section(given, "problems", *blocks), confidential=True)
 
 
 def missing(given: Given) -> Section:

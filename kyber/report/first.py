@@ -89,6 +89,8 @@ def happened(given: Given) -> Section:
     """Incidents, notifications and findings."""
     words, found = given.words, notices(given)
     blocks: list[Block] = [*logs.families(given.logs)]
+    if given.public:
+        return _section(given, "findings", *blocks)
     text = words.many("report.incidents", found.incidents, open=words.number(found.open))
     blocks.append(Paragraph(said(text)))
     if found.met or found.late or found.missed or found.running:

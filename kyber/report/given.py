@@ -1,6 +1,6 @@
 """All that a report is made from, at one moment; nothing here is read any more, so that the same gives the same."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cached_property
@@ -72,6 +72,8 @@ class Given:
     commit: str
     withheld: int
     """How many secret entries are left out."""
+    public: bool = False
+    """Whether anybody in the house may see it: then it tells of no incidents and no problems of the registers."""
     words: Words
 
     @property
@@ -170,25 +172,3 @@ class Given:
             anchors=anchors,
             words=self.words,
         )
-
-
-def secret_ids(snapshot: Snapshot) -> frozenset[str]:
-    """The ids of what may not be shown to anybody: secret risks, and actions that are for nothing else."""
-    secret = {one.id for one in snapshot.risks.risks if one.confidentiality == "secret"}
-    theirs = {id_ for one in snapshot.risks.risks if one.id in secret for id_ in one.actions}
-    others = {id_ for one in snapshot.risks.risks if one.id not in secret for id_ in one.actions}
-    others |= {each.action for one in snapshot.continuity.exercises for each in one.findings if each.action}
-    others |= {id_ for one in snapshot.incidents for id_ in one.actions}
-    return frozenset(secret | (theirs - others))
-
-
-def without(snapshot: Snapshot, ids: Collection[str]) -> Snapshot:
-    """The snapshot without risks and actions of these ids."""
-    register = snapshot.risks
-    actions = tuple(one for one in register.actions if one.id not in ids)
-    risks = tuple(one for one in register.risks if one.id not in ids)
-    return replace(
-        snapshot,
-        risks=replace(register, risks=risks, actions=actions),
-        continuity=replace(snapshot.continuity, actions=actions),
-    )

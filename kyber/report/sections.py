@@ -59,7 +59,8 @@ def document(given: Given) -> Document:
         sections=(),
         values=tuple(sorted(given.values.items())),
     )
-    sections = tuple(_harmless(part(given)) for part in (*FIRST, *ANNEXES, *LAST))
+    made = (part(given) for part in (*FIRST, *ANNEXES, *LAST))
+    sections = tuple(_harmless(one) for one in made if not (given.public and one.confidential))
     return replace(every_text(whole, _shown), sections=_linked(_once(sections)))
 
 

@@ -1,6 +1,7 @@
 """A report in numbers: what the next one compares itself with, by stable keys."""
 
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from kyber.clock import State
 from kyber.continuity.section import values as of_continuity
@@ -8,6 +9,9 @@ from kyber.logs.section import values as of_logs
 from kyber.report.given import Given
 from kyber.report.notices import notices
 from kyber.risks.section import values as of_risks
+
+PRIVATE: Final = ("incidents", "notices.missed")
+"""What is of incidents."""
 
 
 def values(given: Given) -> Mapping[str, str]:
@@ -25,8 +29,9 @@ def _values(given: Given) -> Iterator[tuple[str, str]]:
     period = given.period
     done = (one.done for one in given.dues if one.done is not None)
     yield "clock.done", str(sum(period.start <= day <= period.end for day in done))
-    found = notices(given)
-    yield "incidents", str(found.incidents)
-    yield "notices.missed", str(found.missed)
+    if not given.public:
+        found = notices(given)
+        yield "incidents", str(found.incidents)
+        yield "notices.missed", str(found.missed)
     yield "problems.error", str(sum(one.severity == "error" for one in given.problems))
     yield "problems.warning", str(sum(one.severity == "warning" for one in given.problems))

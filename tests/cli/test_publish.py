@@ -10,7 +10,8 @@ from kyber.cli.publish import MARKER
 from tests.cli.run import kyber
 
 NAMES = {f"{name}.html" for name in
-         ("actions", "clock", "controls", "dependencies", "index", "plans", "risks", "rules", "services")}  # fmt: skip
+         ("actions", "clock", "controls", "dependencies", "index", "plans", "report", "risks",
+          "rules", "services")}  # fmt: skip
 
 
 def published(root: Path, to: Path, *options: str) -> Path:
@@ -104,7 +105,7 @@ owner: cio
 criticality: 1
 depends_on: [{{id: verkko}}]
 bia: {{last: 2026-01-01, by: "{CANARY}19"}}
-hosts: [{CANARY}20]
+hosts: [{CANARY}20, hyppy1]
 supplier: {CANARY}21
 confidentiality: secret
 notes: {CANARY}22
@@ -180,6 +181,22 @@ def test_who_asks_for_what_is_confidential_gets_it_and_is_told(planted: Path, tm
     assert {f"{CANARY}{number}" for number in (1, 13, 15, 17, 23, 25)} <= set(re.findall(CANARY + r"\d*", text))
 
 
+def test_the_report_on_the_site_is_of_what_everybody_may_see(planted: Path, tmp_path: Path) -> None:
+    scanned = kyber("scan", planted / "logs", "--workspace", planted)
+    assert scanned.exit_code in (0, 1), scanned.output
+    report = (published(planted, tmp_path / "site") / "report.html").read_text(encoding="utf-8")
+    assert CANARY not in report.casefold()
+    assert not re.search(r"[RCAPEI]-666", report)
+    assert "Internal" in report
+    assert "secret entr" in report
+    for part in ("incidents", "problems"):
+        assert f"at-{part}" not in report
+    whole_report = (published(planted, tmp_path / "all", "--confidential") / "report.html").read_text(encoding="utf-8")
+    assert {"at-incidents", "at-problems"} <= set(re.findall(r"at-[a-z]+", whole_report))
+    assert CANARY in whole_report.casefold()
+    assert "report.html" not in {one.name for one in published(planted, tmp_path / "no", "--no-report").iterdir()}
+
+
 def test_addresses_and_numbers_of_people_stay_out(example: Path, tmp_path: Path) -> None:
     file = next((example / "risks").glob("R-001*"))
     text = file.read_text(encoding="utf-8")
@@ -187,7 +204,7 @@ def test_addresses_and_numbers_of_people_stay_out(example: Path, tmp_path: Path)
                     encoding="utf-8")  # fmt: skip
     plain = whole(published(example, tmp_path / "site"))
     assert "131052-308T" not in plain
-    assert "@" not in re.sub(r"@(media|page)", "", plain)
+    assert "@" not in re.sub(r"@(media|page|bottom-left|bottom-right)", "", plain)
     phones = re.findall(r"phone: [\"']?([+\d][\d ]{5,}\d)", "\n".join(
         one.read_text(encoding="utf-8") for one in (example / "continuity/plans").glob("*.yaml")))  # fmt: skip
     assert phones

@@ -1,0 +1,119 @@
+"""What not everybody may see: registers in, the same without what is marked secret, or for anybody to see, out.
+
+What is left out is taken out of the registers before anything is made of them: no page can show what it never had.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
+from typing import Final, TypeVar
+
+from kyber.join import Snapshot
+from kyber.register import Record, references, without_references
+
+SECRET: Final = "secret"  # noqa: S105 - how files mark what not everybody may see
+
+Mark = tuple[str, str]
+"""The kind and the id of a record."""
+R = TypeVar("R", bound=Record)
+
+
+def without_secrets(snapshot: Snapshot) -> Snapshot:
+    """The registers without risks and services that are secret, what belongs to these alone, and references to it."""
+    gone = _gone(snapshot)
+    if not gone:
+        return snapshot
+
+    def left(kind: str, records: Iterable[R]) -> tuple[R, ...]:
+        return tuple(without_references(one, gone) for one in records if (kind, _id(one)) not in gone)
+
+    risks, continuity = snapshot.risks, snapshot.continuity
+    actions = left("action", risks.actions)
+    return replace(
+        snapshot,
+        sources=left("source", snapshot.sources),
+        incidents=left("incident", snapshot.incidents),
+        tasks=left("task", snapshot.tasks),
+        risks=replace(
+            risks, risks=left("risk", risks.risks), controls=left("control", risks.controls), actions=actions
+        ),
+        continuity=replace(
+            continuity,
+            services=left("service", continuity.services),
+            plans=left("plan", continuity.plans),
+            exercises=left("exercise", continuity.exercises),
+            actions=actions,
+        ),
+    )
+
+
+def public(snapshot: Snapshot) -> Snapshot:
+    """The same also without incidents, contacts of plans, and people's addresses: what anybody in the house may see."""
+    people = tuple(one.model_copy(update={"email": None}) for one in snapshot.people.people)
+    plans = tuple(one.model_copy(update={"contacts": ()}) for one in snapshot.continuity.plans)
+    return without_secrets(
+        replace(
+            snapshot,
+            people=snapshot.people.model_copy(update={"people": people}),
+            incidents=(),
+            continuity=replace(snapshot.continuity, plans=plans),
+        )
+    )
+
+
+def hidden(whole: Snapshot, shown: Snapshot) -> frozenset[str]:
+    """The ids of what is in the one and not in the other, incidents apart, which are not kept from anybody one by
+    one."""
+    return frozenset(id_ for _, id_ in {*_marks(whole)} - {*_marks(shown)})
+
+
+def _marks(of: Snapshot) -> Iterator[Mark]:
+    yield from (("source", one.id) for one in of.sources)
+    yield from (("task", one.id) for one in of.tasks)
+    yield from (("risk", one.id) for one in of.risks.risks)
+    yield from (("control", one.id) for one in of.risks.controls)
+    yield from (("action", one.id) for one in of.risks.actions)
+    yield from (("service", one.id) for one in of.continuity.services)
+    yield from (("plan", one.id) for one in of.continuity.plans)
+    yield from (("exercise", one.id) for one in of.continuity.exercises)
+
+
+def _gone(snapshot: Snapshot) -> frozenset[Mark]:
+    """What is secret, and what belongs to that alone: what it names and nothing else does, what names it alone, and
+    exercises that touch it at all."""
+    risks, continuity = snapshot.risks, snapshot.continuity
+    gone = {("risk", one.id) for one in risks.risks if one.confidentiality == SECRET}
+    gone |= {("service", one.id) for one in continuity.services if one.confidentiality == SECRET}
+    if not gone:
+        return frozenset()
+    for kind, records in (("plan", continuity.plans), ("source", snapshot.sources)):
+        naming = {one.id: {mark for mark in _named(one) if mark[0] == "service"} for one in records}
+        for service in continuity.services:
+            for of, id_ in _named(service):
+                if of == kind and id_ in naming:
+                    naming[id_].add(("service", service.id))
+        gone |= {(kind, id_) for id_, owners in naming.items() if _all(owners, gone)}
+    gone |= {("exercise", one.id) for one in continuity.exercises if not gone.isdisjoint(_named(one))}
+    owners: dict[Mark, set[Mark]] = {}
+    for of, named_by in (("risk", risks.risks), ("exercise", continuity.exercises), ("incident", snapshot.incidents)):
+        for one in named_by:
+            for mark in _named(one):
+                if mark[0] in ("control", "action"):
+                    owners.setdefault(mark, set()).add((of, _id(one)))
+    gone |= {mark for mark, theirs in owners.items() if _all(theirs, gone)}
+    gone |= {("task", one.id) for one in snapshot.tasks if _all(_named(one), gone)}
+    return frozenset(gone)
+
+
+def _named(record: Record) -> set[Mark]:
+    """The records of risks, services and what belongs to them that a record names."""
+    kinds = {"risk", "service", "control", "action", "plan", "exercise", "source"}
+    return {(kind, one.id) for one in references(record) for kind in one.kinds if kind in kinds}
+
+
+def _all(some: Collection[Mark], gone: Collection[Mark]) -> bool:
+    return bool(some) and all(one in gone for one in some)
+
+
+def _id(record: Record) -> str:
+    found: str = record.id  # type: ignore[attr-defined]  # every record that comes here has one
+    return found
