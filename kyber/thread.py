@@ -28,21 +28,6 @@ UNKNOWN: Final = 9
 """The place of what is of no known criticality, after all that is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Thread:
-    """What each finding touches, by its id, and what touches each service and risk."""
-
-    touched: Mapping[str, Touched]
-
-    def of_service(self, id_: str) -> tuple[str, ...]:
-        """The ids of the findings that threaten a service: that touch it, or something that it rests on."""
-        return tuple(finding for finding, one in self.touched.items() if one.threatens(id_))
-
-    def of_risk(self, id_: str) -> tuple[str, ...]:
-        """The ids of the findings that bear on a risk."""
-        return tuple(finding for finding, one in self.touched.items() if id_ in one.risks)
-
-
 @dataclass(frozen=True, kw_only=True)
 class Web:
     """What leads from findings to services and risks: the registers, as far as findings care."""
@@ -66,10 +51,10 @@ class Web:
 
     def touched(self, finding: Finding) -> Touched:
         """What one finding touches."""
-        return self.thread((finding,)).touched[finding.id]
+        return self.thread((finding,))[finding.id]
 
-    def thread(self, findings: Iterable[Finding]) -> Thread:
-        """What each of many findings touches. Work is per distinct host, sources and rule, not per finding."""
+    def thread(self, findings: Iterable[Finding]) -> Mapping[str, Touched]:
+        """What each of many findings touches, by its id. Work is per distinct host, sources and rule, not per one."""
         places: dict[object, Touched] = {}
         known: dict[object, Touched] = {}
         found: dict[str, Touched] = {}
@@ -81,7 +66,7 @@ class Web:
                     where = places[place] = self._reached(self._services(*place))
                 touched = known[key] = self._bearing(where, one)
             found[one.id] = touched
-        return Thread(found)
+        return found
 
     def _services(self, host: str, said: str, sources: tuple[str, ...]) -> tuple[str, ...]:
         found = {*self._by_host.find(host), *(self._named(said) if said else ())}

@@ -24,19 +24,35 @@ SERVICES = {
 }
 PLANS = {"P-named": [], "P-of": ["hidden"], "P-both": ["hidden", "open"], "P-nobody": []}
 SOURCES = {"loki-named": [], "loki-of": ["hidden"], "loki-both": ["hidden", "base"], "loki-nobody": []}
-TASKS = {"T-1": {"services": ["hidden"]}, "T-2": {"services": ["hidden", "base"]}, "T-3": {"risks": ["R-1"]}, "T-4": {}}
+TASKS = {
+    "T-1": {"services": ["hidden"]},
+    "T-2": {"services": ["hidden", "base"]},
+    "T-3": {"risks": ["R-1"]},
+    "T-4": {},
+}
 
 
 @pytest.fixture
 def whole(tmp_path: Path) -> Snapshot:
     records: dict[str, dict[str, object]] = {}
     for id_, more in RISKS.items():
-        records[f"risks/{id_}.yaml"] = {"id": id_, "title": id_, "status": "preliminary", "identified_in": "log", **more}
+        records[f"risks/{id_}.yaml"] = {
+            "id": id_,
+            "title": id_,
+            "status": "preliminary",
+            "identified_in": "log",
+            **more,
+        }
     for id_, more in SERVICES.items():
         records[f"continuity/services/{id_}.yaml"] = {"id": id_, "name": id_, **more}
     for id_, services in PLANS.items():
         records[f"continuity/plans/{id_}.yaml"] = {
-            **{"id": id_, "title": id_, "type": "recovery", "owner": "chief", "version": "1", "services": services},
+            "id": id_,
+            "title": id_,
+            "type": "recovery",
+            "owner": "chief",
+            "version": "1",
+            "services": services,
             "review": {"interval": "1 y", "last": DAY},
             "steps": [{"no": 1, "who": "chief", "does": "x"}],
             "activation": ["x"],
@@ -46,23 +62,43 @@ def whole(tmp_path: Path) -> Snapshot:
         records[f"sources/{id_}.yaml"] = {"id": id_, "name": id_, "services": services}
     for id_, targets in TASKS.items():
         records[f"calendar/{id_}.yaml"] = {
-            **{"id": id_, "title": id_, "ring": "logs", "rule": "FREQ=YEARLY", "starts": DAY, "lead_time": "1 d"},
-            **{"output": "x", "basis": ["x"], "targets": targets},
+            "id": id_,
+            "title": id_,
+            "ring": "logs",
+            "rule": "FREQ=YEARLY",
+            "starts": DAY,
+            "lead_time": "1 d",
+            "output": "x",
+            "basis": ["x"],
+            "targets": targets,
         }
     for id_ in ("A-secret", "A-both", "A-exercise", "A-incident", "A-nobody"):
         records[f"actions/{id_}.yaml"] = {"id": id_, "title": id_, "status": "proposed", "after": ["A-secret"]}
     for id_ in ("C-secret", "C-both"):
         records[f"controls/{id_}.yaml"] = {
-            **{"id": id_, "title": id_, "owner": "chief", "type": "preventive", "status": "planned"},
+            "id": id_,
+            "title": id_,
+            "owner": "chief",
+            "type": "preventive",
+            "status": "planned",
         }
     for id_, service, action in (("E-1", "hidden", "A-exercise"), ("E-2", "base", "A-nobody")):
         records[f"continuity/exercises/{id_}.yaml"] = {
-            **{"id": id_, "title": id_, "type": "tabletop", "date": DAY, "lead": "chief", "services": [service]},
+            "id": id_,
+            "title": id_,
+            "type": "tabletop",
+            "date": DAY,
+            "lead": "chief",
+            "services": [service],
             "findings": [{"what": "x", "action": action}],
         }
     records["incidents/I-1.yaml"] = {
-        **{"id": "I-1", "title": "I-1", "noticed": "2026-11-01T12:00:00+02:00", "services": ["hidden", "base"]},
-        **{"risks": ["R-1"], "actions": ["A-incident", "A-secret"]},
+        "id": "I-1",
+        "title": "I-1",
+        "noticed": "2026-11-01T12:00:00+02:00",
+        "services": ["hidden", "base"],
+        "risks": ["R-1"],
+        "actions": ["A-incident", "A-secret"],
     }
     files = {name: yaml.safe_dump(one) for name, one in records.items()}
     lay_out(tmp_path, {"kyber.yaml": SETTINGS, "people.yaml": PEOPLE, **files})

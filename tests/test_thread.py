@@ -127,7 +127,7 @@ def test_an_address_has_no_domain_to_be_found_without() -> None:
 
 def test_what_threatens_the_most_critical_comes_first_and_what_is_not_known_last() -> None:
     found = [finding("mail", host="mx"), finding("none"), finding("emr", host="emr-1"), finding("core", host="core1")]
-    touched = web().thread(found).touched
+    touched = web().thread(found)
     assert sorted(touched, key=lambda id_: urgency(touched[id_])) == ["emr", "core", "mail", "none"]
 
 
@@ -138,11 +138,10 @@ def test_a_service_and_a_risk_lead_back_to_their_findings() -> None:
         finding("b", host="mx", tags=("attack.t1110",)),
         finding("c", host="core1"),
     ]
-    thread = web(risks=(guessing, risk("R-2", "closed", services=("login",)))).thread(found)
-    assert thread.of_service("emr") == ("a", "c")
-    assert thread.of_service("network") == ("c",)
-    assert thread.of_risk("R-1") == ("a",)
-    assert thread.of_risk("R-2") == ()
+    touched = web(risks=(guessing, risk("R-2", "closed", services=("login",)))).thread(found)
+    assert [id_ for id_, one in touched.items() if one.threatens("emr")] == ["a", "c"]
+    assert [id_ for id_, one in touched.items() if one.threatens("network")] == ["c"]
+    assert [one.risks for one in touched.values()] == [("R-1",), (), ()]
 
 
 def test_what_rests_on_a_service_in_a_circle_ends() -> None:
@@ -196,5 +195,5 @@ def test_many_findings_of_few_kinds_cost_one_look_a_kind(monkeypatch: pytest.Mon
     monkeypatch.setattr(Hosts, "find", lambda self, name: asked.append(name) or find(self, name))
     some = [finding(host="core1"), finding(host="dc1")]
     many = [replace(some[at % 2], id=str(at)) for at in range(1_000)]
-    assert len(web().thread(many).touched) == 1_000
+    assert len(web().thread(many)) == 1_000
     assert len(asked) <= 4

@@ -49,7 +49,7 @@ def beside(at: ContinuityDesk, service: str) -> Beside:
     with kept.open(at.here.state) as store:
         kept_ones = store.all(since=datetime.now(UTC) - timedelta(days=FINDINGS_DAYS))
     web = web_of(at.here, at.today, risks=False)
-    touched = web.thread(one.finding for one in kept_ones).touched
+    touched = web.thread(one.finding for one in kept_ones)
     return Beside(risks, [one.finding for one in kept_ones if touched[one.finding.id].threatens(service)])
 
 

@@ -147,7 +147,7 @@ def list_(
         )
     _, judged = _judged(here, found, words)
     web = web_of(here, day_here(here, now), risks=form is not Form.TABLE)
-    touched = web.thread(one.finding for one in found).touched
+    touched = web.thread(one.finding for one in found)
     if service:
         wanted = one_of(service, web.continuity.services, "service").id
         found = [one for one in found if touched[one.finding.id].threatens(wanted)]

@@ -150,7 +150,7 @@ def _seen(here: "Workspace", snapshot: "Snapshot", hidden: frozenset[str], asked
         findings=findings,
         open=frozenset(one.id for one in findings) - done,
         false=len(false),
-        touched=_without(web.thread(findings).touched, hidden),
+        touched=_without(web.thread(findings), hidden),
         entries=entries,
         looked=looked,
         heard=heard,

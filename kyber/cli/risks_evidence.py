@@ -45,7 +45,7 @@ def evidence(
     chosen = [at.risk(risk)] if risk is not None else [one for one in at.register.prioritised() if one.is_open]
     findings, since = _found(at)
     watchers = _watchers(at)
-    touched = web_of(at.here, at.today, risks=False).thread(findings).touched
+    touched = web_of(at.here, at.today, risks=False).thread(findings)
     borne = [
         bearing(one, at.register.scale, findings, watchers, lambda found: touched[found.id].services, since, at.today)
         for one in chosen

@@ -71,7 +71,7 @@ def today(
     before = _looked(here, me)
     since = before.at or now - FIRST
     waiting = _waiting(here, snapshot)
-    touched = snapshot.web.thread(one.finding for one in waiting).touched
+    touched = snapshot.web.thread(one.finding for one in waiting)
     found = dues(snapshot, day + timedelta(days=400))
     known = view.prints(problems, here.root)
     new = [one for key, one in known.items() if key not in before.problems]
