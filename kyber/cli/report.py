@@ -86,10 +86,22 @@ def report(
         str,
         typer.Option("--label", metavar="TEXT", help="How confidential the report is, in words.", show_default=False),
     ] = "",
+    compared: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            "--compare",
+            metavar="BEFORE.json AFTER.json",
+            help="Write no report, but what changed between two saved ones, as `kyber report compare` does.",
+            show_default=False,
+        ),
+    ] = None,
     workspace: Where = None,
 ) -> None:
     """Write the report for management of a period: one page, and the annexes behind it."""
     if context.invoked_subcommand is not None:
+        return
+    if compared is not None:
+        compare(*compared, language)
         return
     from kyber.cli.desk import Desk, open_at
     from kyber.cli.reading import no_collector

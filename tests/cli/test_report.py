@@ -133,6 +133,7 @@ def test_movement_is_told_against_the_last_saved_report_and_the_same_again_on_th
     ]
     first, second = (small / "reports" / f"2026-11-0{day}-2026-Q4-en.json" for day in (1, 2))
     told = kyber("report", "compare", first, second)
+    assert kyber("report", "--compare", first, second).stdout == told.stdout
     assert told.exit_code == 0
     assert "↑ R-001 A stolen account opens records: went up" in told.stdout
     assert "unchanged" in kyber("report", "compare", first, first).stdout
