@@ -22,6 +22,10 @@ try:
     import kyber_columns as native
 except ImportError:
     native = None
+INTERFACE: Final = 2
+"""What the extension has to say of itself; one that was built for another kyber is not used."""
+if getattr(native, "INTERFACE", 1) != INTERFACE:
+    native = None
 
 PENDING: Final = 64 * 2**20
 """Bytes that are held back in native memory."""
@@ -81,14 +85,11 @@ class Gathering:
 
     def ready(self) -> Iterator[Piece]:
         """Pieces that are large enough, or have to make room."""
-        held = sorted(self.gatherer.held(), key=lambda one: one[2], reverse=True)
-        for shape, rows, _ in held:
-            if rows >= READY:
-                yield from self._given(shape)
+        for shape in self.gatherer.full(READY):
+            yield from self._given(shape)
         if self.gatherer.size > PENDING:
-            for shape, rows, _ in held:
-                if rows < READY:
-                    yield from self._given(shape)
+            for shape, _, _ in sorted(self.gatherer.held(), key=lambda one: one[2], reverse=True):
+                yield from self._given(shape)
                 if self.gatherer.size <= PENDING // 2:
                     return
 

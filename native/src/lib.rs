@@ -16,6 +16,8 @@ use pyo3::types::PyBytes;
 const MAX_NODES: usize = 50_000;
 /// Bytes of a key; events with longer ones are given back.
 const MAX_KEY: usize = 256;
+/// Counts up whenever what kyber calls changes; see `kyber.logs.gather`.
+const INTERFACE: u32 = 2;
 const UNKNOWN: i32 = -2;
 const ODD: i32 = -1;
 
@@ -248,6 +250,12 @@ impl Gatherer {
             lines += 1;
         }
         Ok(left)
+    }
+
+    /// The shapes of which there are so many events.
+    fn full(&self, rows: usize) -> Vec<usize> {
+        let full = |shape: &usize| self.shapes[*shape].records.ends.len() >= rows;
+        (0..self.shapes.len()).filter(full).collect()
     }
 
     /// The shapes of which there are events: number of the shape, of its events, and of the bytes that they take.
@@ -497,6 +505,7 @@ fn searcher(needles: &[Vec<u8>]) -> PyResult<AhoCorasick> {
 
 #[pymodule]
 fn kyber_columns(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("INTERFACE", INTERFACE)?;
     module.add_class::<Gatherer>()?;
     module.add_class::<Piece>()?;
     module.add_class::<Sieve>()
