@@ -130,6 +130,14 @@ impl Column {
 
     /// Adds an event's value; about how many bytes more that takes.
     fn push(&mut self, value: &[u8], hashed: &RandomState) -> usize {
+        // Most values are those of the event before.
+        if let Some(last) = self.codes.last() {
+            let (begin, end) = self.spans[*last as usize];
+            if self.json[begin..end] == *value {
+                self.codes.push(*last);
+                return 4;
+            }
+        }
         let value = &*scan::canonical(value);
         let hash = hashed.hash_one(value);
         let (json, spans) = (&mut self.json, &mut self.spans);
