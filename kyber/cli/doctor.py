@@ -35,6 +35,7 @@ REQUIRED: Final = (
     "pydantic",
     "python-calamine",
     "python-dateutil",
+    "python-docx",
     "pyyaml",
     "regex",
     "rfc8785",

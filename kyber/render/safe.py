@@ -21,8 +21,10 @@ CELL_LIMIT: Final = 32_767
 
 _T = TypeVar("_T")
 # Controls, format characters (bidirectional, zero-width, tags), surrogates, line and paragraph separators, and what
-# else has no ink: fillers, variation selectors, the blank Braille pattern.
-_UNSEEN: Final = regex.compile(r"[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]")
+# else has no ink: fillers, variation selectors, numbers that are no letters, the blank Braille pattern.
+_UNSEEN: Final = regex.compile(
+    r"[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}\u2800]"
+)
 _SHORT: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 # Where a formula begins: at the start of a cell, or after the semicolon that splits cells in Finnish and Swedish
 # spreadsheets. The full-width forms count as formulas in some of them.

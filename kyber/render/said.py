@@ -54,6 +54,10 @@ class Places:
         self._known = anchors(document)
         self._left = dict(self._known)
 
+    def all(self) -> Iterator[str]:
+        """Every place, in the order of reading."""
+        yield from self._known.values()
+
     def link(self, anchor: str) -> str:
         """The place that a link leads to; empty: none."""
         return self._known.get(anchor, "")

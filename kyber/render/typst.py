@@ -13,6 +13,9 @@ import regex
 from kyber.render.safe import every_text, json_line
 
 FOLDER: Final = Path(__file__).parent
+_PICTURE: Final = b"""#let (svg, width, height) = sys.inputs
+#set page(width: float(width) * 1pt, height: float(height) * 1pt, margin: 0pt, fill: white)
+#image(bytes(svg), format: "svg", width: 100%, height: 100%, fit: "contain")"""
 STANDARD: Final = "ua-1"
 _UNSHOWN: Final = regex.compile(
     r"[^\x20-\x7e\xa0-\u02ff\u0384-\u038a\u038c\u038e-\u03a1\u03a3-\u03ce\u0400-\u045f\u0490-\u04c2\u1e00-\u1e9b\u1e9e-\u1ef9"
@@ -34,6 +37,25 @@ def pdf(template: str, data: object) -> bytes:
         sys_inputs={"data": json_line(every_text(data, shown))},
     )
     return cast(bytes, compiler.compile(format="pdf", pdf_standards=[STANDARD], timestamp=0))
+
+
+def png(svg: str, width: float, height: float, ppi: int) -> bytes:
+    """The picture so many points wide and high, for readers that know no SVG; empty if it cannot be drawn.
+
+    It has no fonts but those within Typst: name one of them in it, see `picture.clean`.
+    """
+    import typst
+
+    compiler = typst.Compiler(
+        input=_PICTURE,
+        font_paths=typst.Fonts(include_system_fonts=False, include_embedded_fonts=True),
+        ignore_system_fonts=True,
+        sys_inputs={"svg": svg, "width": f"{width:.3f}", "height": f"{height:.3f}"},
+    )
+    try:
+        return cast(bytes, compiler.compile(format="png", ppi=ppi))
+    except typst.TypstError:
+        return b""
 
 
 def shown(text: str) -> str:

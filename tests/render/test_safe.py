@@ -44,6 +44,7 @@ def test_ordinary_text_stays_as_it_is(text: str) -> None:
         ("\u2028\u2029\x85", "\\u2028\\u2029\\x85"),
         ("\U000e0041", "\\U000e0041"),
         ("\ud800", "\\ud800"),
+        ("\uffff\ufdd0\U0001ffff", "\\uffff\\ufdd0\\U0001ffff"),
         ("C:\\new", "C:\\new"),
         ("ä é 漢 😀", "ä é 漢 😀"),
     ],
