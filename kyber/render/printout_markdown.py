@@ -1,14 +1,11 @@
 """A printout in, Markdown out: for a terminal, a plain printer, or a page of one's own."""
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
+from kyber.render.markdown import begun, marked, row
 from kyber.render.printout import Block, Column, Facts, Grid, Items, Part, Printout, Text, Use, lines
 
-_MARKED: Final = re.compile(r"([\\`*_{}\[\]<>|#~&])")
-_BEGINS: Final = re.compile(r"^(\d+(?=[.)])|(?=[-+=]))")
-"""What makes a list, a heading or a rule of a line."""
 _BREAK: Final = "\\\n"
 _INDENTED: Final = "\\\n  "
 BOX: Final = "☐"
@@ -47,14 +44,10 @@ def _block(block: Block) -> Iterator[str]:
             for _ in range(ruled):
                 yield f"\n{_RULE}"
         case Grid(columns, rows):
-            yield _row(_one(column.head) for column in columns)
+            yield row(_one(column.head) for column in columns)
             yield "|---" * len(columns) + "|"
-            for row in rows:
-                yield _row(_cell(column, value) for column, value in zip(columns, row, strict=True))
-
-
-def _row(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+            for values in rows:
+                yield row(_cell(column, value) for column, value in zip(columns, values, strict=True))
 
 
 def _cell(column: Column, value: str) -> str:
@@ -62,7 +55,7 @@ def _cell(column: Column, value: str) -> str:
 
 
 def _many(text: str, end: str) -> str:
-    return end.join(_BEGINS.sub(r"\1\\", _marked(line)) for line in lines(text))
+    return end.join(begun(_marked(line)) for line in lines(text))
 
 
 def _one(text: str) -> str:
@@ -70,4 +63,4 @@ def _one(text: str) -> str:
 
 
 def _marked(line: str) -> str:
-    return _MARKED.sub(r"\\\1", line.strip())
+    return marked(line.strip())
