@@ -17,6 +17,8 @@ class Form(StrEnum):
     """The forms of a report."""
 
     HTML = "html"
+    DOCX = "docx"
+    MD = "md"
     JSON = "json"
 
 
@@ -28,7 +30,9 @@ class Language(StrEnum):
     EN = "en"
 
 
-BY_ENDING: Final = {".html": "html", ".json": "json"}
+BY_ENDING: Final = {".html": "html", ".docx": "docx", ".md": "md", ".json": "json"}
+SHOWN: Final = frozenset({Form.MD, Form.JSON})
+"""What goes to standard output where no file is named."""
 
 FormOption = Annotated[
     Form | None, typer.Option("--format", "-f", help="The form; else by the ending of -o, or HTML.", show_default=False)
@@ -39,7 +43,7 @@ Output = Annotated[
         "--output",
         "-o",
         metavar="FILE",
-        help="Write here; else into the folder `reports`, or for md, json and text to standard output.",
+        help="Write here; else into the folder `reports`; md and json to standard output.",
     ),
 ]
 
@@ -127,7 +131,7 @@ def report(
     name = saved_name(made)
     if save:
         write_below(here.root / FOLDER, {f"{name}.json": kept})
-    if output is None and chosen is Form.JSON:
+    if output is None and chosen in SHOWN:
         write_out(None, rendered.decode())
         return
     file = output or here.root / FOLDER / f"{name}.{chosen}"
@@ -154,7 +158,7 @@ def render(
     made = read_report(old)
     chosen = _form(form, output)
     check_output(output, None, [("the saved report", [old])])
-    if output is None and chosen is not Form.JSON:
+    if output is None and chosen not in SHOWN:
         output = old.with_suffix(f".{chosen}")
     rendered = _rendered(made, chosen)
     if output is None:
@@ -205,10 +209,17 @@ def _form(form: Form | None, output: Path | None) -> Form:
 
 
 def _rendered(made: "Document", form: Form) -> bytes:
-    from kyber.render.document_html import page
-    from kyber.render.document_json import dumps
+    from kyber.render import document_docx, document_html, document_json, document_markdown
 
-    return dumps(made) if form is Form.JSON else page(made).encode()
+    match form:
+        case Form.JSON:
+            return document_json.dumps(made)
+        case Form.DOCX:
+            return document_docx.document(made)
+        case Form.MD:
+            return document_markdown.text_of(made).encode()
+        case Form.HTML:
+            return document_html.page(made).encode()
 
 
 def _in_short(made: "Document") -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from docx import Document as Word
 
 from kyber.render.document_json import loads as document_of
 from kyber.text import LANGUAGES
@@ -147,6 +148,28 @@ def test_an_old_report_is_rendered_again_unchanged(small: Path) -> None:
     page = small / "again.html"
     assert kyber("report", "render", saved, "-o", page).exit_code == 0
     assert page.read_bytes() == saved.with_suffix(".html").read_bytes()
+
+
+def test_the_report_is_had_for_editing_and_as_text_and_the_same_when_rendered_again(small: Path) -> None:
+    made = kyber("report", "--as-of", DAY, "--format", "docx", "--workspace", small)
+    assert made.exit_code == 0
+    saved, word = (small / "reports" / f"{DAY}-2026-Q4-en.{form}" for form in ("json", "docx"))
+    assert word.name in made.stdout
+    text = kyber("report", "--as-of", DAY, "--format", "md", "--no-save", "--workspace", small)
+    assert text.stdout.startswith("Esimerkki · Confidential")
+    assert "\n# Management report 2026-Q4\n" in text.stdout
+    assert "A stolen account opens records" in text.stdout
+    again = kyber("report", "render", saved, "--format", "md")
+    assert again.stdout == text.stdout
+    file, beside = small / "again.md", small / "again.docx"
+    assert kyber("report", "render", saved, "-o", file).exit_code == 0
+    assert file.read_text() == text.stdout
+    assert kyber("report", "render", saved, "-o", beside).exit_code == 0
+    assert beside.read_bytes() == word.read_bytes()
+    word.unlink()
+    assert kyber("report", "render", saved, "-f", "docx").exit_code == 0
+    assert beside.read_bytes() == word.read_bytes()
+    assert "A stolen account opens records" in "".join(Word(str(word)).element.body.itertext())
 
 
 def test_hostile_titles_and_identity_codes_do_no_harm(small: Path) -> None:
