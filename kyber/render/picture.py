@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 LONGEST: Final = 4 * 2**20
 """Characters of one picture."""
 DEEPEST: Final = 32
-"""Elements within each other."""
+"""Elements within each other, and in what they use."""
+MOST: Final = 100_000
+"""Elements that are drawn, each as often as it is used."""
 _SVG: Final = "{http://www.w3.org/2000/svg}"
 _TEXTS: Final = frozenset({"text", "tspan"})
 ELEMENTS: Final = _TEXTS | {
@@ -133,14 +135,42 @@ def _read(svg: str) -> "Element | None":
         root: Element = fromstring(svg, forbid_dtd=True)
     except (ParseError, DefusedXmlException, ValueError):
         return None
-    return root if root.tag == f"{_SVG}svg" and _depth(root) <= DEEPEST else None
+    return root if root.tag == f"{_SVG}svg" and _cost(root, _named(root), {}, 1)[0] <= MOST else None
 
 
-def _depth(root: "Element") -> int:
-    depth, level = 0, [root]
-    while level and depth <= DEEPEST:
-        depth, level = depth + 1, [child for one in level for child in one]
-    return depth
+def _named(root: "Element") -> "dict[str, list[Element]]":
+    found: dict[str, list[Element]] = {}
+    for one in root.iter():
+        if name := one.get("id"):
+            found.setdefault(name, []).append(one)
+    return found
+
+
+def _cost(
+    element: "Element", named: "dict[str, list[Element]]", known: "dict[Element, tuple[int, int]]", depth: int
+) -> tuple[int, int]:
+    """How many elements are drawn for this one, and how deep; more than MOST where it is too many, too deep or
+    without end. Few lines can use each other so often that no drawing of them would end."""
+    if element in known:
+        many, deep = known[element]
+        return (many, deep) if depth + deep <= DEEPEST + 1 else (MOST + 1, deep)
+    if depth > DEEPEST:
+        return MOST + 1, 1
+    used = [one for value in element.attrib.values() if (name := _leads(value)) for one in named.get(name, ())]
+    many, deep = 1, 1
+    for part in (*element, *used):
+        more, below = _cost(part, named, known, depth + 1)
+        many, deep = many + more, max(deep, below + 1)
+        if many > MOST:
+            return many, deep
+    known[element] = many, deep
+    return many, deep
+
+
+def _leads(value: str) -> str:
+    """The id that an attribute's value leads to; empty: none."""
+    found = _LINK.fullmatch(value) or _PAINT.fullmatch(value.strip())
+    return found[1] if found else ""
 
 
 def _written(element: "Element", prefix: str, font: str, depth: int) -> str:

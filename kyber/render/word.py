@@ -118,7 +118,7 @@ def _settle(document: "Document", language: str) -> None:
     """Words are divided, and the file is one of today, not of 2010."""
     _replace(
         document.settings.element,
-        f'<w:settings {_NAMESPACES}><w:zoom w:percent="100"/><w:autoHyphenation/><w:defaultTabStop w:val="720"/>'
+        f'<w:settings {_NAMESPACES}><w:zoom w:percent="100"/><w:defaultTabStop w:val="720"/><w:autoHyphenation/>'
         '<w:compat><w:compatSetting w:name="compatibilityMode" w:uri="http://schemas.microsoft.com/office/word" '
         f'w:val="15"/></w:compat><w:themeFontLang w:val="{language}"/></w:settings>',
     )

@@ -12,6 +12,13 @@ from kyber.render.picture import clean
 from tests.render.documents import filled, matrix, report
 from tests.render.test_printout import HOSTILE, Seen
 
+
+def _used(many: int, times: int) -> str:
+    """Parts that each use the one before so many times."""
+    parts = (f'<g id="g{n}">{f"""<use href="#g{n - 1}"/>""" * times}</g>' for n in range(1, many))
+    return f'<g id="g0"><rect/></g>{"".join(parts)}'
+
+
 XMLNS = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
 
 
@@ -91,10 +98,20 @@ def test_what_a_picture_could_load_or_run_is_taken_out(inside: str) -> None:
         "<svg/>",
         f'<!DOCTYPE svg [<!ENTITY a "b">]><svg {XMLNS}>&a;</svg>',
         f"<svg {XMLNS}>" + "<g>" * 100_000 + "</g>" * 100_000 + "</svg>",
+        f"<svg {XMLNS}>" + "<g>" * 32 + "</g>" * 32 + "</svg>",
+        f"<svg {XMLNS}><g id='a'><use href='#a'/><use href='#a'/></g></svg>",
+        f"<svg {XMLNS}><g id='a'><rect fill='url(#b)'/></g><pattern id='b'><use href='#a'/></pattern></svg>",
+        f"<svg {XMLNS}>{_used(9, 10)}</svg>",
+        f"<svg {XMLNS}>{_used(10_000, 1)}</svg>",
     ],
 )
 def test_what_is_no_picture_leaves_its_description(svg: str) -> None:
     assert clean(svg, "p-", "t", "d") == ""
+
+
+def test_parts_of_a_picture_may_be_used_again() -> None:
+    assert clean(f"<svg {XMLNS}>{_used(3, 10)}</svg>", "p-", "t", "d").count("<use ") == 20
+    assert clean(f"<svg {XMLNS}>" + "<g>" * 31 + "</g>" * 31 + "</svg>", "p-", "t", "d")
 
 
 def test_ids_of_two_pictures_do_not_meet_and_their_arrows_stay() -> None:
