@@ -21,7 +21,7 @@ from kyber.text import Words, words_for
 LANGUAGES: Final = {"fi": "fi-FI", "sv": "sv-FI", "en": "en-GB"}
 FONT: Final = "Libertinus Serif"
 """The family of the texts in pictures: one within Typst."""
-PPI: Final = 200
+PPI: Final = 300
 _POINT: Final = 20
 """Twentieths of a point, the measure of a page in Word."""
 _EMU: Final = 12_700
