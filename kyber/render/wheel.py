@@ -78,11 +78,11 @@ def room(ring: int, rings: int) -> int:
     return sum(_in_row(radius) for radius in _rows(ring, rings))
 
 
-def svg(wheel: Wheel) -> str:
-    """The picture; nothing in it is loaded or runs."""
-    entries = [(number, spot, _wrapped(spot.text)) for number, spot in enumerate(wheel.spots, 1)]
+def svg(wheel: Wheel, *, listed: bool = True) -> str:
+    """The picture; nothing in it is loaded or runs. `listed`: with the list of what its numbers stand for."""
+    entries = [(number, spot, _wrapped(spot.text)) for number, spot in enumerate(wheel.spots, 1)] if listed else []
     columns = _columns(wheel, entries)
-    height = _LIST + _LINE * max(sum(lines for _, lines in column) for column in columns) + 30
+    height = _LIST + (_LINE * max(sum(lines for _, lines in column) for column in columns) + 30 if listed else -20)
     x, y = _CENTRE
     return "\n".join(
         (

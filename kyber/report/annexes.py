@@ -149,7 +149,14 @@ def year(given: Given) -> Section:
     waiting = (*late, *(one for one in next_quarter(given) if one not in late))
     rows = tuple(_due(given, one) for one in waiting[:DUES])
     heads = (("state", 1), ("day", 1), ("what", 5), ("owner", 2))
-    blocks: list[Block] = [Chart(title=drawn.title, svg=wheel_svg(drawn), described=drawn.described)]
+    marks = tuple(
+        row(words.number(number), drawn.months[spot.month - 1], drawn.states[spot.state], spot.text)
+        for number, spot in enumerate(drawn.spots, 1)
+    )
+    blocks: list[Block] = [
+        Chart(title=drawn.title, svg=wheel_svg(drawn, listed=False), described=drawn.described),
+        _table(given, "wheel", (("number", 0), ("month", 1), ("state", 1), ("what", 6)), marks, right=("number",)),
+    ]
     blocks.append(_table(given, "clock", heads, rows))
     if len(waiting) > DUES:
         blocks.append(Paragraph(said(words.many("report.more-rows", len(waiting) - DUES)), "note"))

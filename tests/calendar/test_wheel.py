@@ -150,3 +150,15 @@ def test_nothing_in_a_title_is_markup_or_loads_anything() -> None:
     assert "\x1b" not in text
     assert "\u202e" not in text
     assert "131052-308T" not in "".join(drawn([replace(DUE, title=title)]).itertext())
+
+
+def test_without_its_list_the_wheel_is_the_same_and_ends_below_the_legend() -> None:
+    dues = [replace(DUE, id=f"T-{number}", title=f"Task {number}") for number in range(3)]
+    made = wheel(dues, People(), words_for("en"), YEAR, TODAY, "County")
+    whole, bare = (ElementTree.fromstring(svg(made, listed=listed)) for listed in (True, False))
+    assert marks(bare) == marks(whole)
+    texts = {one.text for one in bare.iter(f"{SVG}text")}
+    assert not any("Task" in (text or "") for text in texts)
+    assert any("Task" in (one.text or "") for one in whole.iter(f"{SVG}text"))
+    lowest = max(float(one.get("y", 0)) for one in bare.iter(f"{SVG}text") if one.get("y"))
+    assert lowest < float(bare.get("viewBox", "").split()[3]) < lowest + 40
