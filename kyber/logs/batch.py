@@ -334,6 +334,7 @@ class EventBatch:
         self.derived: Mapping[str, Callable[[EventBatch], Column | None]] = {}
         """Columns that are worked out from others when they are asked for."""
         self._made: dict[tuple[str, ...], Column | None] = {}
+        self._where: dict[Condition, Rows] = {}
 
     @property
     def source(self) -> str:
@@ -380,9 +381,9 @@ class EventBatch:
     def first_of(self, names: tuple[str, ...], held: Rows | None = None) -> Column | None:
         """One column out of several: in each event, the first of the names that it has.
 
-        Where `held` is given, only its rows are drawn; the column is as if the others did not have the field.
+        Where `held` is given, only its rows need be drawn; of the others it may say nothing.
         """
-        if held is not None:
+        if held is not None and names not in self._made:
             return self._first(names, held)
         if names not in self._made:
             self._made[names] = self._first(names, None)
@@ -419,6 +420,11 @@ class EventBatch:
 
         An empty text among the values holds also where the column is absent.
         """
+        if condition not in self._where:
+            self._where[condition] = self._holds(condition)
+        return self._where[condition]
+
+    def _holds(self, condition: Condition) -> Rows:
         held = np.ones(self.rows, dtype=bool)
         for name, wanted in condition:
             column, absent = self.column(name), "" in wanted
@@ -436,8 +442,11 @@ class EventBatch:
             return self.read.times
         found = np.full(self.rows, NO_TIME)
         for clock in self.table.time:
-            column, open_rows = self.column(clock.column), found == NO_TIME
-            if column is not None and open_rows.any():
+            open_rows = found == NO_TIME
+            if not open_rows.any():
+                break
+            column = self.column(clock.column)
+            if column is not None:
                 zone = UTC if clock.utc else self.zone
                 parsed = np.append(moments(column.values, zone), NO_TIME)
                 found[open_rows] = parsed[column.codes[open_rows]]

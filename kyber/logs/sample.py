@@ -24,8 +24,10 @@ def fields_of(batch: EventBatch, rows: Sequence[int]) -> list[dict[str, str]]:
     """Of some events, the columns that their product's field table shows."""
     found: list[dict[str, str]] = [{} for _ in rows]
     places = np.array(rows, dtype=np.int64)
+    held = np.zeros(batch.rows, dtype=bool)
+    held[places] = True
     for name in batch.table.shown if rows else ():
-        column = batch.column(name)
+        column = batch.first_of((name,), held)  # of these rows alone, so that nobody goes on making it of all
         if column is not None:
             texts: dict[int, str] = {}
             for one, code in zip(found, column.codes[places].tolist(), strict=True):

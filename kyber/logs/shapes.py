@@ -6,7 +6,7 @@ raw records, and a rule sees all of a piece or none of it. What is rare, or odd,
 """
 
 from array import array
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import chain
 from operator import itemgetter
@@ -26,6 +26,8 @@ KEY: Final = 200
 """Bytes, about, that a key and its value take in an event that is held as it was parsed."""
 FEW: Final = 128
 """Events of one shape that are not worth a piece of their own."""
+HELD: Final = 16
+"""Events parsed again that are remembered."""
 SELDOM: Final = 32
 """A column that is asked for in one event of so many, or fewer, is not worth making for all of them."""
 MAX_SHAPES: Final = 4_000
@@ -209,6 +211,8 @@ class Alike:
         asked: set[str],
     ) -> None:
         self.keys, self.columns, self.raw, self.again, self.asked = keys, columns, raw, again, asked
+        self._last: tuple[bytes, list[Event]] = (b"", [])
+        """A few rows, and their events: who asks for one column of them asks for others, too."""
 
     @property
     def names(self) -> Iterator[str]:
@@ -230,9 +234,15 @@ class Alike:
         codes[rows] = found.codes
         return Column(codes, found.values)
 
-    def _parsed(self, rows: Places) -> Iterator[Event]:
+    def _parsed(self, rows: Places) -> Iterable[Event]:
         assert self.again is not None  # otherwise all columns were made
-        return map(self.again, map(self.raw.__getitem__, rows.tolist()))
+        events = map(self.again, map(self.raw.__getitem__, rows.tolist()))
+        if len(rows) > HELD:
+            return events
+        key = rows.tobytes()
+        if self._last[0] != key:
+            self._last = key, list(events)
+        return self._last[1]
 
     def cells(self, rows: Places) -> Iterator[tuple[str, Places, Column]]:
         events = list(self._parsed(rows)) if len(self.columns) < len(self.keys) else []
