@@ -234,16 +234,19 @@ class _Counted(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer)
-        data = self._some(len(view))
+        size = self._into(view)
         # A pipe may give its first bytes one by one; only together do they tell how it is compressed.
-        while data and self.count + len(data) < 8 and (more := self._some(len(view) - len(data))):
-            data += more
-        view[: len(data)] = data
-        self.count += len(data)
-        return len(data)
+        while size and self.count + size < 8 and (more := self._into(view[size:])):
+            size += more
+        self.count += size
+        return size
 
-    def _some(self, size: int) -> bytes:
-        return self.raw.read1(size) if isinstance(self.raw, io.BufferedIOBase) else self.raw.read(size)
+    def _into(self, view: memoryview) -> int:
+        if isinstance(self.raw, io.BufferedIOBase):
+            return self.raw.readinto1(view)
+        data = self.raw.read(len(view))
+        view[: len(data)] = data
+        return len(data)
 
 
 _UNPACKING: Final[Mapping[str, tuple[Callable[[], Any], int]]] = {
