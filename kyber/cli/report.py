@@ -17,6 +17,7 @@ class Form(StrEnum):
     """The forms of a report."""
 
     HTML = "html"
+    PDF = "pdf"
     DOCX = "docx"
     MD = "md"
     JSON = "json"
@@ -30,7 +31,7 @@ class Language(StrEnum):
     EN = "en"
 
 
-BY_ENDING: Final = {".html": "html", ".docx": "docx", ".md": "md", ".json": "json"}
+BY_ENDING: Final = {".html": "html", ".pdf": "pdf", ".docx": "docx", ".md": "md", ".json": "json"}
 SHOWN: Final = frozenset({Form.MD, Form.JSON})
 """What goes to standard output where no file is named."""
 
@@ -209,11 +210,13 @@ def _form(form: Form | None, output: Path | None) -> Form:
 
 
 def _rendered(made: "Document", form: Form) -> bytes:
-    from kyber.render import document_docx, document_html, document_json, document_markdown
+    from kyber.render import document_docx, document_html, document_json, document_markdown, document_pdf
 
     match form:
         case Form.JSON:
             return document_json.dumps(made)
+        case Form.PDF:
+            return document_pdf.document(made)
         case Form.DOCX:
             return document_docx.document(made)
         case Form.MD:

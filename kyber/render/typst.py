@@ -20,14 +20,18 @@ STANDARD: Final = "ua-1"
 _UNSHOWN: Final = regex.compile(
     r"[^\x20-\x7e\xa0-\u02ff\u0384-\u038a\u038c\u038e-\u03a1\u03a3-\u03ce\u0400-\u045f\u0490-\u04c2\u1e00-\u1e9b\u1e9e-\u1ef9"
     r"\u200b\u2010-\u2027\u202f-\u2037\u2039-\u203f\u2070\u2071\u2074-\u208e\u2090-\u209c\u20a0-\u20b5"
-    r"\u2190-\u21ff\u2200-\u2220\u2223-\u222d\u2248-\u226b\u2500-\u25ff]"
+    r"\u2190-\u21ff\u2200-\u2220\u2223-\u222d\u2248-\u226b\u2500-\u25ff\u2713]"
 )
 """Whatever is not Latin, Greek, Cyrillic or a common sign, of which the fonts within Typst have every letter, bold ones
 too: Libertinus Serif, and DejaVu Sans Mono for what that lacks. U+200B only says where a word may be broken."""
 
 
+class Undrawn(Exception):  # noqa: N818 - a state of the data, not of the code
+    """The data cannot be shown as the template asks; the text says why in Typst's words."""
+
+
 def pdf(template: str, data: object) -> bytes:
-    """The PDF of `NAME.typ` in this folder over data that JSON can hold, found as `data` in its `sys.inputs`."""
+    """The PDF of a template in this folder over data that JSON can hold, `data` in its `sys.inputs`. Raises Undrawn."""
     import typst
 
     compiler = typst.Compiler(
@@ -36,7 +40,10 @@ def pdf(template: str, data: object) -> bytes:
         ignore_system_fonts=True,
         sys_inputs={"data": json_line(every_text(data, shown))},
     )
-    return cast(bytes, compiler.compile(format="pdf", pdf_standards=[STANDARD], timestamp=0))
+    try:
+        return cast(bytes, compiler.compile(format="pdf", pdf_standards=[STANDARD], timestamp=0))
+    except typst.TypstError as error:
+        raise Undrawn(str(error)) from error
 
 
 def png(svg: str, width: float, height: float, ppi: int) -> bytes:

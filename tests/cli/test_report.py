@@ -172,6 +172,19 @@ def test_the_report_is_had_for_editing_and_as_text_and_the_same_when_rendered_ag
     assert "A stolen account opens records" in "".join(Word(str(word)).element.body.itertext())
 
 
+def test_the_report_is_pdf_where_it_is_asked_for_or_the_name_ends_so(small: Path) -> None:
+    run = kyber("report", "--as-of", DAY, "--format", "pdf", "--workspace", small)
+    assert run.exit_code == 0
+    saved = small / "reports" / f"{DAY}-2026-Q4-en.pdf"
+    assert saved.read_bytes().startswith(b"%PDF-1.7")
+    again = small / "again.pdf"
+    assert kyber("report", "render", saved.with_suffix(".json"), "-o", again).exit_code == 0
+    assert again.read_bytes() == saved.read_bytes()
+    saved.unlink()
+    assert kyber("report", "render", saved.with_suffix(".json"), "--format", "pdf").exit_code == 0
+    assert saved.read_bytes() == again.read_bytes()
+
+
 def test_hostile_titles_and_identity_codes_do_no_harm(small: Path) -> None:
     changed(small, "title: A stolen account opens records", f'title: "{HOSTILE.encode("unicode_escape").decode()}"')
     run = kyber("report", "--as-of", DAY, "--format", "json", "--no-save", "--workspace", small)
