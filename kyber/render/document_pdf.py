@@ -11,11 +11,11 @@ from typing import Any, Final
 
 from kyber.document import Block, Bullets, Chart, Document, Line, Paragraph, Row, Section, Table
 from kyber.render import picture
+from kyber.render.fitting import fitted, lines, rooms
 from kyber.render.placed import bands
 from kyber.render.said import Places, broken, said
 from kyber.render.strips import Strip, strips
 from kyber.render.typst import Undrawn, pdf
-from kyber.render.fitting import fitted, lines, rooms
 from kyber.text import words_for
 
 FONT: Final = "Libertinus Serif"

@@ -95,6 +95,9 @@ _PAINT: Final = re.compile(r"url\(#([A-Za-z_][\w.-]*)\)")
 _NAME: Final = re.compile(r"[A-Za-z_][\w.-]*")
 _VALUE: Final = re.compile(r"[\w\s.,#%()+'-]*")
 """What a value may be of: no colon, slash, semicolon, backslash, or bracket but round ones."""
+_HUGE: Final = re.compile(r"(?<![\d.])(?:\d{8}|[\d.]+[eE]\+?\d)")
+"""A number so large that no drawing holds it: what is drawn by it may end the program that draws."""
+_COLOUR: Final = re.compile(r"#[0-9A-Fa-f]{3,8}")
 _FUNCTION: Final = re.compile(r"([A-Za-z-]+)\s*\(")
 _FUNCTIONS: Final = {"translate", "rotate", "scale", "matrix", "skewX", "skewY", "rgb", "rgba", "hsl"}
 
@@ -197,6 +200,8 @@ def _attributes(element: "Element", prefix: str, font: str) -> Iterator[tuple[st
                 yield name, f"#{prefix}{found[1]}"
         elif found := _PAINT.fullmatch(value.strip()):
             yield name, f"url(#{prefix}{found[1]})"
+        elif _HUGE.search(_COLOUR.sub("", value)):
+            continue
         elif _VALUE.fullmatch(value) and set(_FUNCTION.findall(value)) <= _FUNCTIONS:
             yield name, value
 

@@ -19,6 +19,7 @@ from kyber.document import Bullets, Chart, Document, Line, Paragraph, Section, T
 from kyber.render import printout_pdf, typst
 from kyber.render.document_json import loads
 from kyber.render.document_pdf import document
+from kyber.render.picture import clean
 from kyber.render.safe import plain
 from kyber.render.said import said
 from kyber.text import LANGUAGES, words_for
@@ -248,6 +249,19 @@ def test_a_picture_that_cannot_be_drawn_becomes_its_description(svg: str) -> Non
     content = document(replace(report(), sections=sections))
     assert packed(chart.described) in text_of_pdf(content)
     assert roles(content)["/Figure"] == 1
+
+
+def test_numbers_beyond_all_paper_are_left_out_of_a_picture_and_do_not_end_the_program() -> None:
+    path = '<path d="M0 0 L1e38 1e38 L-1e38 3e38z"/><path d="M0 0L123456789012345678901234567890123456789 1"/>'
+    kept = '<rect x="0.123456789" width="1234567" fill="#1e1000"/>'
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9">{path}{kept}</svg>'
+    assert clean(svg, "p-", "t", "d").endswith(f"<path></path><path></path>{kept.replace('/>', '></rect>')}</svg>")
+    sections = tuple(
+        replace(one, blocks=(Chart(title="Kuva", svg=svg, described="Iso."),))
+        for one in report().sections
+        if one.id == "method"
+    )
+    assert roles(document(replace(report(), sections=sections)))["/Figure"] == 1
 
 
 def test_a_tall_picture_goes_on_on_the_next_page_and_each_of_its_texts_is_whole_on_one() -> None:
