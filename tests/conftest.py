@@ -1,15 +1,17 @@
 """What holds for all tests: examples may be slow to make where the machine has other things to do, and no test keeps
-anything in the account's own cache. Servers of Elasticsearch, for those that ask for one."""
+anything in the account's own cache. Servers of Elasticsearch and a browser, for those that ask for one."""
 
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NoReturn
 from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import browser as chromium
 from tests.elastic import server
 
 # Examples of properties: enough to notice what breaks at each change; with KYBER_PROVE=1 the tests look further.
@@ -20,6 +22,9 @@ settings.load_profile("kyber")
 # The one thing that is kept in the account's cache is what is fetched for the tests, so this is asked before.
 os.environ.setdefault(
     server.CACHE, str(Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "kyber-elasticsearch")
+)
+os.environ.setdefault(
+    chromium.CACHE, str(Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "kyber-browser")
 )
 _CACHE = TemporaryDirectory(prefix="kyber-test-cache-")
 os.environ["XDG_CACHE_HOME"] = _CACHE.name
@@ -64,3 +69,31 @@ def elasticsearch_alone(elasticsearch_installed: server.Installed) -> Iterator[s
 def namespace() -> str:
     """A namespace that no other test uses."""
     return f"t{uuid4().hex[:12]}"
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[chromium.Browser]:
+    """A browser. Without one the test is skipped, or fails where it is said that it is needed."""
+    try:
+        opened = chromium.Browser(tmp_path_factory.mktemp("browser"))
+    except chromium.Missing as missing:
+        _without(str(missing))
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The script that judges pages, axe-core; the same holds without it."""
+    try:
+        return chromium.axe()
+    except chromium.Missing as missing:
+        _without(str(missing))
+
+
+def _without(reason: str) -> NoReturn:
+    if os.environ.get(chromium.NEEDED) == "1":
+        pytest.fail(f"no browser: {reason}", pytrace=False)
+    pytest.skip(f"no browser: {reason}")

@@ -1,7 +1,7 @@
 """A risk matrix with the risks in it: a table for a terminal, a picture as SVG; levels are words as well as colours."""
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Final
@@ -15,7 +15,7 @@ from kyber.render.safe import plain
 Cell = tuple[int, int]
 """A class of likelihood and one of impact, from 1."""
 
-FILLS: Final = ("#dfe9e2", "#c6dcf0", "#f6e3a1", "#f2b07b", "#d9707a")
+FILLS: Final = ("#dfe9e2", "#c6dcf0", "#f6e3a1", "#f2b07b", "#e68a92")
 STYLES: Final = ("dim", "cyan", "yellow", "red", "bold red")
 """From the lowest level."""
 _SIDE: Final = 118
@@ -26,6 +26,17 @@ _LABEL: Final = 24
 _HALO: Final = 'paint-order="stroke" stroke="#fff" stroke-width="2.5" stroke-opacity="0.7"'
 _IDS_IN_LINE: Final = 2
 _LINES: Final = 3
+_SMALL_WIDTH: Final = 428
+_SMALL_HIGH: Final = 46
+_SMALL_LEFT: Final = 18
+_SMALL_TOP: Final = 22
+_SMALL_LINES: Final = 2
+_SMALL_ID: Final = 36
+"""About how wide an id of five letters is."""
+_ARROW_HEAD: Final = (
+    '<defs><marker id="a" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+    '<path d="M0,0 L8,4 L0,8 z" fill="#222"/></marker></defs>'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +99,7 @@ def svg(map_: HeatMap) -> str:
             f'aria-labelledby="t d" font-family="system-ui, sans-serif" font-size="13">'
         ),
         f'<title id="t">{_text(map_.title)}</title><desc id="d">{_text(map_.described)}</desc>',
-        (
-            '<defs><marker id="a" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
-            '<path d="M0,0 L8,4 L0,8 z" fill="#222"/></marker></defs>'
-        ),
+        _ARROW_HEAD,
         f'<rect width="{width}" height="{height}" fill="#fff"/>',
         f'<text x="16" y="30" font-size="18" font-weight="600">{_text(map_.title)}</text>',
         f'<text x="16" y="{_TOP - 8}" fill="#555">{_text(map_.likelihood)}</text>',
@@ -109,6 +117,77 @@ def svg(map_: HeatMap) -> str:
     parts += [_arrow(map_, move, at) for at, move in enumerate(one for one in map_.moves if one.start != one.end)]
     parts += [_ids(map_, at) for at in cells]  # last, so that no arrow runs over them
     return "\n".join((*parts, "</svg>\n"))
+
+
+def small_svg(map_: HeatMap) -> str:
+    """The matrix for a narrow column: its letters can be read where it is 88 mm wide. Classes are numbers, levels are
+    dots, told below."""
+    rows, columns = len(map_.levels), len(map_.impacts)
+    side, bottom = (_SMALL_WIDTH - _SMALL_LEFT) / columns, _SMALL_TOP + rows * _SMALL_HIGH
+    in_line = max(1, min(_IDS_IN_LINE, int(side / _SMALL_ID)))
+    legend = _legend(map_.names)
+    height = bottom + 22 + 17 * (1 + max(line for _, line, _ in legend))
+    parts = [
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_SMALL_WIDTH} {height}" role="img" '
+            'aria-labelledby="t d" font-family="system-ui, sans-serif" font-size="12.4">'
+        ),
+        f'<title id="t">{_text(map_.title)}</title><desc id="d">{_text(map_.described)}</desc>{_ARROW_HEAD}',
+        f'<rect width="{_SMALL_WIDTH}" height="{height}" fill="#fff"/>',
+        f'<text x="0" y="14" fill="#333">↑ {_text(map_.likelihood)}, → {_text(map_.impact)}</text>',
+    ]
+
+    def corner(at: Cell) -> tuple[float, float]:
+        return _SMALL_LEFT + (at[1] - 1) * side, _SMALL_TOP + (rows - at[0]) * _SMALL_HIGH
+
+    cells = [(row, column) for row in range(1, rows + 1) for column in range(1, columns + 1)]
+    for at in cells:
+        (x, y), level = corner(at), map_.levels[at[0] - 1][at[1] - 1]
+        parts.append(
+            f'<rect x="{x:.1f}" y="{y}" width="{side:.1f}" height="{_SMALL_HIGH}" fill="{FILLS[level - 1]}" '
+            f'stroke="#fff" stroke-width="2"/>{_dots(level, x + 7, y + _SMALL_HIGH - 7)}'
+        )
+    for row in range(1, rows + 1):
+        parts.append(f'<text x="2" y="{corner((row, 1))[1] + _SMALL_HIGH / 2 + 4}">{row}</text>')
+    for column in range(1, columns + 1):
+        x = corner((1, column))[0] + side / 2
+        parts.append(f'<text x="{x:.1f}" y="{bottom + 15}" text-anchor="middle">{column}</text>')
+    for n, move in enumerate(one for one in map_.moves if one.start != one.end):
+        (ax, ay), (bx, by) = corner(move.start), corner(move.end)
+        beside = (n % 5 - 2) * 6
+        parts.append(
+            f'<line x1="{ax + side / 2 + beside:.1f}" y1="{ay + _SMALL_HIGH - 10}" x2="{bx + side / 2 + beside:.1f}" '
+            f'y2="{by + _SMALL_HIGH - 10}" stroke="#222" stroke-width="1.3" marker-end="url(#a)"/>'
+        )
+    for at in cells:
+        (x, y), ids = corner(at), map_.risks.get(at, ())
+        for n, line in enumerate(_lines(ids, _SMALL_LINES, in_line)):
+            parts.append(
+                f'<text x="{x + side / 2:.1f}" y="{y + 15 + n * 14}" text-anchor="middle" {_HALO}>{_text(line)}</text>'
+            )
+    for x, at_line, level in legend:
+        y = bottom + 34 + 17 * at_line
+        parts.append(f'<rect x="{x}" y="{y - 11}" width="{level * 6 + 6}" height="13" fill="{FILLS[level - 1]}"/>')
+        parts.append(f'{_dots(level, x + 6, y - 4.5)}<text x="{x + level * 6 + 10}" y="{y}">')
+        parts.append(f"{_text(map_.names[level - 1])}</text>")
+    return "\n".join((*parts, "</svg>\n"))
+
+
+def _dots(level: int, x: float, y: float) -> str:
+    return "".join(f'<circle cx="{x + 6 * n:.1f}" cy="{y}" r="2" fill="#222"/>' for n in range(level))
+
+
+def _legend(names: Sequence[str]) -> list[tuple[float, int, int]]:
+    """Where each level is told: from the left, the line, the level."""
+    found: list[tuple[float, int, int]] = []
+    x, line = 0.0, 0
+    for level, name in enumerate(names, 1):
+        width = level * 6 + 20 + 7.6 * len(plain(name))
+        if x and x + width > _SMALL_WIDTH:
+            x, line = 0.0, line + 1
+        found.append((round(x, 1), line, level))
+        x += width
+    return found
 
 
 def _likelihood(map_: HeatMap, row: int) -> str:
@@ -134,15 +213,21 @@ def _cell(map_: HeatMap, at: Cell) -> str:
 def _ids(map_: HeatMap, at: Cell) -> str:
     x, y = _corner(map_, at)
     ids = map_.risks.get(at, ())
-    lines = [" ".join(ids[n : n + _IDS_IN_LINE]) for n in range(0, len(ids), _IDS_IN_LINE)]
-    if len(lines) > _LINES:
-        shown = (_LINES - 1) * _IDS_IN_LINE + 1
-        lines = [*lines[: _LINES - 1], f"{ids[shown - 1]} +{len(ids) - shown}"]
+    lines = _lines(ids, _LINES)
     return "".join(
         f'<text x="{x + _SIDE / 2}" y="{y + 37 + n * 17}" text-anchor="middle" font-weight="600" {_HALO}>'
         f"{_text(line)}</text>"
         for n, line in enumerate(lines)
     )
+
+
+def _lines(ids: Sequence[str], most: int, in_line: int = _IDS_IN_LINE) -> list[str]:
+    """The ids in so many lines; how many more there are stands at the end."""
+    lines = [" ".join(ids[n : n + in_line]) for n in range(0, len(ids), in_line)]
+    if len(lines) > most:
+        shown = (most - 1) * in_line + 1
+        lines = [*lines[: most - 1], f"{ids[shown - 1]} +{len(ids) - shown}"]
+    return lines
 
 
 def _arrow(map_: HeatMap, move: Move, at: int) -> str:

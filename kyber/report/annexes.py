@@ -32,7 +32,7 @@ DUES: Final = 60
 
 
 def all_risks(given: Given) -> Section:
-    return _section(given, "all-risks", *risks.register_list(given.risks))
+    return _section(given, "all-risks", *risks.register_list(given.risks), risks.large_matrix(given.risks))
 
 
 def all_late(given: Given) -> Section:

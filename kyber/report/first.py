@@ -61,7 +61,7 @@ def asked(given: Given) -> Section:
     """The decisions that are asked for."""
     words, found = given.words, decisions(given)
     rows = tuple(row(one.what, one.cost, one.left) for one in found[:MOST])
-    wide = {"decision": 5, "cost": 2, "left": 4}
+    wide = {"decision": 6, "cost": 2, "left": 4}
     table = table_of("decisions", tuple(wide), rows, words, wide)
     blocks: list[Block] = [table]
     if len(found) > MOST:

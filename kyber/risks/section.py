@@ -8,7 +8,7 @@ from typing import Final
 
 from kyber.action import Action
 from kyber.document import Block, Chart, Line, Paragraph, Row, linked, row, said
-from kyber.render.heatmap import Move
+from kyber.render.heatmap import Move, small_svg
 from kyber.render.heatmap import svg as heat_map_svg
 from kyber.render.money import euros
 from kyber.render.parts import table_of
@@ -146,9 +146,15 @@ def matrix(view: RiskView) -> tuple[Block, ...]:
     if view.before is not None and not moved:
         lines.append(words("report.matrix.still"))
     return (
-        Chart(title=drawn.title, svg=heat_map_svg(drawn), described=drawn.described),
+        Chart(title=drawn.title, svg=small_svg(drawn), described=drawn.described),
         *(Paragraph(said(line)) for line in lines),
     )
+
+
+def large_matrix(view: RiskView) -> Chart:
+    """The same matrix with what its classes of likelihood mean."""
+    drawn = heat_map(view.register, view.open, "left", tuple(_moves(view)), view.words)
+    return Chart(title=drawn.title, svg=heat_map_svg(drawn), described=drawn.described)
 
 
 def _moves(view: RiskView) -> Iterator[Move]:
