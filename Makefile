@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help scan test native prove bench wheels format clean
+.PHONY: help scan test native pictures prove bench wheels format clean
 
 help:            ## What can be made
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/ -/'
@@ -30,6 +30,9 @@ test: $(VENV)/.dev         ## Format, types, imports, every test
 
 native: $(VENV)/.run       ## Build the extension that reads JSON lines faster; needs Rust's cargo
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check ./native
+
+pictures: $(VENV)/.dev     ## Make the README's pictures of the report again; needs Chromium and pdftoppm
+	$(BIN)/python -m tests.pictures
 
 prove: $(VENV)/.dev        ## The proofs too large for CI; their output goes to docs/proofs
 	$(BIN)/python -m tests.prove

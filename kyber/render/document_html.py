@@ -27,8 +27,8 @@ LEAST: Final = 8
 """Letters that the narrowest column has room for."""
 BROAD: Final = 1200
 """From what width on a picture has a printed page of its own, turned."""
-_TOKEN: Final = re.compile(r"(?<![\w-])(?=[\w-]*\d)\w{1,8}(?:-\w{1,8}){1,2}(?![\w-])")
-"""A date or an id."""
+_TOKEN: Final = re.compile(r"(?<![\w-])(?=[\w-]*\d)\w{1,8}(?:-\w{1,8}){1,2}(?![\w-])(?: !(?!\S))?")
+"""A date or an id, with a sign that it is late."""
 
 
 def page(document: Document) -> str:

@@ -6,9 +6,12 @@ from defusedxml.ElementTree import fromstring
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kyber.document import Column, Section, Table, row
 from kyber.render.document_html import page
 from kyber.render.document_json import DocumentError, dumps, loads
+from kyber.render.heatmap import HeatMap, Move, small_svg
 from kyber.render.picture import clean
+from kyber.render.placed import SIZES, fullness, page_height
 from tests.render.documents import filled, matrix, report
 from tests.render.test_printout import HOSTILE, Seen
 
@@ -126,3 +129,50 @@ def test_ids_of_two_pictures_do_not_meet_and_their_arrows_stay() -> None:
 def test_the_same_report_gives_the_same_bytes() -> None:
     assert page(report()) == page(report())
     assert dumps(report()) == dumps(report())
+
+
+def test_a_date_and_an_id_stay_on_one_line_with_the_sign_that_they_are_late_and_words_may_be_broken() -> None:
+    table = Table(
+        title="t",
+        columns=(Column("a"), Column("b")),
+        rows=(row("R-001", "due 2027-01-31 ! of R-0021 and tietoturva-asiantuntijan"),),
+    )
+    made = page(replace(report(), sections=(Section(id="s", title="t", place="annex", blocks=(table,)),)))
+    assert re.findall(r'class="whole">([^<]*)<', made) == ["R-001", "2027-01-31 !", "R-0021"]
+
+
+def test_a_title_that_only_repeats_the_heading_is_for_those_who_do_not_see_the_page() -> None:
+    one = Table(title="Same", columns=(Column("a"),), rows=(row("x"),))
+    other = replace(one, title="Other")
+    made = page(replace(report(), sections=(Section(id="s", title="Same", place="annex", blocks=(one, other)),)))
+    assert re.findall(r"<caption id=[^ >]*( class=\"unseen\")?>(\w+)<", made) == [
+        (' class="unseen"', "Same"),
+        ("", "Other"),
+    ]
+
+
+def test_the_type_of_a_first_page_gets_smaller_with_what_is_on_it() -> None:
+    sections = [one for one in report().sections if one.place == "first"]
+    facts = report().facts
+    assert [fullness([*sections, *sections[3:] * more], facts) for more in (0, 5)] == [0, len(SIZES) - 1]
+    heights = [page_height(sections, facts, size) for size in SIZES]
+    assert heights == sorted(heights, reverse=True)
+
+
+def test_the_small_matrix_has_every_level_as_dots_and_says_how_many_risks_it_does_not_name() -> None:
+    ids = tuple(f"R-{n:03}" for n in range(1, 8))
+    drawn = HeatMap(
+        title="t",
+        levels=((1, 2), (2, 3)),
+        names=("low", "<b>", "high"),
+        likelihoods=("1", "2"),
+        impacts=("1", "2"),
+        likelihood="l",
+        impact="i",
+        risks={(2, 2): ids},
+        moves=(Move("R-001", (1, 1), (2, 2)),),
+    )
+    made = fromstring(small_svg(drawn))
+    texts = [(one.text or "").strip() for one in made.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"R-001 R-002", "R-003 +4", "low", "<b>", "high"} <= set(texts)
+    assert len(list(made.iter("{http://www.w3.org/2000/svg}circle"))) == (1 + 2 + 2 + 3) + (1 + 2 + 3)
