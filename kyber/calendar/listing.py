@@ -9,6 +9,7 @@ from typing import Any, Final, get_args
 from kyber.clock import Due, Ring, State
 from kyber.people import People
 from kyber.privacy import mask
+from kyber.render.money import day
 from kyber.render.sheet import Column, Sheet
 from kyber.render.wheel import MONTHS, Spot, Wheel, room
 from kyber.text import Words
@@ -107,7 +108,7 @@ def wheel(dues: Sequence[Due], people: People, words: Words, year: int, today: d
         states={state.value: words(f"clock.state.{state}") for state in LEGEND},
         spots=_spots(dues, people, words, year, today),
         today=(today - date(year, 1, 1)).days / days if today.year == year else None,
-        hand=f"{words('clock.today')} {today}",
+        hand=f"{words('clock.today')} {day(today, words)}",
         described="; ".join(_line(one, people, words, today) for one in dues),
     )
 
@@ -139,7 +140,7 @@ def _spots(dues: Sequence[Due], people: People, words: Words, year: int, today: 
 def _together(some: Sequence[Due], people: People, words: Words, year: int) -> str:
     """An entry of the wheel's list; the month stands above it, and its mark says where it stands."""
     days = sorted({one.due for one in some})
-    between = "–".join(_day(day, words, year) for day in dict.fromkeys((days[0], days[-1])))
+    between = "–".join(_day(each, words, year) for each in dict.fromkeys((days[0], days[-1])))
     if len(some) == 1:
         return f"{between} {called(some[0], words)} · {_owner(some[0], people, words)}"
     kinds = dict.fromkeys(words(f"clock.kind.{one.kind}") for one in some)
@@ -150,16 +151,16 @@ def _together(some: Sequence[Due], people: People, words: Words, year: int) -> s
 def _line(one: Due, people: People, words: Words, today: date) -> str:
     """One thing that falls due, in a line: when, what, whose, and where it stands."""
     state = words(f"clock.state.{one.state(today)}")
-    said = f"{one.due} {mask(one.id)} {called(one, words)} · {_owner(one, people, words)} · {state}"
-    return said if one.done is None else f"{said} {one.done}"
+    said = f"{day(one.due, words)} {mask(one.id)} {called(one, words)} · {_owner(one, people, words)} · {state}"
+    return said if one.done is None else f"{said} {day(one.done, words)}"
 
 
 def _owner(one: Due, people: People, words: Words) -> str:
     return mask(people.shown(one.owner)) if one.owner else words("clock.nobody")
 
 
-def _day(day: date, words: Words, year: int) -> str:
-    return words("clock.day", day=day.day) if day.year == year else day.isoformat()
+def _day(when: date, words: Words, year: int) -> str:
+    return words("clock.day", day=when.day) if when.year == year else day(when, words)
 
 
 def _capital(text: str) -> str:

@@ -13,6 +13,7 @@ from kyber.continuity.service import Service
 from kyber.continuity.worded import length
 from kyber.document import Block, Chart, Line, Paragraph, Piece, Row, linked, row, said
 from kyber.render.graphs import svg
+from kyber.render.money import whole_day
 from kyber.render.parts import table_of
 from kyber.text import Words
 
@@ -150,10 +151,10 @@ def _plan(view: ContinuityView, one: Plan) -> Row:
         said(f"{one.id} {one.title}"),
         words(f"continuity.plan-type.{one.type}"),
         register.people.shown(one.owner),
-        one.approved.on.isoformat() if one.approved else words("continuity.not-approved"),
-        f"{due.isoformat()}{late}" if due else NONE,
+        whole_day(one.approved.on, words) if one.approved else words("continuity.not-approved"),
+        f"{whole_day(due, words)}{late}" if due else NONE,
         linked((id_, view.anchors.get(f"service-{id_}", "")) for id_ in one.services),
-        said(f"{last.date.isoformat()} {last.id}", f"exercise-{last.id}") if last else words("continuity.never"),
+        said(f"{whole_day(last.date, words)} {last.id}", f"exercise-{last.id}") if last else words("continuity.never"),
         anchor=f"plan-{one.id}",
     )
 
@@ -165,7 +166,7 @@ def _exercise(view: ContinuityView, one: Exercise) -> Row:
     return row(
         said(f"{one.id} {one.title}"),
         words(f"continuity.exercise-type.{one.type}"),
-        one.date.isoformat(),
+        whole_day(one.date, words),
         words(f"continuity.result.{one.result or 'planned'}"),
         linked(covers),
         anchor=f"exercise-{one.id}",
@@ -213,7 +214,7 @@ def _exercised(view: ContinuityView, last: Exercise | None, measured: Exercise |
     words = view.words
     if last is None:
         return said(words("continuity.never"))
-    pieces = [Piece(f"{last.date.isoformat()} {last.id}", f"exercise-{last.id}")]
+    pieces = [Piece(f"{whole_day(last.date, words)} {last.id}", f"exercise-{last.id}")]
     if measured is not None and measured.measured is not None and (took := measured.measured.rto) is not None:
         pieces.append(Piece(words("report.measured", time=length(round(took.total_seconds()), words))))
     return tuple(pieces)

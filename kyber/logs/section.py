@@ -14,6 +14,7 @@ from kyber.level import Level
 from kyber.logs.coverage import counted
 from kyber.logs.source import LogSource, SourceStatus
 from kyber.logs.standing import Entry, Looked, State
+from kyber.render.money import day, whole_day
 from kyber.render.parts import table_of
 from kyber.render.weeks import Weeks, svg
 from kyber.text import Words
@@ -253,8 +254,9 @@ def blindness(view: LogView) -> tuple[Block, ...]:
     blocks: list[Block] = []
     if view.seen is not None:
         days = view.seen.days
-        text = words("report.cover.judged", first=days[0] if days else NONE, last=days[-1] if days else NONE,
-                     events=words.number(view.seen.events))  # fmt: skip
+        dated = [date.fromisoformat(one) for one in days if one[:1].isdigit()]
+        first, last = (day(one, words) for one in (dated[0], dated[-1])) if dated else (NONE, NONE)
+        text = words("report.cover.judged", first=first, last=last, events=words.number(view.seen.events))
         blocks.append(Paragraph(said(text)))
     reasons: Counter[str] = Counter()
     for one in counted(view.entries or ()):
@@ -280,4 +282,4 @@ def _other(reason: str) -> str:
 
 def _last(view: LogView, one: LogSource) -> str:
     last = (view.heard or {}).get(one.id)
-    return last.astimezone(view.zone).date().isoformat() if last else view.words("continuity.never")
+    return whole_day(last.astimezone(view.zone).date(), view.words) if last else view.words("continuity.never")

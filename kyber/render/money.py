@@ -20,3 +20,8 @@ def day(when: date, words: Words) -> str:
     from babel.dates import format_date
 
     return format_date(when, "medium", LOCALES[words.language])
+
+
+def whole_day(when: date, words: Words) -> str:
+    """A day as it is written in a table, where it stays on one line."""
+    return day(when, words).replace(" ", "\N{NO-BREAK SPACE}")

@@ -14,7 +14,7 @@ from kyber.incident import Clock, clocks
 from kyber.logs import section as logs
 from kyber.render.exceedance import MARKED, Panel
 from kyber.render.exceedance import svg as exceedance_svg
-from kyber.render.money import day
+from kyber.render.money import day, whole_day
 from kyber.render.parts import table_of
 from kyber.render.wheel import svg as wheel_svg
 from kyber.report.compare import SUBJECTS, changes
@@ -93,7 +93,7 @@ def incidents(given: Given) -> Section:
         rows.append(
             row(
                 said(f"{one.id} {one.title}"),
-                one.noticed.astimezone(zone).date().isoformat(),
+                whole_day(one.noticed.astimezone(zone).date(), words),
                 words(f"incidents.severity.{one.severity}"),
                 words(f"incidents.status.{'open' if one.is_open else 'closed'}"),
                 words("report.list", items=told_) if told_ else "–",
@@ -178,7 +178,7 @@ def year(given: Given) -> Section:
 def _due(given: Given, one: Due) -> Row:
     words, people = given.words, given.snapshot.people
     who = people.shown(one.owner) if one.owner else words("clock.nobody")
-    return row(told(one.state(given.today), words), one.due.isoformat(), called(one, words), who)
+    return row(told(one.state(given.today), words), whole_day(one.due, words), called(one, words), who)
 
 
 def changed(given: Given) -> Section:

@@ -10,7 +10,7 @@ from kyber.action import Action
 from kyber.document import Block, Chart, Line, Paragraph, Row, linked, row, said
 from kyber.render.heatmap import Move, small_svg
 from kyber.render.heatmap import svg as heat_map_svg
-from kyber.render.money import euros
+from kyber.render.money import euros, whole_day
 from kyber.render.parts import table_of
 from kyber.risks.checks import WARNS_BEFORE
 from kyber.risks.evidence import Borne, Watch
@@ -124,7 +124,7 @@ def treatment_due(register: RiskRegister, one: Risk, words: Words) -> str:
     if not days:
         return words("report.no-day") if register.is_above_appetite(one) and one.acceptance is None else NONE
     late = words("report.late-mark") if min(days) < register.today else ""
-    return f"{max(days).isoformat()}{late}"
+    return f"{whole_day(max(days), words)}{late}"
 
 
 def matrix(view: RiskView) -> tuple[Block, ...]:
@@ -192,7 +192,7 @@ def late(view: RiskView, actions: Sequence[Action], most: int | None) -> tuple[B
     rows.sort(key=lambda found: found[:2])
     shown = rows if most is None else rows[:most]
     made = tuple(
-        row(what, day.isoformat(), words(f"report.late.{state}"), *((who,) if most is None else ()))
+        row(what, whole_day(day, words), words(f"report.late.{state}"), *((who,) if most is None else ()))
         for day, _, what, who, state in shown
     )
     heads = ("what", "day", "state", *(("owner",) if most is None else ()))

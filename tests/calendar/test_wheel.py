@@ -129,7 +129,7 @@ def test_what_is_late_from_the_year_before_is_in_this_year_too() -> None:
     done = replace(late, done=date(2025, 12, 30))
     assert in_year([late, done, DUE], YEAR, TODAY) == (late, DUE)
     assert in_year([late, done, DUE], 2025, TODAY) == (late, done)
-    assert "2025-12-31" in "".join(drawn([late]).itertext())
+    assert "31.12.2025" in "".join(drawn([late]).itertext())
 
 
 def test_a_long_title_is_cut_in_the_picture_and_whole_in_its_description() -> None:
