@@ -17,7 +17,8 @@ STEP: Final = 2
 """By how many letters at once columns are made wider."""
 BESIDE: Final = 2
 """Letters that the space beside a column takes."""
-_WORD: Final = re.compile(r"\S+")
+_WORD: Final = re.compile(r"[^ ]+")
+"""What stays together: a space that does not break, as within a day, is a part of it."""
 _SIGN: Final = re.compile(r"[^\W\d]-(?=.)|[._/@\\=](?=.)")
 _RUN: Final = re.compile(rf"[^\s\u200b]{{{LONG},}}")
 _PIECE: Final = re.compile(r".{10}(?=.)")
@@ -100,5 +101,5 @@ def _widest(table: Table, at: int) -> int:
 
 
 def _longest(text: str) -> int:
-    words = _parted(text).replace("\u200b", " ").split()
+    words = [one for one in _parted(text).replace("\u200b", " ").split(" ") if one]
     return max((len(word) + len(_LARGE.findall(word)) // 2 for word in words), default=1)

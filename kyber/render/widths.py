@@ -38,7 +38,7 @@ def widths(table: Table, room: int, letter: float, padding: int) -> list[int]:
 
 
 def _longest_word(text: str) -> int:
-    return max(map(len, text.split()), default=0)
+    return max(map(len, text.split(" ")), default=0)
 
 
 def _together(found: Sequence[float], room: int) -> list[int]:
