@@ -15,19 +15,11 @@ import orjson
 from numpy.typing import NDArray
 
 from kyber.logs.batch import MAX_COLUMNS, TOGETHER, Chunk, Column, Naming, Origin, Places, Raws, Rows, Sieve, event_id
+from kyber.logs.native import native
 from kyber.logs.records import MAX_RECORD, Block, lines
 from kyber.logs.shapes import MAX_SHAPES, READY, Alike
 
-try:
-    import kyber_columns as native
-except ImportError:
-    native = None
-INTERFACE: Final = 2
-"""What the extension has to say of itself; one that was built for another kyber is not used."""
-if getattr(native, "INTERFACE", 1) != INTERFACE:
-    native = None
-
-PENDING: Final = 64 * 2**20
+PENDING: Final = 96 * 2**20
 """Bytes that are held back in native memory."""
 MAX_KEYS: Final = 100_000
 """Keys of all the shapes that are told apart; events of more shapes are parsed otherwise."""

@@ -15,6 +15,7 @@ import numpy as np
 
 from kyber.logs.batch import Chunk
 from kyber.logs.delimited import GoesOn, goes_on, sniff
+from kyber.logs.native import native
 from kyber.logs.stream import ReadingError, Stream
 
 MAX_RECORD = 2**20
@@ -84,6 +85,9 @@ class Block:
     @property
     def lines(self) -> int:
         """How many lines there are, if the last one is ended."""
+        if native is not None:
+            found: int = native.lines(self.data, self.begin, self.end)
+            return found
         data = np.frombuffer(self.data, dtype=np.uint8)[self.begin : self.end]
         return int(np.count_nonzero(data == ord("\n")))
 

@@ -7,7 +7,7 @@ mod scan;
 use ahash::{AHashMap, RandomState};
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
 use hashbrown::HashTable;
-use memchr::memchr;
+use memchr::{memchr, memchr_iter};
 use pyo3::exceptions::{PyIndexError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -17,7 +17,7 @@ const MAX_NODES: usize = 50_000;
 /// Bytes of a key; events with longer ones are given back.
 const MAX_KEY: usize = 256;
 /// Counts up whenever what kyber calls changes; see `kyber.logs.gather`.
-const INTERFACE: u32 = 2;
+const INTERFACE: u32 = 3;
 const UNKNOWN: i32 = -2;
 const ODD: i32 = -1;
 
@@ -511,9 +511,19 @@ fn searcher(needles: &[Vec<u8>]) -> PyResult<AhoCorasick> {
     kind.map_err(|error| PyValueError::new_err(error.to_string()))
 }
 
+/// How many line feeds stand in `data` from `begin` to `end`.
+#[pyfunction]
+fn lines(data: &[u8], begin: usize, end: usize) -> PyResult<usize> {
+    let all = data
+        .get(begin..end)
+        .ok_or_else(|| PyIndexError::new_err("no such bytes"))?;
+    Ok(memchr_iter(b'\n', all).count())
+}
+
 #[pymodule]
 fn kyber_columns(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("INTERFACE", INTERFACE)?;
+    module.add_function(wrap_pyfunction!(lines, module)?)?;
     module.add_class::<Gatherer>()?;
     module.add_class::<Piece>()?;
     module.add_class::<Sieve>()
