@@ -80,9 +80,14 @@ def running(incidents: Iterable[Incident], now: datetime, zone: Any) -> tuple[Ru
 def new_findings(
     waiting: Iterable[KeptFinding], since: datetime, touched: Mapping[str, Touched]
 ) -> tuple[Finding, ...]:
-    """The findings that were first found since a moment: the most critical threat first, then the most serious."""
+    """The findings that were first found since a moment: critical ones first, then by what they threaten."""
     found = [one.finding for one in waiting if one.first_seen > since]
-    return tuple(sorted(found, key=lambda one: (urgency(touched[one.id]), -one.level, one.rule.title, one.id)))
+    return tuple(
+        sorted(
+            found,
+            key=lambda one: (one.level < Level.CRITICAL, urgency(touched[one.id]), -one.level, one.rule.title, one.id),
+        )
+    )
 
 
 def mine(dues: Iterable[Due], owners: Collection[str] | None, state: State, today: date) -> tuple[Due, ...]:

@@ -169,16 +169,17 @@ class Desk:
         hint = f"did you mean {', '.join(near)}?" if near else f"there are {', '.join(known)}"
         raise UsageError(f"there is no role or person {text} in people.yaml; {hint}")
 
-    def day(self, text: str, *, ahead: bool = False) -> date:
-        """A day as it is written, or today; one that is yet to come only where `ahead`. Raises UsageError."""
+    def day(self, text: str, *, ahead: bool = False, option: str = "--on") -> date:
+        """A day as it is written, or today; one that is yet to come only where `ahead`. Raises UsageError, which names
+        the option."""
         if not text:
             return self.today
         try:
             day = date.fromisoformat(text)
         except ValueError:
-            raise UsageError(f"--on {text}: write a day as 2026-03-31") from None
+            raise UsageError(f"{option} {text}: write a day as 2026-03-31") from None
         if day > self.today and not ahead:
-            raise UsageError(f"--on {text}: this day is yet to come")
+            raise UsageError(f"{option} {text}: this day is yet to come")
         return day
 
 

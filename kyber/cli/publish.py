@@ -79,9 +79,7 @@ def _report(
         period=period("quarter", today),
         today=today,
         words=words,
-        label="" if confidential else words("site.report.label"),
-        confidential=confidential,
-        public=not confidential,
+        scope="confidential" if confidential else "public",
     )
     made = document(given_of(here, asked, snapshot, unread))
     return page(made if confidential else every_text(made, anonymous)).encode()

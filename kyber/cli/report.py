@@ -8,6 +8,7 @@ import typer
 
 from kyber.cli.console import Where, plain, say
 from kyber.cli.files import check_output, form_of, write_below, write_out, write_whole
+from kyber.errors import UsageError
 
 if TYPE_CHECKING:
     from kyber.document import Document
@@ -110,41 +111,51 @@ def report(
         return
     from kyber.cli.desk import Desk, open_at
     from kyber.cli.reading import no_collector
-    from kyber.cli.reported import FOLDER, Asked, given, saved_name
+    from kyber.cli.reported import FOLDER, OPEN, Asked, given, saved_name
     from kyber.people import People
     from kyber.render.document_json import dumps
+    from kyber.render.money import day
     from kyber.report.period import period
     from kyber.report.sections import document
     from kyber.text import words_for
 
     here, today = open_at(workspace)
-    today = Desk(here, People(), today).day(as_of) if as_of else today
+    today = Desk(here, People(), today).day(as_of, option="--as-of") if as_of else today
     words = words_for(language or here.settings.language)
     chosen = _form(form, output)
     check_output(output, here)
+    if output is None and not save and chosen not in SHOWN:
+        raise UsageError(f"--no-save: nothing is written into {FOLDER}; name a file with -o")
     asked = Asked(
-        period=period(of, today), today=today, words=words, since=since, label=label, confidential=confidential
+        period=period(of, today),
+        today=today,
+        words=words,
+        since=since,
+        label=label,
+        scope="confidential" if confidential else OPEN,
     )
     with no_collector():
         made = document(given(here, asked))
         rendered = _rendered(made, chosen)
         kept = (rendered if chosen is Form.JSON else dumps(made)) if save else b""
-    name = saved_name(made)
+    folder = here.root / FOLDER
+    name = saved_name(made, folder, kept) if save else ""
     if save:
-        write_below(here.root / FOLDER, {f"{name}.json": kept})
+        write_below(folder, {f"{name}.json": kept})
     if output is None and chosen in SHOWN:
         write_out(None, rendered.decode())
         return
-    file = output or here.root / FOLDER / f"{name}.{chosen}"
+    file = output or folder / f"{name}.{chosen}"
     if output is None:
-        write_below(here.root / FOLDER, {file.name: rendered})
+        write_below(folder, {file.name: rendered})
     else:
         write_whole(output, rendered)
     for line in _in_short(made):
         say(plain(line))
-    say(plain(words("report.written", name=dict(made.values)["period.name"], day=made.as_of, file=file)))
+    told = {"name": dict(made.values)["period.name"], "day": day(made.as_of, words)}
+    say(plain(words("report.written", **told, file=file)))
     if save:
-        say(plain(words("report.saved", file=here.root / FOLDER / f"{name}.json")))
+        say(plain(words("report.saved", file=folder / f"{name}.json")))
 
 
 @app.command()
@@ -180,6 +191,7 @@ def compare(
 ) -> None:
     """Say in plain words what changed from one saved report to another."""
     from kyber.cli.reported import read_report
+    from kyber.render.money import day
     from kyber.report.compare import SUBJECTS, changes
     from kyber.report.direction import direction, reasons, signals
     from kyber.text import words_for
@@ -190,7 +202,7 @@ def compare(
     found = tuple(signals(was, is_))
     way = direction(found)
     key = f"report.direction.{way if found else 'same'}"
-    say(plain(words(key, day=first.as_of, why=reasons(found, way, words))))
+    say(plain(words(key, day=day(first.as_of, words), why=reasons(found, way, words))))
     every = changes(was, is_, words)
     for subject in SUBJECTS:
         if some := [one for one in every if one.subject == subject]:
@@ -206,7 +218,9 @@ def _form(form: Form | None, output: Path | None) -> Form:
     if form is None and output is None:
         return Form.HTML
     found = form_of(form, False, output, BY_ENDING)
-    return Form.HTML if found == "table" else Form(found)
+    if found == "table":
+        raise UsageError(f"{output}: name the file {', '.join(BY_ENDING)}, or say --format")
+    return Form(found)
 
 
 def _rendered(made: "Document", form: Form) -> bytes:

@@ -1,11 +1,13 @@
 """A workspace in, all that its report is made from out: registers, findings, what rules can see, the last report."""
 
+import re
 import sys
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from kyber.join import Snapshot
     from kyber.logs.standing import Entry, Looked
     from kyber.problem import Problem
-    from kyber.report.given import Before, Given, Seen
+    from kyber.report.given import Before, Given, Scope, Seen
     from kyber.report.period import Period
     from kyber.risks.quantify import Portfolio
     from kyber.risks.register import RiskRegister
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
     from kyber.workspace import Workspace
 
 FOLDER: Final = "reports"
+OPEN: Final = "open"
+_AGAIN: Final = re.compile(r"-(?:fi|sv|en)(?:-[a-z]+)?-(\d+)$")
+"""How the name of a report ends that is not the first of its day."""
 DAYS: Final = 7
 """How many of the last days of what is stored show whether rules can see."""
 YEARS, FEWER_YEARS, MANY = 100_000, 20_000, 50
@@ -46,10 +51,7 @@ class Asked:
     words: "Words"
     since: str = ""
     label: str = ""
-    confidential: bool = False
-    """With what is secret."""
-    public: bool = False
-    """For anybody in the house to see."""
+    scope: "Scope" = "open"
 
 
 def given(here: "Workspace", asked: Asked) -> "Given":
@@ -73,8 +75,8 @@ def given_of(here: "Workspace", asked: Asked, whole: "Snapshot", unread: "tuple[
 
     words, today = asked.words, asked.today
     with no_collector():
-        secrets = public if asked.public else without_secrets
-        snapshot = whole if asked.confidential else secrets(whole)
+        shown = {"open": without_secrets, "public": public}.get(asked.scope)
+        snapshot = shown(whole) if shown else whole
         hidden = hidden_ids(whole, snapshot)
         _tell(words("report.progress.checks"))
         sifted = check_snapshot(whole, unread)
@@ -94,10 +96,11 @@ def given_of(here: "Workspace", asked: Asked, whole: "Snapshot", unread: "tuple[
             seen=seen,
             before=_before(here, asked, hidden),
             period=asked.period,
-            label=asked.label or words("report.label"),
+            label=asked.label or words(f"report.label.{asked.scope}"),
             commit=_commit(here, words),
             withheld=len(hidden),
-            public=asked.public,
+            withheld_risks=sum(one.is_open and one.id in hidden for one in whole.risks.risks),
+            scope=asked.scope,
             words=words,
         )
         _tell(words("report.progress.numbers"))
@@ -245,10 +248,24 @@ def read_report(file: Path) -> "Document":
     return loads(text, str(file))
 
 
-def saved_name(found: "Document") -> str:
-    """What a report is called in the folder of reports."""
-    name = dict(found.values).get("period.name", "")
-    return f"{found.as_of}-{name}-{found.language}"
+def saved_name(found: "Document", folder: Path, content: bytes) -> str:
+    """What a report is called in the folder of reports: a name that is free, or of the same report."""
+    values = dict(found.values)
+    parts = [f"{found.as_of}", values.get("period.name", ""), found.language]
+    if (scope := values.get("report.scope", OPEN)) != OPEN:
+        parts.append(scope)
+    name = whole = "-".join(parts)
+    again = count(2)
+    while (file := folder / f"{name}.json").exists() and not _holds(file, content):
+        name = f"{whole}-{next(again)}"
+    return name
+
+
+def _holds(file: Path, content: bytes) -> bool:
+    try:
+        return file.read_bytes() == content
+    except OSError:
+        return False
 
 
 def _before(here: "Workspace", asked: Asked, hidden: frozenset[str]) -> "Before | None":
@@ -256,25 +273,48 @@ def _before(here: "Workspace", asked: Asked, hidden: frozenset[str]) -> "Before 
     from kyber.report.given import Before
     from kyber.report.values import PRIVATE
 
+    # What everybody may see is a part of the open report, and is compared with that.
+    scope = OPEN if asked.scope == "public" else asked.scope
     if asked.since and asked.since != "last":
         found = read_report(Path(asked.since))
+        _check_since(found, asked, scope)
     else:
-        last = _last(here, asked)
+        last = _last(here, asked, scope)
         if last is None:
             if asked.since:
-                raise UsageError(f"--since last: no report from before {asked.today} is saved in {here.root / FOLDER}")
+                raise UsageError(f"--since last: no such report from before {asked.today} is in {here.root / FOLDER}")
             return None
         found = last
-    private = PRIVATE if asked.public else ()
+    private = PRIVATE if asked.scope == "public" else ()
     values = {key: value for key, value in found.values if key.partition(".")[2] not in hidden and key not in private}
     return Before(found.as_of, values.get("period.name", "–"), values)
 
 
-def _last(here: "Workspace", asked: Asked) -> "Document | None":
-    for file in sorted((here.root / FOLDER).glob("????-??-??-*.json"), reverse=True):
+def _check_since(found: "Document", asked: Asked, scope: str) -> None:
+    """Raises UsageError for a report that this one does not follow, or that says more or less than it."""
+    if found.as_of > asked.today:
+        raise UsageError(f"--since {asked.since}: that report is as of {found.as_of}, later than {asked.today}")
+    if (theirs := _scope(found)) != scope:
+        raise UsageError(
+            f"--since {asked.since}: that report is {theirs}, this one {scope}: one has secret entries, and one not"
+        )
+
+
+def _scope(found: "Document") -> str:
+    return dict(found.values).get("report.scope", OPEN)
+
+
+def _last(here: "Workspace", asked: Asked, scope: str) -> "Document | None":
+    for file in sorted((here.root / FOLDER).glob("????-??-??-*.json"), key=_age, reverse=True):
         try:
-            if file.name[:10] < asked.today.isoformat():
-                return read_report(file)
+            if file.name[:10] < asked.today.isoformat() and _scope(found := read_report(file)) == scope:
+                return found
         except UsageError as error:
             say(f"kyber: {error}", error=True)
     return None
+
+
+def _age(file: Path) -> tuple[str, int, str]:
+    """By day, and of reports of one day by which was saved last."""
+    again = _AGAIN.search(file.stem)
+    return file.name[:10], int(again[1]) if again else 1, file.name

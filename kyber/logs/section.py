@@ -48,6 +48,8 @@ class LogView:
     """The period, as far as it has come."""
     before: tuple[date, date]
     """As many days before it."""
+    since: date
+    """From which day on anything was looked at."""
     zone: ZoneInfo
     today: date
     risks: Mapping[str, Sequence[str]]
@@ -66,6 +68,11 @@ class LogView:
             if when is not None:
                 found[one.id] = when.astimezone(self.zone).date()
         return found
+
+    @property
+    def is_comparable(self) -> bool:
+        """Whether the days before the period were looked at, so that what was found then can be compared."""
+        return self.since <= self.before[0]
 
     @cached_property
     def now(self) -> tuple[Finding, ...]:
@@ -104,7 +111,8 @@ def values(view: LogView) -> Iterator[tuple[str, str]]:
     for family in Family:
         yield f"findings.{family}", str(families[family])
     yield "findings.serious", str(len(serious(view.now)))
-    yield "findings.serious.before", str(len(serious(view.earlier)))
+    if view.is_comparable:
+        yield "findings.serious.before", str(len(serious(view.earlier)))
     if view.entries is not None:
         states = Counter(one.standing.state for one in counted(view.entries))
         yield "rules.run", str(states[State.RUNS])
@@ -128,7 +136,7 @@ def families(view: LogView) -> tuple[Block, ...]:
         row(
             words(f"findings.family.{family}"),
             words(
-                f"report.trend.{_trend(now[family], before[family])}",
+                f"report.trend.{_trend(now[family], before[family]) if view.is_comparable else 'unknown'}",
                 now=words.number(now[family]),
                 before=words.number(before[family]),
             ),
@@ -137,7 +145,10 @@ def families(view: LogView) -> tuple[Block, ...]:
         for family in Family
     )
     heads = ("family", "trend", "serious")
-    return (table_of("families", heads, rows, words, {"family": 2, "trend": 3, "serious": 2}),)
+    blocks: list[Block] = [table_of("families", heads, rows, words, {"family": 2, "trend": 3, "serious": 2})]
+    if older := len(view.open) - sum(waiting.values()):
+        blocks.append(Paragraph(said(words.many("report.findings.older", older))))
+    return tuple(blocks)
 
 
 def _trend(now: int, before: int) -> str:
@@ -242,7 +253,9 @@ def sight(view: LogView) -> Iterator[str]:
         yield words.many("report.cover.silent", len(view.silent), ids=names)
     else:
         yield words("report.cover.none-silent")
-    if view.entries is not None:
+    if view.heard is None and not view.sources:
+        yield words("report.cover.rules-unknown")
+    elif view.entries is not None:
         states = Counter(one.standing.state for one in counted(view.entries))
         blind = states[State.BLIND] + states[State.UNABLE]
         yield words.many("report.cover.rules", states[State.RUNS], blind=words.number(blind))

@@ -124,7 +124,7 @@ def watched(given: Given) -> Section:
     """Who watches the highest risks, and why rules cannot fire."""
     words, view = given.words, given.risks
     rows = []
-    for one in view.highest or view.top:
+    for one in {each.id: each for each in (*view.highest, *view.top)}.values():
         found = view.borne.get(one.id)
         if found is None:
             continue

@@ -49,9 +49,10 @@ def signals(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[Signa
     for key in COUNTS:
         if key in before and key in now and before[key] != now[key]:
             yield Signal(key, _number(before[key]), _number(now[key]))
-    was, is_ = _number(now.get(f"{SERIOUS}.before", "")), _number(now.get(SERIOUS, ""))
-    if abs(is_ - was) >= max(FEWEST, SHARE * was):
-        yield Signal(SERIOUS, was, is_)
+    if f"{SERIOUS}.before" in now:
+        was, is_ = _number(now[f"{SERIOUS}.before"]), _number(now.get(SERIOUS, ""))
+        if abs(is_ - was) >= max(FEWEST, SHARE * was):
+            yield Signal(SERIOUS, was, is_)
 
 
 def direction(found: tuple[Signal, ...]) -> Direction:
@@ -64,12 +65,12 @@ def direction(found: tuple[Signal, ...]) -> Direction:
     return "better" if better > worse and not missed else "unchanged"
 
 
-def reasons(found: tuple[Signal, ...], way: Direction, words: Words) -> tuple[str, ...]:
-    """The weightiest reasons, those that speak for the direction first."""
-    wanted = [one for one in found if one.is_worse == (way == "worse")]
-    others = [one for one in found if one not in wanted]
-    chosen = (*wanted, *others)[:NAMED]
-    return tuple(reason(one, words) for one in chosen)
+def reasons(found: tuple[Signal, ...], way: Direction, words: Words) -> str:
+    """The weightiest reasons, those that speak for the direction first, and set apart what speaks against it."""
+    wanted = [one for one in found if one.is_worse == (way == "worse")][:NAMED]
+    others = [one for one in found if one.is_worse != (way == "worse")][: NAMED - len(wanted)]
+    first, second = (words("report.list", items=tuple(reason(one, words) for one in some)) for some in (wanted, others))
+    return words("report.direction.but", first=first, others=second) if first and second else first or second
 
 
 def reason(one: Signal, words: Words) -> str:

@@ -1,6 +1,7 @@
 """The first page, part by part: what was given in, a section out."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 from kyber.calendar.duties import DUTIES
 from kyber.clock import Due, State
@@ -16,6 +17,7 @@ from kyber.report.given import Given
 from kyber.report.notices import notices
 from kyber.risks import section as risks
 from kyber.risks.evidence import Watch
+from kyber.risks.risk import Risk
 
 QUARTER = Duration.parse("3 months")
 
@@ -26,16 +28,18 @@ def facts(given: Given) -> tuple[tuple[str, str], ...]:
     unassessed = sum(given.snapshot.risks.level(one) is None for one in given.risks.open)
     total = words.number(len(given.risks.open))
     errors = sum(one.severity == "error" for one in given.problems)
-    quality = (
+    quality = [
         words.many("report.quality.unassessed", unassessed, all=total),
         words.many("report.quality.errors", errors),
-    )
+    ]
+    if given.withheld_risks:
+        quality.append(words.many("report.quality.withheld", given.withheld_risks))
     start, end = day(given.period.start, words), day(given.period.end, words)
     found = (
         ("period", words("report.fact.period-value", name=given.period.name, start=start, end=end)),
         ("as-of", day(given.today, words)),
         ("commit", given.commit or words("report.no-git")),
-        ("quality", words("report.list", items=quality)),
+        ("quality", words("report.list", items=tuple(quality))),
     )
     return tuple((words(f"report.fact.{key}"), text) for key, text in found)
 
@@ -109,14 +113,22 @@ def covered(given: Given) -> Section:
         text = words.many("report.cover.top", len(watched), all=words.number(len(top)))
         lines.append(said(text))
         if unwatched := [one for one in top if one not in watched]:
-            pieces = [Piece(words("report.cover.unwatched"))]
-            for at, one in enumerate(unwatched):
-                pieces += [Piece(", " if at else " "), Piece(one.id, risks.anchor(one.id))]
-            lines.append(tuple(pieces))
+            lines.append(_naming(words("report.cover.unwatched"), unwatched))
+        deaf = {one.facts.get("id") for one in given.problems if one.code == "K71"}
+        if silent := [one for one in watched if one.id in deaf]:
+            lines.append(_naming(words("report.cover.deaf"), silent))
     else:
         lines.append(said(words("report.cover.not-looked")))
     lines += [said(text) for text in logs.sight(given.logs)]
     return _section(given, "coverage", *(Paragraph(line) for line in lines))
+
+
+def _naming(text: str, some: Sequence[Risk]) -> Line:
+    """A text, and the ids of risks after it."""
+    pieces = [Piece(text)]
+    for at, one in enumerate(some):
+        pieces += [Piece(", " if at else " "), Piece(one.id, risks.anchor(one.id))]
+    return tuple(pieces)
 
 
 def clock(given: Given) -> Section:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from kyber.clock import Due
 from kyber.continuity.section import ContinuityView
@@ -19,6 +19,9 @@ from kyber.report.period import Period
 from kyber.risks.evidence import Borne, Watcher
 from kyber.risks.section import RiskView
 from kyber.text import Words
+
+Scope = Literal["open", "confidential", "public"]
+"""Without what is secret, with it, or for anybody in the house to see."""
 
 if TYPE_CHECKING:
     from kyber.risks.quantify import Portfolio
@@ -72,9 +75,15 @@ class Given:
     commit: str
     withheld: int
     """How many secret entries are left out."""
-    public: bool = False
-    """Whether anybody in the house may see it: then it tells of no incidents and no problems of the registers."""
+    withheld_risks: int = 0
+    """How many of them are open risks."""
+    scope: Scope = "open"
     words: Words
+
+    @property
+    def public(self) -> bool:
+        """Whether anybody in the house may see it: then it tells of no incidents and no problems of the registers."""
+        return self.scope == "public"
 
     @property
     def today(self) -> date:
@@ -165,6 +174,7 @@ class Given:
             start=self.period.start,
             end=self.period.until(self.today),
             before=self.period.before(self.today),
+            since=seen.since,
             zone=self.snapshot.workspace.settings.zone,
             today=self.today,
             risks=risks,

@@ -31,7 +31,15 @@ class Period:
 
 
 def period(text: str, today: date) -> Period:
-    """The period that is meant; `month`, `quarter` and `year` are those that `today` is in. Raises UsageError."""
+    """The period that is meant; `month`, `quarter` and `year` are those that `today` is in. Raises UsageError, also for
+    one that has not begun."""
+    found = _named(text, today)
+    if found.start > today:
+        raise UsageError(f"--period {text}: begins on {found.start}, which is yet to come")
+    return found
+
+
+def _named(text: str, today: date) -> Period:
     if text == "year":
         return _months(str(today.year), today.year, 1, 12)
     if text == "month":

@@ -21,6 +21,7 @@ def values(given: Given) -> Mapping[str, str]:
 
 def _values(given: Given) -> Iterator[tuple[str, str]]:
     yield "period.name", given.period.name
+    yield "report.scope", given.scope
     yield from of_risks(given.risks)
     yield from of_continuity(given.continuity)
     yield from of_logs(given.logs)

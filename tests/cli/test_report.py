@@ -140,6 +140,41 @@ def test_movement_is_told_against_the_last_saved_report_and_the_same_again_on_th
     assert "unchanged" in kyber("report", "compare", first, first).stdout
 
 
+def test_a_report_that_was_given_stays_whatever_is_made_after_it_on_the_same_day(small: Path) -> None:
+    asked = ("report", "--as-of", DAY, "--workspace", small)
+    assert kyber(*asked).exit_code == 0
+    given = {file.name: file.read_bytes() for file in (small / "reports").iterdir()}
+    changed(small, "  likelihood: 3\n", "  likelihood: 5\n")
+    for _ in range(2):
+        assert kyber(*asked).exit_code == 0
+    name = f"{DAY}-2026-Q4-en"
+    assert {file.name for file in (small / "reports").iterdir()} == {
+        f"{name}{again}.{form}" for again in ("", "-2") for form in ("html", "json")
+    }
+    assert {file: (small / "reports" / file).read_bytes() for file in given} == given
+
+
+def test_reports_with_and_without_what_is_secret_are_not_compared_and_do_not_look_alike(county: Path) -> None:
+    early = ("report", "--as-of", "2026-11-20", "--workspace", county)
+    assert kyber(*early, "--confidential").exit_code == 0
+    saved = county / "reports" / "2026-11-20-2026-Q4-en-confidential.json"
+    assert "first report" in texts(section(report(county), "direction"))
+    assert "first report" not in texts(section(report(county, "--confidential"), "direction"))
+    refused = kyber("report", "--as-of", DAY, "--workspace", county, "--since", saved)
+    assert refused.exit_code == 2
+    assert "secret entries" in refused.output
+    late = kyber("report", "--as-of", "2026-11-19", "--workspace", county, "--confidential", "--since", saved)
+    assert "later than 2026-11-19" in late.output
+    assert "marked secret" in loads(saved.read_bytes())["report"]["label"]
+    saved.unlink()
+    saved.with_suffix(".html").unlink()
+
+
+def test_the_first_page_says_how_many_secret_risks_are_left_out(county: Path) -> None:
+    assert "secret risk" in texts(report(county)["facts"])
+    assert "secret risk" not in texts(report(county, "--confidential")["facts"])
+
+
 def test_an_old_report_is_rendered_again_unchanged(small: Path) -> None:
     assert kyber("report", "--as-of", DAY, "--workspace", small).exit_code == 0
     saved = small / "reports" / f"{DAY}-2026-Q4-en.json"
@@ -222,9 +257,12 @@ def test_an_empty_workspace_has_a_report_that_says_what_is_missing(tmp_path: Pat
     ("arguments", "said"),
     [
         (["--period", "2026-Q9"], "2026-Q4"),
-        (["--since", "last"], "no report from before"),
+        (["--since", "last"], "no such report from before"),
         (["--since", "nothing.json"], "cannot be read"),
-        (["--as-of", "tomorrow"], "2026-03-31"),
+        (["--as-of", "tomorrow"], "--as-of tomorrow: write a day as 2026-03-31"),
+        (["--period", "2199"], "yet to come"),
+        (["--output", "x.odt"], ".docx"),
+        (["--no-save"], "name a file with -o"),
     ],
 )
 def test_what_cannot_be_meant_is_told(small: Path, arguments: list[str], said: str) -> None:

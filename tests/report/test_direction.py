@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kyber.report.compare import changes
-from kyber.report.direction import COUNTS, direction, reasons, signals
+from kyber.report.direction import COUNTS, direction, reason, reasons, signals
 from kyber.text import LANGUAGES, words_for
 
 SAME = dict.fromkeys(COUNTS, "3") | {"findings.serious": "8", "findings.serious.before": "8"}
@@ -51,17 +51,26 @@ def test_what_is_better_one_way_is_worse_the_other_way_unless_a_notification_was
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_reasons_that_speak_for_the_direction_come_first_and_are_three_at_most(language: str) -> None:
-    now = SAME | {
-        "risks.above": "1",
-        "risks.highest": "2",
-        "services.late": "4",
-        "clock.late": "7",
-        "risks.unseen": "9",
-    }
-    found = tuple(signals(SAME, now))
-    said = reasons(found, direction(found), words_for(language))
-    assert len(said) == 3
-    assert all("3" in one for one in said)
+    words = words_for(language)
+    worse = {"services.late": "4", "clock.late": "7", "risks.unseen": "9"}
+    found = tuple(signals(SAME, SAME | worse | {"risks.above": "1", "risks.highest": "2"}))
+    said = reasons(found, direction(found), words)
+    assert said == words("report.list", items=tuple(reason(one, words) for one in found if one.key in worse))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_speaks_against_the_direction_is_set_apart(language: str) -> None:
+    words = words_for(language)
+    found = tuple(signals(SAME, SAME | {"risks.above": "2", "clock.late": "4", "services.late": "4"}))
+    better = next(one for one in found if not one.is_worse)
+    worse = words("report.list", items=tuple(reason(one, words) for one in found if one.is_worse))
+    assert direction(found) == "worse"
+    assert reasons(found, "worse", words) == words("report.direction.but", first=worse, others=reason(better, words))
+
+
+def test_serious_findings_say_nothing_where_nobody_looked_before() -> None:
+    now = {key: value for key, value in SAME.items() if key != "findings.serious.before"} | {"findings.serious": "99"}
+    assert tuple(signals(SAME, now)) == ()
 
 
 def test_what_changed_is_told_in_plain_words_the_worse_first() -> None:

@@ -34,6 +34,11 @@ def test_what_is_no_period_is_told(text: str) -> None:
         period(text, TODAY)
 
 
+def test_a_period_that_has_not_begun_is_none_to_report_on() -> None:
+    with pytest.raises(UsageError, match="yet to come"):
+        period(str(TODAY.year + 1), TODAY)
+
+
 @given(DAYS, st.sampled_from(["month", "quarter", "year"]))
 def test_the_time_before_a_period_ends_as_it_begins_and_is_as_long_as_what_there_is_of_it(day: date, of: str) -> None:
     found = period(of, day)
