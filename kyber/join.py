@@ -24,6 +24,7 @@ from kyber.continuity.exercise import Exercise
 from kyber.continuity.plan import Plan
 from kyber.continuity.register import ContinuityRegister, beside
 from kyber.continuity.service import Service
+from kyber.digest import Silence
 from kyber.duty import silences
 from kyber.incident import Incident, check_incidents
 from kyber.introduction import Introduction, Proof, check_introduction
@@ -127,27 +128,30 @@ class Snapshot:
         )
 
     @cached_property
-    def stored(self) -> Mapping[str, tuple[datetime | None, datetime | None]]:
-        """The times (UTC) of the first and the last stored event of each source; empty without a store, or with one
+    def stored(self) -> Mapping[str, tuple[datetime | None, datetime | None]] | None:
+        """The times (UTC) of the first and the last stored event of each source; None without a store, or with one
         that cannot be read, as commands about logs say."""
         from kyber.logs.store.index import FILE, Index, StoreError
-        from kyber.logs.values import as_datetime
 
         file = self.workspace.state / FILE
         if not file.is_file():
-            return {}
+            return None
         try:
             with closing(Index(file)) as index:
-                totals = index.totals()
+                return index.times()
         except StoreError:
-            return {}
-        return {
-            id_: (
-                None if one.first is None else as_datetime(one.first),
-                None if one.last is None else as_datetime(one.last),
-            )
-            for id_, one in totals.items()
-        }
+            return None
+
+    @property
+    def morning(self) -> datetime:
+        """When the day begins: what is judged by it holds all day long."""
+        return datetime.combine(self.today, time(), self.workspace.settings.zone)
+
+    def silent(self, now: datetime) -> tuple[Silence, ...]:
+        """The log sources that are silent; none without a store, as nothing can be said then."""
+        if self.stored is None:
+            return ()
+        return silences(self.sources, {id_: last for id_, (_, last) in self.stored.items()}, now)
 
     @property
     def records(self) -> Iterator[Record]:
@@ -398,10 +402,8 @@ def check_clock(snapshot: Snapshot) -> Iterator[Problem]:
 
 
 def check_watch(snapshot: Snapshot) -> Iterator[Problem]:
-    """K70, K71: top risks that nobody watches, or whose sources are silent. Rules are read where a risk asks for them.
-
-    A source is judged by the beginning of the day, so that the answer holds all day long.
-    """
+    """K70, K71: top risks that nobody watches, or whose sources are silent as the day begins. Rules are read where a
+    risk asks for them."""
     from kyber.logs.sigma.rule import RuleSet  # as in check_rules
     from kyber.logs.supply import supplies
 
@@ -411,9 +413,7 @@ def check_watch(snapshot: Snapshot) -> Iterator[Problem]:
     levels = {one.id: level for one in risks if (level := register.level(one)) is not None}
     asking = any(one.threats or one.detections for one in risks)
     rules = snapshot.rules if asking else RuleSet((), (), ())
-    morning = datetime.combine(snapshot.today, time(), snapshot.workspace.settings.zone)
-    last = {id_: at for id_, (_, at) in snapshot.stored.items()}
-    silent = {one.source for one in silences(snapshot.sources, last, morning)} if last else set()
+    silent = {one.source for one in snapshot.silent(snapshot.morning)}
     watchers = Watchers(rules=rules, supply=supplies(snapshot.sources, {}))
     yield from check_top_risks(risks, levels, watchers, snapshot.web, silent)
 
@@ -421,7 +421,7 @@ def check_watch(snapshot: Snapshot) -> Iterator[Problem]:
 def check_unwatched(snapshot: Snapshot) -> Iterator[Problem]:
     """K72: critical services without a log source. K74: logs that are kept for longer than they may be."""
     yield from check_critical_services(snapshot.web)
-    first = {id_: at for id_, (at, _) in snapshot.stored.items()}
+    first = {id_: at for id_, (at, _) in (snapshot.stored or {}).items()}
     yield from check_stored(snapshot.sources, first, snapshot.today)
 
 
@@ -441,14 +441,13 @@ def calendar(snapshot: Snapshot, end: date) -> Calendar:
 
 def dues(snapshot: Snapshot, end: date) -> tuple[Due, ...]:
     """All that falls due in any domain until `end`, what was done and what was missed included, by day."""
-    zone = snapshot.workspace.settings.zone
     found = (
         *task_dues(snapshot.tasks, end),
         *risk_due.dues(snapshot.risks),
         *continuity_due.dues(snapshot.continuity),
         *logs_due.source_dues(snapshot.sources),
         *logs_due.filter_dues(_filters(snapshot)),
-        *incident.dues(snapshot.incidents, datetime.combine(snapshot.today, time(), zone), zone),
+        *incident.dues(snapshot.incidents, snapshot.morning, snapshot.workspace.settings.zone),
         *_phases(snapshot),
     )
     return in_order(one for one in found if one.due <= end)

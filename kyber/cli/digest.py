@@ -161,12 +161,8 @@ def _last_events(here: "Workspace") -> "Mapping[str, datetime | None] | None":
 
     if not ParquetStore.exists(here.state):
         return None
-    epoch = datetime(1970, 1, 1, tzinfo=UTC)
     with closing(ParquetStore(here.state)) as store:
-        return {
-            source: None if one.last is None else epoch + timedelta(microseconds=one.last)
-            for source, one in store.totals().items()
-        }
+        return {source: last for source, (_, last) in store.index.times().items()}
 
 
 def _unread(here: "Workspace", sources: "Sequence[LogSource]", now: datetime) -> "Iterator[Unread]":

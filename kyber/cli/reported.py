@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -39,7 +39,6 @@ LETTERS: Final = 12
 """Of the id of a commit."""
 _ROUND: Final = ".,:;()[]\"'"
 """What stands around an id in a text."""
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,12 +185,7 @@ def _stored(here: "Workspace") -> "tuple[list[date], Mapping[str, datetime | Non
         return [], None
     with closing(ParquetStore(here.state)) as store:
         days = [date.fromisoformat(day) for day in store.index.days(0) if day[:1].isdigit()]
-        last = {
-            id_: None if one.last is None else _EPOCH + timedelta(microseconds=one.last)
-            for id_, one in store.index.totals().items()
-            if one.kept
-        }
-    return days, last
+        return days, {source: last for source, (_, last) in store.index.times().items()}
 
 
 def _entries(here: "Workspace", asked: Asked) -> "tuple[tuple[Entry, ...] | None, Looked | None]":

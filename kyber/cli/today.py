@@ -90,7 +90,7 @@ def today(
         problems=tuple(new),
         late=view.mine(found, wanted, State.LATE, day),
         due=view.mine(found, wanted, State.DUE, day),
-        silent=_silent(snapshot, now),
+        silent=tuple(one.source for one in snapshot.silent(now)),
         rules=rules,
         blind=blind,
     )
@@ -153,13 +153,6 @@ def _changed(here: "Workspace", since: datetime) -> tuple[str, ...]:
     if head(here.root) is None:
         return ()
     return tuple(sorted(ids_in_names((*changed_names(here.root, since, "risks"), *changed(here.root, GLOB)))))
-
-
-def _silent(snapshot: "Snapshot", now: datetime) -> tuple[str, ...]:
-    from kyber.duty import silences
-
-    last = {id_: at for id_, (_, at) in snapshot.stored.items()}
-    return tuple(one.source for one in silences(snapshot.sources, last, now)) if last else ()
 
 
 def _rules(here: "Workspace", snapshot: "Snapshot") -> tuple[int, int]:

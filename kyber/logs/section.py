@@ -3,16 +3,17 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from functools import cached_property
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from kyber.digest import Silence
 from kyber.document import Block, Bullets, Chart, Line, Paragraph, Row, linked, row, said
+from kyber.duration import Duration
 from kyber.finding import Family, Finding
 from kyber.level import Level
 from kyber.logs.coverage import counted
-from kyber.logs.source import LogSource, SourceStatus
 from kyber.logs.standing import Entry, Looked, State
 from kyber.render.money import day, whole_day
 from kyber.render.parts import table_of
@@ -40,9 +41,8 @@ class LogView:
     """The rules; None where they were not looked at."""
     seen: Looked | None
     """By what was judged whether rules can see; None where nothing is stored."""
-    heard: Mapping[str, datetime | None] | None
-    """When the last stored event of each source was; None where nothing is stored."""
-    sources: tuple[LogSource, ...]
+    silent: tuple[Silence, ...] | None
+    """The sources that are silent; None where nothing is stored."""
     start: date
     end: date
     """The period, as far as it has come."""
@@ -51,7 +51,6 @@ class LogView:
     since: date
     """From which day on anything was looked at."""
     zone: ZoneInfo
-    today: date
     risks: Mapping[str, Sequence[str]]
     """The ids of the risks that a rule's findings bear on, by the rule's id."""
     services: Mapping[str, Sequence[str]]
@@ -89,21 +88,6 @@ class LogView:
         days = self.days
         return tuple(one for one in self.findings if one.id in days and start <= days[one.id] <= end)
 
-    @cached_property
-    def silent(self) -> tuple[LogSource, ...]:
-        """The active sources of which nothing is stored, or nothing for longer than they say."""
-        return tuple(one for one in self.sources if self._is_silent(one))
-
-    def _is_silent(self, one: LogSource) -> bool:
-        reads = one.read is not None and (one.read.paths or one.read.journal)
-        if self.heard is None or one.status is not SourceStatus.ACTIVE or not reads:
-            return False
-        last = self.heard.get(one.id)
-        if last is None:
-            return True
-        limit = one.expected_every
-        return limit is not None and limit.after(last.astimezone(self.zone).date()) < self.today
-
 
 def values(view: LogView) -> Iterator[tuple[str, str]]:
     """What the next report compares itself with."""
@@ -117,7 +101,7 @@ def values(view: LogView) -> Iterator[tuple[str, str]]:
         states = Counter(one.standing.state for one in counted(view.entries))
         yield "rules.run", str(states[State.RUNS])
         yield "rules.blind", str(states[State.BLIND] + states[State.UNABLE])
-    if view.heard is not None:
+    if view.silent is not None:
         yield "sources.silent", str(len(view.silent))
 
 
@@ -246,10 +230,10 @@ def _links(view: LogView, kind: str, ids: Sequence[str]) -> Line:
 def sight(view: LogView) -> Iterator[str]:
     """Silent sources and rules that cannot fire, one sentence each."""
     words = view.words
-    if view.heard is None:
+    if view.silent is None:
         yield words("report.cover.nothing-stored")
     elif view.silent:
-        names = tuple(one.id for one in view.silent[:6])
+        names = tuple(one.source for one in view.silent[:6])
         yield words.many("report.cover.silent", len(view.silent), ids=names)
     else:
         yield words("report.cover.none-silent")
@@ -282,8 +266,8 @@ def blindness(view: LogView) -> tuple[Block, ...]:
     if lines:
         blocks.append(Bullets(tuple(lines)))
     rows = tuple(
-        row(one.name, one.id, _last(view, one), words.duration(one.expected_every) if one.expected_every else NONE)
-        for one in view.silent
+        row(one.name, one.source, _last(view, one), words.duration(Duration.parse(one.expected)))
+        for one in view.silent or ()
     )
     blocks.append(table_of("silent", ("source", "id", "last-event", "expected"), rows, words, {"source": 3}))
     return tuple(blocks)
@@ -293,6 +277,5 @@ def _other(reason: str) -> str:
     return reason if reason in ("no-source", "unreadable") else "other"
 
 
-def _last(view: LogView, one: LogSource) -> str:
-    last = (view.heard or {}).get(one.id)
-    return whole_day(last.astimezone(view.zone).date(), view.words) if last else view.words("continuity.never")
+def _last(view: LogView, one: Silence) -> str:
+    return whole_day(one.last.astimezone(view.zone).date(), view.words) if one.last else view.words("continuity.never")

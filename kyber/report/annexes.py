@@ -20,7 +20,7 @@ from kyber.render.wheel import svg as wheel_svg
 from kyber.report.compare import SUBJECTS, changes
 from kyber.report.first import next_quarter
 from kyber.report.given import Given
-from kyber.report.notices import dawn, of_period
+from kyber.report.notices import of_period
 from kyber.risks import section as risks
 from kyber.risks.evidence import Verdict
 from kyber.risks.listing import dimension_word
@@ -89,7 +89,7 @@ def incidents(given: Given) -> Section:
     zone = snapshot.workspace.settings.zone
     rows = []
     for one in sorted(of_period(given), key=lambda each: (each.noticed, each.id)):
-        told_ = tuple(_notified(given, each) for each in clocks(one, dawn(given), zone) if each.due is not None)
+        told_ = tuple(_notified(given, each) for each in clocks(one, snapshot.morning, zone) if each.due is not None)
         rows.append(
             row(
                 said(f"{one.id} {one.title}"),

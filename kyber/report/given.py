@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from kyber.clock import Due
 from kyber.continuity.section import ContinuityView
+from kyber.duty import silences
 from kyber.finding import Finding, Touched
 from kyber.join import Snapshot
 from kyber.logs.section import LogView
@@ -162,21 +163,19 @@ class Given:
     def _logs(
         self, risks: Mapping[str, list[str]], services: Mapping[str, tuple[str, ...]], anchors: Mapping[str, str]
     ) -> LogView:
-        seen = self.seen
+        seen, snapshot = self.seen, self.snapshot
         return LogView(
             findings=seen.findings,
             open=seen.open,
             false=seen.false,
             entries=seen.entries,
             seen=seen.looked,
-            heard=seen.heard,
-            sources=self.snapshot.sources,
+            silent=None if seen.heard is None else silences(snapshot.sources, seen.heard, snapshot.morning),
             start=self.period.start,
             end=self.period.until(self.today),
             before=self.period.before(self.today),
             since=seen.since,
-            zone=self.snapshot.workspace.settings.zone,
-            today=self.today,
+            zone=snapshot.workspace.settings.zone,
             risks=risks,
             services=services,
             anchors=anchors,

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime, time
 
 from kyber.incident import Incident, State, clocks
 from kyber.report.given import Given
@@ -34,16 +33,11 @@ def of_period(given: Given) -> tuple[Incident, ...]:
     )
 
 
-def dawn(given: Given) -> datetime:
-    """The moment that clocks are read at: as the day begins, as the checks do, so that the hour makes no difference."""
-    return datetime.combine(given.today, time(), given.snapshot.workspace.settings.zone)
-
-
 def notices(given: Given) -> Notices:
     """The counts, as the day begins."""
     zone = given.snapshot.workspace.settings.zone
     found = of_period(given)
-    states = Counter(each.state for one in found for each in clocks(one, dawn(given), zone))
+    states = Counter(each.state for one in found for each in clocks(one, given.snapshot.morning, zone))
     return Notices(
         incidents=len(found),
         open=sum(one.is_open for one in found),

@@ -2,9 +2,11 @@ import os
 import re
 import subprocess
 import sys
-from json import loads
+from datetime import UTC, datetime, timedelta
+from json import dumps, loads
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from docx import Document as Word
@@ -251,6 +253,23 @@ def test_an_empty_workspace_has_a_report_that_says_what_is_missing(tmp_path: Pat
     missing = texts(section(found, "missing"))
     assert "No logs are stored" in missing
     assert "no earlier report" in missing
+
+
+def test_the_report_and_the_day_on_one_screen_name_the_same_silent_sources(tmp_path: Path) -> None:
+    asked = {"heard": "expected_every: 100 months", "lost": "expected_every: 1 d", "never": "expected_every: 1 d"}
+    files = {
+        f"sources/{name}.yaml": f"id: {name}\nname: {name}\nread: {{paths: [{name}.jsonl]}}\n{asked.get(name, '')}\n"
+        for name in ("heard", "lost", "never", "sometimes", "seldom")
+    }
+    old = dumps({"@timestamp": (datetime.now(UTC) - timedelta(days=9)).isoformat()})
+    files |= dict.fromkeys(("heard.jsonl", "lost.jsonl", "seldom.jsonl"), f"{old}\n")
+    folder = lay_out(tmp_path, {"kyber.yaml": "organisation: Esimerkki\nlanguage: en\n", **files})
+    day = f"{datetime.now(ZoneInfo('Europe/Helsinki')):%Y-%m-%d}"
+    assert "nothing can be said of silent sources" in texts(section(report(folder, day=day), "coverage"))
+    assert loads(kyber("today", "--json", "--peek", "--workspace", folder).stdout)["silent"] == []
+    kyber("logs", "collect", "--workspace", folder)
+    assert "2 log sources are silent: lost, never." in texts(section(report(folder, day=day), "coverage"))
+    assert loads(kyber("today", "--json", "--peek", "--workspace", folder).stdout)["silent"] == ["lost", "never"]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass, fields, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -379,6 +380,18 @@ class Index(Database):
             known = found.get(source, Totals(source=source))
             found[source] = replace(known, kept=kept, bytes=size, segments=count, first=first, last=last)
         return found
+
+    def times(self) -> dict[str, tuple[datetime | None, datetime | None]]:
+        """When the first and the last stored event of each source was (UTC)."""
+        from kyber.logs.values import as_datetime  # only who asks for times needs it
+
+        return {
+            source: (
+                None if one.first is None else as_datetime(one.first),
+                None if one.last is None else as_datetime(one.last),
+            )
+            for source, one in self.totals().items()
+        }
 
     # --- the rest ---
 
