@@ -13,14 +13,12 @@ from kyber.document import Bullets, Chart, Column, Document, Line, Paragraph, Pi
 from kyber.render import word
 from kyber.render.picture import clean, size
 from kyber.render.placed import bands, fullness
-from kyber.render.said import Places, said
-from kyber.render.typst import png
+from kyber.render.said import Places, parts, said
+from kyber.render.typst import FONT, png
 from kyber.render.widths import widths
 from kyber.text import Words, words_for
 
 LANGUAGES: Final = {"fi": "fi-FI", "sv": "sv-FI", "en": "en-GB"}
-FONT: Final = "Libertinus Serif"
-"""The family of the texts in pictures: one within Typst."""
 PPI: Final = 300
 _POINT: Final = 20
 """Twentieths of a point, the measure of a page in Word."""
@@ -51,18 +49,16 @@ _PAGE: Final = (
 def document(made: Document) -> bytes:
     """The whole file."""
     body = _Body(made)
-    xml = "".join(body.all())
-    title, organisation = said(made.title), said(made.organisation)
     return word.packed(
-        xml,
+        "".join(body.all()),
         _foot(made),
         body.pictures,
         body.lists,
         language=LANGUAGES[made.language],
-        title=title,
-        author=organisation,
+        title=said(made.title),
+        author=said(made.organisation),
         day=made.as_of,
-        dense=fullness([one for one in made.sections if one.place == "first"], made.facts),
+        dense=fullness(parts(made)[0], made.facts),
     )
 
 
@@ -97,8 +93,8 @@ class _Body:
 
     def all(self) -> Iterator[str]:
         made = self._made
-        first, annexes, last = ([one for one in made.sections if one.place == at] for at in ("first", "annex", "last"))
-        yield _paragraph("Over", _run(said(made.organisation)) + ("<w:r><w:tab/></w:r>" + _run(said(made.label))))
+        first, annexes, last = parts(made)
+        yield _paragraph("Over", f"{_run(said(made.organisation))}<w:r><w:tab/></w:r>{_run(said(made.label))}")
         yield _paragraph("Title", _run(said(made.title)))
         yield from self._facts()
         yield from self._first(first)
@@ -291,6 +287,6 @@ def _break(columns: int) -> str:
 
 
 def _ends(columns: int) -> str:
-    beside = f'<w:cols w:num="{columns}" w:space="{_GAP}"/>' if columns > 1 else '<w:cols w:space="280"/>'
+    beside = f'<w:cols w:num="{columns}" w:space="{_GAP}"/>' if columns > 1 else f'<w:cols w:space="{_GAP}"/>'
     foot = f'<w:footerReference w:type="default" r:id="{word.FOOT}"/>'
     return f'<w:sectPr>{foot}<w:type w:val="continuous"/>{_PAGE}{beside}</w:sectPr>'

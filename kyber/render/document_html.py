@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Final
 
 from kyber.document import Chart, Column, Document, Line, Section, Table
-from kyber.document import said as line_of
+from kyber.document import said as as_line
 from kyber.render.html import environment
 from kyber.render.picture import clean, size
 from kyber.render.placed import bands, fullness
-from kyber.render.said import Places, broken, said
+from kyber.render.said import Places, broken, parts, said
 from kyber.text import words_for
 
 FOLDER: Final = Path(__file__).parent
@@ -38,9 +38,7 @@ def page(document: Document) -> str:
     foot = " · ".join(one for one in (document.organisation, document.title, document.label) if one)
     style += f"@page {{ @bottom-left {{ content: {_quoted(foot)}; }} }}\n"
     digest = b64encode(sha256(style.encode()).digest()).decode()
-    first, annexes, last = (
-        [one for one in document.sections if one.place == place] for place in ("first", "annex", "last")
-    )
+    first, annexes, last = parts(document)
     numbers = count(1)
     return (
         environment()
@@ -52,8 +50,7 @@ def page(document: Document) -> str:
             policy=f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'",
             bands=bands(first),
             dense=fullness(first, document.facts),
-            annexes=annexes,
-            last=last,
+            behind=[(name, part) for name, part in (("annexes", annexes), ("last", last)) if part],
             parts=_parts(first, annexes, last),
             places=Places(document),
             said=said,
@@ -115,7 +112,7 @@ def _looks(table: Table, narrow: bool) -> list[str]:
 def _whole(table: Table, room: int) -> set[int]:
     """The columns whose words can stay whole: the narrow ones first, as long as every other has a bit of room."""
     longest = {
-        at: max(_longest(line) for line in (line_of(column.head), *(row.cells[at] for row in table.rows)))
+        at: max(_longest(line) for line in (as_line(column.head), *(row.cells[at] for row in table.rows)))
         for at, column in enumerate(table.columns)
     }
     room -= LEAST * len(longest)

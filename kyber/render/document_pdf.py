@@ -5,7 +5,7 @@ A picture that cannot be drawn becomes its description.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any, Final
 
@@ -13,12 +13,11 @@ from kyber.document import Block, Bullets, Chart, Document, Line, Paragraph, Row
 from kyber.render import picture
 from kyber.render.fitting import fitted, lines, rooms
 from kyber.render.placed import bands
-from kyber.render.said import Places, broken, said
+from kyber.render.said import Places, broken, parts, said
 from kyber.render.strips import Strip, strips
-from kyber.render.typst import Undrawn, pdf
+from kyber.render.typst import FONT, Undrawn, pdf
 from kyber.text import words_for
 
-FONT: Final = "Libertinus Serif"
 LETTERS: Final = 118
 """Letters of a line across the page, about."""
 TALL: Final = 30
@@ -57,7 +56,7 @@ def _drawn_alone(chart: Chart) -> tuple[Strip, ...]:
 def _data(made: Document, drawn: Drawn) -> dict[str, Any]:
     places, words = Places(made), words_for(made.language)
 
-    def sections(found: tuple[Section, ...] | list[Section], letters: int) -> list[dict[str, Any]]:
+    def sections(found: Sequence[Section], letters: int) -> list[dict[str, Any]]:
         return [
             {
                 "at": places.take(one.id),
@@ -67,7 +66,7 @@ def _data(made: Document, drawn: Drawn) -> dict[str, Any]:
             for one in found
         ]
 
-    first, annexes, last = ([one for one in made.sections if one.place == at] for at in ("first", "annex", "last"))
+    first, annexes, last = parts(made)
     return {
         "language": made.language,
         "organisation": broken(made.organisation),

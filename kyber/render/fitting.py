@@ -7,7 +7,7 @@ from math import ceil
 from typing import Final
 
 from kyber.document import Line, Table
-from kyber.render.said import LONG, line_of, said
+from kyber.render.said import LONG, line_of, parted, said
 
 WORD: Final = 13
 """Letters of a word that every column makes room for; a longer one may have to be hyphenated."""
@@ -20,8 +20,6 @@ BESIDE: Final = 2
 _WORD: Final = re.compile(r"[^ ]+")
 """What stays together: a space that does not break, as within a day, is a part of it."""
 _SIGN: Final = re.compile(r"[^\W\d]-(?=.)|[._/@\\=](?=.)")
-_RUN: Final = re.compile(rf"[^\s\u200b]{{{LONG},}}")
-_PIECE: Final = re.compile(r".{10}(?=.)")
 _BROAD: Final = re.compile("[●○▲▼→]")
 _LARGE: Final = re.compile("[A-ZÅÄÖmwMW●○▲▼→%@]")
 
@@ -82,7 +80,7 @@ def fitted(text: str, wide: int) -> str:
 
 
 def _parted(word: str) -> str:
-    return _RUN.sub(lambda run: _PIECE.sub("\\g<0>\u200b", run[0]), _SIGN.sub("\\g<0>\u200b", word))
+    return parted(_SIGN.sub("\\g<0>\u200b", word))
 
 
 def _texts(table: Table, at: int) -> Iterator[str]:

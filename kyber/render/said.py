@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from kyber.document import Document, Line, Table
+from kyber.document import Document, Line, Section, Table
 from kyber.render.safe import plain
 
 LONG: Final = 30
@@ -22,12 +22,23 @@ def said(text: str) -> str:
 
 def broken(text: str) -> str:
     """The same, with U+200B in very long words, where they may be broken."""
-    return _LONG_WORD.sub(lambda word: _PIECE.sub("\\g<0>\u200b", word[0]), said(text))
+    return parted(said(text))
+
+
+def parted(text: str) -> str:
+    """The text with U+200B in very long words."""
+    return _LONG_WORD.sub(lambda word: _PIECE.sub("\\g<0>\u200b", word[0]), text)
 
 
 def line_of(line: Line) -> str:
     """A line without its links, as one visible line."""
     return "".join(said(piece.text) for piece in line)
+
+
+def parts(document: Document) -> tuple[list[Section], list[Section], list[Section]]:
+    """The sections of the first page, the annexes, and those of the last page."""
+    first, annexes, last = ([one for one in document.sections if one.place == at] for at in ("first", "annex", "last"))
+    return first, annexes, last
 
 
 def anchors(document: Document) -> Mapping[str, str]:

@@ -40,7 +40,6 @@ GROUPS_SHOWN: Final = 3
 EVIDENCE_SHOWN: Final = 3
 BLIND_SHOWN: Final = 4
 PROBLEMS_SHOWN: Final = 8
-INPUTS_SHOWN: Final = 8
 NEAR_SHOWN: Final = 20
 """How many of each a reader sees who did not ask for all: rules a level, groups a rule, and so on."""
 

@@ -16,6 +16,8 @@ FOLDER: Final = Path(__file__).parent
 _PICTURE: Final = b"""#let (svg, width, height) = sys.inputs
 #set page(width: float(width) * 1pt, height: float(height) * 1pt, margin: 0pt, fill: white)
 #image(bytes(svg), format: "svg", width: 100%, height: 100%, fit: "contain")"""
+FONT: Final = "Libertinus Serif"
+"""A family within Typst, for the texts of pictures: see `picture.clean`."""
 STANDARD: Final = "ua-1"
 _UNSHOWN: Final = regex.compile(
     r"[^\x20-\x7e\xa0-\u02ff\u0384-\u038a\u038c\u038e-\u03a1\u03a3-\u03ce\u0400-\u045f\u0490-\u04c2\u1e00-\u1e9b\u1e9e-\u1ef9"
@@ -49,7 +51,7 @@ def pdf(template: str, data: object) -> bytes:
 def png(svg: str, width: float, height: float, ppi: int) -> bytes:
     """The picture so many points wide and high, for readers that know no SVG; empty if it cannot be drawn.
 
-    It has no fonts but those within Typst: name one of them in it, see `picture.clean`.
+    It has no fonts but those within Typst: its texts are to name FONT.
     """
     import typst
 

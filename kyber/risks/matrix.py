@@ -1,6 +1,5 @@
 """Scales and the matrix: an estimate in, its level out, by look-up; and what a class of likelihood means a year."""
 
-from bisect import bisect_right
 from dataclasses import dataclass
 from math import inf
 
@@ -48,10 +47,6 @@ class Scale:
         """The frequencies, in times a year, between which a class of likelihood lies."""
         edges = (0.0, *self.bounds, inf)
         return edges[likelihood - 1], edges[likelihood]
-
-    def likelihood_of(self, per_year: float) -> int:
-        """The class of likelihood that a frequency, in times a year, falls into."""
-        return bisect_right(self.bounds, per_year) + 1
 
 
 def scale_of(settings: Settings) -> Scale:
