@@ -23,8 +23,12 @@ def without_secrets(snapshot: Snapshot) -> Snapshot:
     if not gone:
         return snapshot
 
+    def bare(records: Iterable[R]) -> tuple[R, ...]:
+        found = (without_references(one, gone) for one in records)
+        return tuple(one for one in found if one is not None)
+
     def left(kind: str, records: Iterable[R]) -> tuple[R, ...]:
-        return tuple(without_references(one, gone) for one in records if (kind, _id(one)) not in gone)
+        return bare(one for one in records if (kind, _id(one)) not in gone)
 
     risks, continuity = snapshot.risks, snapshot.continuity
     actions = left("action", risks.actions)
@@ -34,7 +38,11 @@ def without_secrets(snapshot: Snapshot) -> Snapshot:
         incidents=left("incident", snapshot.incidents),
         tasks=left("task", snapshot.tasks),
         risks=replace(
-            risks, risks=left("risk", risks.risks), controls=left("control", risks.controls), actions=actions
+            risks,
+            risks=left("risk", risks.risks),
+            controls=left("control", risks.controls),
+            actions=actions,
+            approvals=bare(risks.approvals),
         ),
         continuity=replace(
             continuity,

@@ -393,11 +393,11 @@ def references(record: Record) -> Iterator[Reference]:
         yield Reference(record.where(*path), path, ref.kinds, target)
 
 
-def without_references(record: R, gone: Collection[tuple[str, str]]) -> R:
+def without_references(record: R, gone: Collection[tuple[str, str]]) -> R | None:
     """The record without references to records of these kinds and ids, and without the parts that cannot do without
-    one. Nothing that is left says that there was any."""
+    one; None where it cannot itself. Nothing that is left says that there was any."""
     found = _left_of(record, None, gone)
-    return record if found is _GONE else cast(R, found)
+    return None if found is _GONE else cast(R, found)
 
 
 _GONE: Final = object()

@@ -100,6 +100,12 @@ def whole(tmp_path: Path) -> Snapshot:
         "risks": ["R-1"],
         "actions": ["A-incident", "A-secret"],
     }
+    records["approvals/2026-11-01.yaml"] = {
+        "on": DAY,
+        "by": "chief",
+        "decision_ref": "1 §",
+        "risks": [{"id": id_, "state": "0" * 64} for id_ in RISKS],
+    }
     files = {name: yaml.safe_dump(one) for name, one in records.items()}
     lay_out(tmp_path, {"kyber.yaml": SETTINGS, "people.yaml": PEOPLE, **files})
     found, problems = read_workspace(tmp_path, DAY)
@@ -129,7 +135,7 @@ def test_nothing_that_is_left_names_what_is_gone(whole: Snapshot, shown: object)
     named = {one.id for record in left.records for one in references(record)}
     assert gone
     assert not gone & named
-    assert {"open", "base", "A-both", "C-both"} <= named
+    assert {"R-2", "open", "base", "A-both", "C-both"} <= named
 
 
 def test_a_need_that_may_not_be_shown_goes_whole_and_the_others_stay(whole: Snapshot) -> None:

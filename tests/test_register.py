@@ -25,6 +25,7 @@ from kyber.register import (
     read_all,
     references,
     schema,
+    without_references,
     write,
 )
 from kyber.text import words_for
@@ -163,6 +164,16 @@ def test_references_are_found_in_fields_lists_and_parts() -> None:
         ("b", ("person",), 7),
         ("chief", ("role",), 9),
     ]
+
+
+def test_a_record_goes_without_some_references_and_not_at_all_where_it_needs_one() -> None:
+    plan, _ = read(GOOD, "plan.yaml", Plan)
+    assert plan is not None
+    left = without_references(plan, {("person", "a"), ("service", "b")})
+    assert left is not None
+    assert left.helpers == ("b",)
+    assert left.steps == plan.steps
+    assert without_references(plan, {("role", "chief")}) is None
 
 
 @given(st.binary(max_size=200))
