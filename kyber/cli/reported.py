@@ -55,17 +55,14 @@ class Asked:
 
 def given(here: "Workspace", asked: Asked) -> "Given":
     """All of it, at one moment. Raises UsageError."""
-    from kyber.cli.reading import no_collector
     from kyber.join import read_workspace
 
-    with no_collector():
-        _tell(asked.words("report.progress.registers"))
-        return given_of(here, asked, *read_workspace(here.root, asked.today))
+    _tell(asked.words("report.progress.registers"))
+    return given_of(here, asked, *read_workspace(here.root, asked.today))
 
 
 def given_of(here: "Workspace", asked: Asked, whole: "Snapshot", unread: "tuple[Problem, ...]") -> "Given":
     """The same where the registers are read already, and what could not be read of them. Raises UsageError."""
-    from kyber.cli.reading import no_collector
     from kyber.confidential import hidden as hidden_ids
     from kyber.confidential import public, without_secrets
     from kyber.join import check_snapshot, dues
@@ -73,37 +70,36 @@ def given_of(here: "Workspace", asked: Asked, whole: "Snapshot", unread: "tuple[
     from kyber.report.given import Given
 
     words, today = asked.words, asked.today
-    with no_collector():
-        shown = {"open": without_secrets, "public": public}.get(asked.scope)
-        snapshot = shown(whole) if shown else whole
-        hidden = hidden_ids(whole, snapshot)
-        _tell(words("report.progress.checks"))
-        sifted = check_snapshot(whole, unread)
-        files = {one.at.file for one in whole.records if getattr(one, "id", None) in hidden}
-        left = tuple(
-            one
-            for one in sifted.left
-            if one.place.file not in files and not any(_names(fact, hidden) for fact in one.facts.values())
-        )
-        seen = _seen(here, whole, hidden, asked)
-        found = Given(
-            snapshot=snapshot,
-            problems=left,
-            waived=len(sifted.waived),
-            unread=sum(one.severity is Severity.ERROR for one in unread),
-            dues=dues(snapshot, date(today.year + 1, 12, 31)),
-            seen=seen,
-            before=_before(here, asked, hidden),
-            period=asked.period,
-            label=asked.label or words(f"report.label.{asked.scope}"),
-            commit=_commit(here, words),
-            withheld=len(hidden),
-            withheld_risks=sum(one.is_open and one.id in hidden for one in whole.risks.risks),
-            scope=asked.scope,
-            words=words,
-        )
-        _tell(words("report.progress.numbers"))
-        return replace(found, portfolios=_portfolios(snapshot.risks))
+    shown = {"open": without_secrets, "public": public}.get(asked.scope)
+    snapshot = shown(whole) if shown else whole
+    hidden = hidden_ids(whole, snapshot)
+    _tell(words("report.progress.checks"))
+    sifted = check_snapshot(whole, unread)
+    files = {one.at.file for one in whole.records if getattr(one, "id", None) in hidden}
+    left = tuple(
+        one
+        for one in sifted.left
+        if one.place.file not in files and not any(_names(fact, hidden) for fact in one.facts.values())
+    )
+    seen = _seen(here, whole, hidden, asked)
+    found = Given(
+        snapshot=snapshot,
+        problems=left,
+        waived=len(sifted.waived),
+        unread=sum(one.severity is Severity.ERROR for one in unread),
+        dues=dues(snapshot, date(today.year + 1, 12, 31)),
+        seen=seen,
+        before=_before(here, asked, hidden),
+        period=asked.period,
+        label=asked.label or words(f"report.label.{asked.scope}"),
+        commit=_commit(here, words),
+        withheld=len(hidden),
+        withheld_risks=sum(one.is_open and one.id in hidden for one in whole.risks.risks),
+        scope=asked.scope,
+        words=words,
+    )
+    _tell(words("report.progress.numbers"))
+    return replace(found, portfolios=_portfolios(snapshot.risks))
 
 
 def _names(fact: object, hidden: frozenset[str]) -> bool:
@@ -120,10 +116,8 @@ def _tell(text: str) -> None:
 
 def _seen(here: "Workspace", snapshot: "Snapshot", hidden: frozenset[str], asked: Asked) -> "Seen":
     from kyber import kept, triage
-    from kyber.cli.scan import enrichment
     from kyber.finding import Status
     from kyber.report.given import Seen
-    from kyber.thread import Web
 
     _tell(asked.words("report.progress.findings"))
     every: tuple[kept.KeptFinding, ...] = ()
@@ -141,18 +135,12 @@ def _seen(here: "Workspace", snapshot: "Snapshot", hidden: frozenset[str], asked
     _tell(asked.words("report.progress.rules"))
     days, heard = _stored(here)
     entries, looked = _entries(here, asked)
-    web = Web(
-        sources=snapshot.sources,
-        assets=enrichment(here).assets,
-        continuity=snapshot.continuity,
-        risks=snapshot.risks.risks,
-    )
     days += [one.first.date() for one in findings if one.first is not None]
     return Seen(
         findings=findings,
         open=frozenset(one.id for one in findings) - done,
         false=len(false),
-        touched=_without(web.thread(findings), hidden),
+        touched=_without(snapshot.web.thread(findings), hidden),
         entries=entries,
         looked=looked,
         heard=heard,
