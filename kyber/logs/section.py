@@ -41,6 +41,8 @@ class LogView:
     """The rules; None where they were not looked at."""
     seen: Looked | None
     """By what was judged whether rules can see; None where nothing is stored."""
+    sources: int
+    """How many log sources are registered."""
     silent: tuple[Silence, ...] | None
     """The sources that are silent; None where nothing is stored."""
     start: date
@@ -237,7 +239,7 @@ def sight(view: LogView) -> Iterator[str]:
         yield words.many("report.cover.silent", len(view.silent), ids=names)
     else:
         yield words("report.cover.none-silent")
-    if view.heard is None and not view.sources:
+    if view.silent is None and not view.sources:
         yield words("report.cover.rules-unknown")
     elif view.entries is not None:
         states = Counter(one.standing.state for one in counted(view.entries))

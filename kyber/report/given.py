@@ -170,6 +170,7 @@ class Given:
             false=seen.false,
             entries=seen.entries,
             seen=seen.looked,
+            sources=len(snapshot.sources),
             silent=None if seen.heard is None else silences(snapshot.sources, seen.heard, snapshot.morning),
             start=self.period.start,
             end=self.period.until(self.today),
