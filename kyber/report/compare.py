@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from kyber.continuity.worded import length
 from kyber.finding import Family
+from kyber.report.period import comparable
 from kyber.risks.matrix import LEVELS, rank
 from kyber.settings import RiskLevel
 from kyber.text import Words
@@ -29,6 +30,7 @@ class Change:
 
 def changes(before: Mapping[str, str], now: Mapping[str, str], words: Words) -> tuple[Change, ...]:
     """Every change, by subject, and within it those for the worse first."""
+    before = comparable(before, now)
     return (
         *_risks(before, now, words),
         *_services(before, now, words),
@@ -48,7 +50,11 @@ def _risks(before: Mapping[str, str], now: Mapping[str, str], words: Words) -> I
             "now": _word(today[id_], words),
         }
         was, is_ = _rank(then[id_]), _rank(today[id_])
-        if is_ > was:
+        if was and not is_:
+            up.append(Change("risks", words("report.change.lost", **facts), id_))
+        elif is_ and not was:
+            moved.append(Change("risks", words("report.change.assessed", **facts), id_))
+        elif is_ > was:
             up.append(Change("risks", words("report.change.up", **facts), id_))
         elif is_ < was:
             down.append(Change("risks", words("report.change.down", **facts), id_))

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from kyber.report.period import comparable
 from kyber.text import Words
 
 COUNTS: Final = (
@@ -20,6 +21,8 @@ COUNTS: Final = (
     "risks.unseen",
 )
 """What is better the smaller it is, the weightiest first."""
+ASSESSED: Final = ("risks.above", "risks.highest", "risks.unseen")
+UNASSESSED: Final = "risks.unassessed"
 SERIOUS: Final = "findings.serious"
 FEWEST: Final = 5
 """By how many serious findings must differ to say anything."""
@@ -45,10 +48,15 @@ class Signal:
 
 
 def signals(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[Signal]:
-    """What went up or down between two reports; what either of them does not know says nothing."""
+    """What went up or down between two reports; what either of them does not know says nothing, and fewer risks say
+    nothing where more are not assessed."""
+    before = comparable(before, now)
+    lost = _number(now.get(UNASSESSED, "")) > _number(before.get(UNASSESSED, ""))
     for key in COUNTS:
         if key in before and key in now and before[key] != now[key]:
-            yield Signal(key, _number(before[key]), _number(now[key]))
+            found = Signal(key, _number(before[key]), _number(now[key]))
+            if found.is_worse or not (lost and key in ASSESSED):
+                yield found
     if f"{SERIOUS}.before" in now:
         was, is_ = _number(now[f"{SERIOUS}.before"]), _number(now.get(SERIOUS, ""))
         if abs(is_ - was) >= max(FEWEST, SHARE * was):

@@ -1,6 +1,7 @@
 """A period as people name it: 2026-Q4, 2026-11, 2026, month, quarter or year in; its first and last day out."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
@@ -59,6 +60,23 @@ def _named(text: str, today: date) -> Period:
     raise UsageError(
         f"--period {text}: write a quarter as 2026-Q4, a month as 2026-11, a year as 2026; or month, quarter, year"
     )
+
+
+PERIODIC: Final = ("clock.done", "incidents", "notices.missed", "findings.")
+"""What of a report's values counts what was in its period; a dot at the end: whatever begins so."""
+
+
+def comparable(before: Mapping[str, str], now: Mapping[str, str]) -> Mapping[str, str]:
+    """The values of an earlier report that can be held against those of a later one: between a year and a month, say,
+    nothing that is counted by period."""
+    if _kind(before.get("period.name", "")) == _kind(now.get("period.name", "")):
+        return before
+    return {key: value for key, value in before.items() if not key.startswith(PERIODIC)}
+
+
+def _kind(name: str) -> str:
+    """A quarter as dddd-Qd, a month as dddd-dd, a year as dddd."""
+    return re.sub(r"\d", "d", name)
 
 
 def _months(name: str, year: int, first: int, many: int) -> Period:

@@ -113,6 +113,8 @@ def movement(view: RiskView, one: Risk) -> str:
     if was is None:
         return words("report.moved.new")
     before = RiskLevel(was) if was in {str(level) for level in LEVELS} else None
+    if (now is None) != (before is None):
+        return words("report.moved.lost" if now is None else "report.moved.assessed")
     if rank(now) == rank(before):
         return words("report.moved.same")
     return words("report.moved.up" if rank(now) > rank(before) else "report.moved.down", level=_level(before, words))

@@ -68,6 +68,33 @@ def test_what_speaks_against_the_direction_is_set_apart(language: str) -> None:
     assert reasons(found, "worse", words) == words("report.direction.but", first=worse, others=reason(better, words))
 
 
+def test_fewer_risks_are_no_success_where_more_are_not_assessed() -> None:
+    before = SAME | {"risks.unassessed": "0"}
+    fewer = {"risks.above": "2", "risks.highest": "2"}
+    assert direction(tuple(signals(before, SAME | fewer | {"risks.unassessed": "0"}))) == "better"
+    assert tuple(signals(before, SAME | fewer | {"risks.unassessed": "1"})) == ()
+
+
+def test_what_is_counted_by_period_is_not_compared_between_a_year_and_a_month() -> None:
+    year = SAME | {"period.name": "2026", "incidents": "9", "clock.done": "106", "clock.late": "2"}
+    month = year | {"period.name": "2026-11", "incidents": "1", "clock.done": "6", "notices.missed": "0"}
+    words = words_for("en")
+    assert tuple(signals(year, month)) == ()
+    assert changes(year, month, words) == ()
+    quarter = year | {"period.name": "2026-Q4"}
+    later = quarter | {"period.name": "2027-Q1", "incidents": "1"}
+    assert [one.text for one in changes(quarter, later, words)] == ["incidents: 1 (was 9)"]
+
+
+def test_a_risk_that_is_no_longer_assessed_went_neither_up_nor_down() -> None:
+    before = {"level.R-1": "major", "title.R-1": "One", "level.R-2": "none", "title.R-2": "Two"}
+    now = {"level.R-1": "none", "title.R-1": "One", "level.R-2": "minor", "title.R-2": "Two"}
+    assert [one.text for one in changes(before, now, words_for("en"))] == [
+        "R-1 One: no longer assessed, was major",
+        "R-2 Two: assessed, now minor",
+    ]
+
+
 def test_serious_findings_say_nothing_where_nobody_looked_before() -> None:
     now = {key: value for key, value in SAME.items() if key != "findings.serious.before"} | {"findings.serious": "99"}
     assert tuple(signals(SAME, now)) == ()
