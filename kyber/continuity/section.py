@@ -68,6 +68,9 @@ def values(view: ContinuityView) -> Iterator[tuple[str, str]]:
     for one in sorted(view.critical, key=lambda each: each.id):
         yield f"name.{one.id}", one.name
         yield f"gap.{one.id}", str(view.gap(one))
+    for each in view.register.exercises:
+        yield f"title.{each.id}", each.title
+        yield f"exercise.{each.id}", each.result or "planned"
     yield "services.critical", str(len(view.critical))
     yield "services.late", str(sum(bool(view.gap(one)) for one in view.critical))
     yield "services.unplanned", str(sum(not view.register.plans_of(one) for one in view.critical))

@@ -2,15 +2,20 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
+from typing import Final, get_args
 
+from kyber.continuity.exercise import Result
 from kyber.continuity.worded import length
 from kyber.finding import Family
+from kyber.render.money import day
 from kyber.report.period import comparable
 from kyber.risks.matrix import LEVELS, rank
 from kyber.settings import RiskLevel
 from kyber.text import Words
 
-SUBJECTS = ("risks", "services", "findings", "coverage", "clock", "registers")
+RESULTS: Final = frozenset(get_args(Result))
+SUBJECTS = ("risks", "actions", "services", "findings", "coverage", "clock", "registers")
 _COUNTED: Mapping[str, Sequence[str]] = {
     "findings": ("incidents", "notices.missed"),
     "coverage": ("risks.unseen", "rules.run", "rules.blind", "sources.silent"),
@@ -33,7 +38,10 @@ def changes(before: Mapping[str, str], now: Mapping[str, str], words: Words) -> 
     before = comparable(before, now)
     return (
         *_risks(before, now, words),
+        *_acceptances(before, now, words),
+        *_actions(before, now, words),
         *_services(before, now, words),
+        *_exercises(before, now, words),
         *_findings(before, now, words),
         *_counts(before, now, words),
     )
@@ -67,8 +75,52 @@ def _risks(before: Mapping[str, str], now: Mapping[str, str], words: Words) -> I
         yield Change("risks", words("report.change.new", **facts), id_)
     yield from down
     for id_ in sorted(then.keys() - today.keys()):
-        yield Change("risks", words("report.change.closed", id=id_, title=before.get(f"title.{id_}", "")), id_)
+        how = "closed" if f"closed.{id_}" in now else "gone"
+        yield Change("risks", words(f"report.change.{how}", id=id_, title=before.get(f"title.{id_}", "")), id_)
     yield from moved
+
+
+def _acceptances(before: Mapping[str, str], now: Mapping[str, str], words: Words) -> Iterator[Change]:
+    """Of risks that stand in both reports; one that does not is told of already."""
+    was, is_ = _of("accepted.", before), _of("accepted.", now)
+    for id_ in sorted(_levels(before).keys() & _levels(now).keys() & (was.keys() | is_.keys())):
+        facts = {"id": id_, "title": now.get(f"title.{id_}", "")}
+        if id_ not in is_:
+            yield Change("risks", words("report.change.unaccepted", **facts), id_)
+        elif was.get(id_) != is_[id_]:
+            yield Change("risks", words("report.change.accepted", **facts, day=_day(is_[id_], words)), id_)
+
+
+def _actions(before: Mapping[str, str], now: Mapping[str, str], words: Words) -> Iterator[Change]:
+    was, is_ = _of("action.", before), _of("action.", now)
+    if not was:  # a report of an older kyber says nothing of them
+        return
+    for how, ids in (
+        ("new", is_.keys() - was.keys()),
+        ("done", {id_ for id_ in is_.keys() & was.keys() if is_[id_] == "done" != was[id_]}),
+        ("cancelled", {id_ for id_ in is_.keys() & was.keys() if is_[id_] == "cancelled" != was[id_]}),
+    ):
+        for id_ in sorted(ids):
+            yield Change("actions", words(f"report.change.action-{how}", id=id_, title=now.get(f"title.{id_}", "")))
+
+
+def _exercises(before: Mapping[str, str], now: Mapping[str, str], words: Words) -> Iterator[Change]:
+    was, is_ = _of("exercise.", before), _of("exercise.", now)
+    for id_ in sorted(is_.keys() if was else ()):
+        if is_[id_] != was.get(id_, "planned") and is_[id_] in RESULTS:
+            facts = {"id": id_, "title": now.get(f"title.{id_}", ""), "result": words(f"continuity.result.{is_[id_]}")}
+            yield Change("services", words("report.change.exercised", **facts))
+
+
+def _of(prefix: str, values: Mapping[str, str]) -> Mapping[str, str]:
+    return {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}
+
+
+def _day(text: str, words: Words) -> str:
+    try:
+        return day(date.fromisoformat(text), words)
+    except ValueError:
+        return text
 
 
 def _services(before: Mapping[str, str], now: Mapping[str, str], words: Words) -> Iterator[Change]:
@@ -105,7 +157,7 @@ def _counts(before: Mapping[str, str], now: Mapping[str, str], words: Words) -> 
 
 
 def _levels(values: Mapping[str, str]) -> Mapping[str, str]:
-    return {key.removeprefix("level."): level for key, level in values.items() if key.startswith("level.")}
+    return _of("level.", values)
 
 
 def _rank(level: str) -> int:

@@ -70,6 +70,14 @@ def values(view: RiskView) -> Iterator[tuple[str, str]]:
         yield f"level.{one.id}", str(level) if level else "none"
         if left is not None and level is not None:
             yield f"cell.{one.id}", f"{left.likelihood}x{left.whole}"
+        if one.acceptance is not None:
+            yield f"accepted.{one.id}", one.acceptance.expires.isoformat()
+    for one in register.risks:
+        if one.closed is not None:
+            yield f"closed.{one.id}", one.closed.on.isoformat()
+    for action in register.actions:
+        yield f"title.{action.id}", action.title
+        yield f"action.{action.id}", action.status
     yield "risks.open", str(len(view.open))
     yield "risks.unassessed", str(sum(register.level(one) is None for one in view.open))
     yield "risks.above", str(sum(register.is_above_appetite(one) for one in view.open))

@@ -95,6 +95,30 @@ def test_a_risk_that_is_no_longer_assessed_went_neither_up_nor_down() -> None:
     ]
 
 
+def test_what_was_decided_and_done_is_told() -> None:
+    before = {
+        "level.R-1": "major",
+        "title.R-1": "One",
+        "level.R-2": "major",
+        "title.R-2": "Two",
+        "action.A-1": "planned",
+    }
+    before |= {"action.A-2": "ongoing", "exercise.E-1": "planned", "level.R-3": "minor", "accepted.R-3": "2026-12-01"}
+    now = {"level.R-1": "major", "title.R-1": "One", "accepted.R-1": "2026-12-20", "closed.R-2": "2026-11-22"}
+    now |= {"action.A-1": "done", "title.A-1": "Patch", "action.A-2": "cancelled", "title.A-2": "Wait"}
+    now |= {"action.A-3": "proposed", "title.A-3": "Buy", "exercise.E-1": "partial", "title.E-1": "Power"}
+    now |= {"level.R-3": "minor", "title.R-3": "Three"}
+    assert [one.text for one in changes(before, now, words_for("en"))] == [
+        "R-2 Two: closed",
+        "R-1 One: accepted until 20 Dec 2026",
+        "R-3 Three: no longer accepted",
+        "+ A-3 Buy: new",
+        "A-1 Patch: done",
+        "A-2 Wait: cancelled",
+        "E-1 Power: exercise held, result: partly passed",
+    ]
+
+
 def test_serious_findings_say_nothing_where_nobody_looked_before() -> None:
     now = {key: value for key, value in SAME.items() if key != "findings.serious.before"} | {"findings.serious": "99"}
     assert tuple(signals(SAME, now)) == ()
@@ -108,7 +132,7 @@ def test_what_changed_is_told_in_plain_words_the_worse_first() -> None:
     assert [one.text for one in changes(before, now, words_for("en"))] == [
         "↑ R-1 One: went up from minor to major",
         "+ R-4 Four: new, moderate",
-        "R-2 Two: closed, or no longer in the report",
+        "R-2 Two: no longer in the report",
         "R-3 Three: same level, 2 × 2 became 1 × 3",
         "Records: is now back in time (was 1 h too late)",
         "late in the annual clock: 2 (was 1)",
