@@ -103,7 +103,7 @@ def _risk_page(shown: Snapshot, words: Words) -> Page:
         if column.head in (words("risks.head.controls"), words("risks.head.actions"))
     )
     assessed = [one for one in risks if one.left is not None]
-    map_ = heat_map(register, assessed, "current", to_target(assessed), words)
+    map_ = heat_map(register, assessed, "left", to_target(assessed), words)
     table = Listed(
         title=words("site.risks"),
         sheet=sheet,

@@ -49,6 +49,11 @@ class ContinuityView:
         others = (one for one in self.register.services if one.id not in critical and self.is_short(one))
         return (*self.critical, *sorted(others, key=lambda one: (one.criticality or 9, one.id)))
 
+    def name(self, id_: str) -> str:
+        """What a service is called; one that is not there as it is written."""
+        found = self.register.graph.services.get(id_)
+        return found.name if found else id_
+
     def gap(self, one: Service) -> int:
         """By how many seconds it is back later than its objective."""
         return self.register.recoveries[one.id].gap or 0
@@ -156,7 +161,7 @@ def _plan(view: ContinuityView, one: Plan) -> Row:
         register.people.shown(one.owner),
         whole_day(one.approved.on, words) if one.approved else words("continuity.not-approved"),
         f"{whole_day(due, words)}{late}" if due else NONE,
-        linked((id_, view.anchors.get(f"service-{id_}", "")) for id_ in one.services),
+        linked((view.name(id_), view.anchors.get(f"service-{id_}", "")) for id_ in one.services),
         said(f"{whole_day(last.date, words)} {last.id}", f"exercise-{last.id}") if last else words("continuity.never"),
         anchor=f"plan-{one.id}",
     )
@@ -165,7 +170,7 @@ def _plan(view: ContinuityView, one: Plan) -> Row:
 def _exercise(view: ContinuityView, one: Exercise) -> Row:
     words = view.words
     covers = [*((id_, f"plan-{id_}") for id_ in one.plans)]
-    covers += [(id_, view.anchors.get(f"service-{id_}", "")) for id_ in one.services]
+    covers += [(view.name(id_), view.anchors.get(f"service-{id_}", "")) for id_ in one.services]
     return row(
         said(f"{one.id} {one.title}"),
         words(f"continuity.exercise-type.{one.type}"),

@@ -58,6 +58,8 @@ class LogView:
     services: Mapping[str, Sequence[str]]
     """The ids of the services that a rule's findings touch, by the rule's id."""
     anchors: Mapping[str, str]
+    names: Mapping[str, str]
+    """What services are called, by their ids."""
     words: Words
 
     @cached_property
@@ -193,7 +195,7 @@ def by_rule(view: LogView) -> tuple[Block, ...]:
         key=lambda some: (-max(one.level for one in some), -len(some), some[0].rule.title, some[0].rule.id),
     )
     rows = tuple(_rule(view, some) for some in order[:RULES])
-    right = frozenset(("many", "days"))
+    right = frozenset(("many", "days", "waiting"))
     heads = ("rule", "level", "family", "many", "days", "waiting", "risks", "services")
     blocks: list[Block] = [
         by_week(view),
@@ -223,7 +225,7 @@ def _rule(view: LogView, some: Sequence[Finding]) -> Row:
 
 
 def _links(view: LogView, kind: str, ids: Sequence[str]) -> Line:
-    return linked((id_, view.anchors.get(f"{kind}-{id_}", "")) for id_ in ids)
+    return linked((view.names.get(id_, id_) if kind == "service" else id_, view.anchors.get(f"{kind}-{id_}", "")) for id_ in ids)
 
 
 # --- what can be seen ------------------------------------------------------------------------------------------------

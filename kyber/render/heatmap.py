@@ -18,8 +18,8 @@ Cell = tuple[int, int]
 FILLS: Final = ("#dfe9e2", "#c6dcf0", "#f6e3a1", "#f2b07b", "#e68a92")
 STYLES: Final = ("dim", "cyan", "yellow", "red", "bold red")
 """From the lowest level."""
-_SIDE: Final = 118
-_HIGH: Final = 84
+_SIDE: Final = 138
+_HIGH: Final = 94
 _LEFT: Final = 190
 _TOP: Final = 64
 _LABEL: Final = 24
@@ -33,8 +33,12 @@ _SMALL_TOP: Final = 22
 _SMALL_LINES: Final = 2
 _SMALL_ID: Final = 36
 """About how wide an id of five letters is."""
+_LETTER: Final = 8.2
+"""About how wide a letter of an id is in the large picture."""
+_LANES: Final = 4
+"""How many arrows run beside each other before they run over each other."""
 _ARROW_HEAD: Final = (
-    '<defs><marker id="a" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
+    '<defs><marker id="a" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="6" markerHeight="6" orient="auto">'
     '<path d="M0,0 L8,4 L0,8 z" fill="#222"/></marker></defs>'
 )
 
@@ -114,7 +118,7 @@ def svg(map_: HeatMap) -> str:
     for column, name in enumerate(map_.impacts):
         x = _LEFT + column * _SIDE + _SIDE / 2
         parts.append(f'<text x="{x}" y="{_TOP + rows * _HIGH + 24}" text-anchor="middle">{_text(name)}</text>')
-    parts += [_arrow(map_, move, at) for at, move in enumerate(one for one in map_.moves if one.start != one.end)]
+    parts += _arrows(map_)
     parts += [_ids(map_, at) for at in cells]  # last, so that no arrow runs over them
     return "\n".join((*parts, "</svg>\n"))
 
@@ -152,16 +156,24 @@ def small_svg(map_: HeatMap) -> str:
     for column in range(1, columns + 1):
         x = corner((1, column))[0] + side / 2
         parts.append(f'<text x="{x:.1f}" y="{bottom + 15}" text-anchor="middle">{column}</text>')
-    for n, move in enumerate(one for one in map_.moves if one.start != one.end):
-        (ax, ay), (bx, by) = corner(move.start), corner(move.end)
-        beside = (n % 5 - 2) * 6
-        parts.append(
-            f'<line x1="{ax + side / 2 + beside:.1f}" y1="{ay + _SMALL_HIGH - 10}" x2="{bx + side / 2 + beside:.1f}" '
-            f'y2="{by + _SMALL_HIGH - 10}" stroke="#222" stroke-width="1.3" marker-end="url(#a)"/>'
-        )
+    for n, move in enumerate(_real(map_)):
+        home, other = _ends(map_, move)
+        (x, y), (to_x, to_y) = corner(home), corner(other)
+        lines = _last_line_moved(map_, home, _SMALL_LINES * in_line, in_line)
+        last = lines[-1].split(" ") if lines else []
+        under = last.index(move.id) - (len(last) - 1) / 2 if move.id in last else 0.0
+        lane = (n % 3 - 1) * 2.5
+        right = other[1] > home[1] or (other[1] == home[1] < columns)
+        edge = x + side * right + lane
+        inward = 12 if other[1] > home[1] or (other[1] == home[1] and not right) else side - 12
+        below = (y + 1 + 14 * len(lines) + 4, y + _SMALL_HIGH - 5 + lane)
+        points = [(x + side / 2 + under * _SMALL_ID, below[0]), (x + side / 2 + under * _SMALL_ID, below[1])]
+        across = to_y + _SMALL_HIGH - 5 + lane
+        points += [(edge, below[1]), (edge, across), (to_x + inward, across)]
+        parts.append(_way(points if home == move.start else points[::-1], 1.3))
     for at in cells:
-        (x, y), ids = corner(at), map_.risks.get(at, ())
-        for n, line in enumerate(_lines(ids, _SMALL_LINES, in_line)):
+        x, y = corner(at)
+        for n, line in enumerate(_last_line_moved(map_, at, _SMALL_LINES * in_line, in_line)):
             parts.append(
                 f'<text x="{x + side / 2:.1f}" y="{y + 15 + n * 14}" text-anchor="middle" {_HALO}>{_text(line)}</text>'
             )
@@ -205,15 +217,14 @@ def _cell(map_: HeatMap, at: Cell) -> str:
     level = map_.levels[at[0] - 1][at[1] - 1]
     return (
         f'<rect x="{x}" y="{y}" width="{_SIDE}" height="{_HIGH}" fill="{FILLS[level - 1]}" stroke="#fff" '
-        f'stroke-width="2"/><text x="{x + 8}" y="{y + 17}" font-size="11" fill="#333">{_text(map_.names[level - 1])}'
-        "</text>"
+        f'stroke-width="2"/><text x="{x + _SIDE / 2}" y="{y + 17}" font-size="11" fill="#333" text-anchor="middle">'
+        f"{_text(map_.names[level - 1])}</text>"
     )
 
 
 def _ids(map_: HeatMap, at: Cell) -> str:
     x, y = _corner(map_, at)
-    ids = map_.risks.get(at, ())
-    lines = _lines(ids, _LINES)
+    lines = _facing(map_, at)
     return "".join(
         f'<text x="{x + _SIDE / 2}" y="{y + 37 + n * 17}" text-anchor="middle" font-weight="600" {_HALO}>'
         f"{_text(line)}</text>"
@@ -230,17 +241,84 @@ def _lines(ids: Sequence[str], most: int, in_line: int = _IDS_IN_LINE) -> list[s
     return lines
 
 
-def _arrow(map_: HeatMap, move: Move, at: int) -> str:
-    """From the middle of one cell to that of another, a little beside the arrow before, so that both are seen."""
-    beside = (at % 5 - 2) * 9
-    (x1, y1), (x2, y2) = _corner(map_, move.start), _corner(map_, move.end)
-    ax, ay = x1 + _SIDE / 2 + beside, y1 + _HIGH - 9
-    bx, by = x2 + _SIDE / 2 + beside, y2 + _HIGH / 2 + beside
-    return (
-        f'<line x1="{ax}" y1="{ay}" x2="{bx}" y2="{by}" stroke="#222" stroke-width="1.3" stroke-opacity="0.75" '
-        f'marker-end="url(#a)"/><circle cx="{ax}" cy="{ay}" r="2.6" fill="#222"/>'
-        f'<text x="{bx - 7}" y="{by + 4}" font-size="10" text-anchor="end" {_HALO}>{_text(move.id)}</text>'
-    )
+def _real(map_: HeatMap) -> list[Move]:
+    return [one for one in map_.moves if one.start != one.end]
+
+
+def _ends(map_: HeatMap, move: Move) -> tuple[Cell, Cell]:
+    """The cell in which the risk's id stands, and the other one."""
+    at_start = move.id in map_.risks.get(move.start, ())
+    return (move.start, move.end) if at_start else (move.end, move.start)
+
+
+def _facing(map_: HeatMap, at: Cell) -> list[str]:
+    """The ids of a cell in lines; of two beside each other the one whose arrow goes to the left stands left."""
+    goes = {move.id: _ends(map_, move)[1][1] - at[1] for move in _real(map_) if at in (move.start, move.end)}
+    found = []
+    for line in _lines(map_.risks.get(at, ()), _LINES):
+        ids = line.split(" ")
+        plain_line = len(ids) == _IDS_IN_LINE and not ids[-1].startswith("+")
+        found.append(" ".join(sorted(ids, key=lambda one: goes.get(one, 0))) if plain_line else line)
+    return found
+
+
+def _last_line_moved(map_: HeatMap, at: Cell, most: int, in_line: int) -> list[str]:
+    """The ids of a cell in lines, those that moved on the last one, below which their arrows have room."""
+    ids, moved = map_.risks.get(at, ()), {move.id for move in _real(map_)}
+    shown = most if len(ids) <= most else most - in_line + 1
+    kept = sorted(ids, key=lambda one: one not in moved)[:shown]
+    kept = sorted((one for one in ids if one in kept), key=lambda one: one in moved)
+    first = len(kept) % in_line if len(ids) == len(kept) else 0
+    lines = [" ".join(kept[:first])] * bool(first)
+    lines += [" ".join(kept[n : n + in_line]) for n in range(first, len(kept), in_line)]
+    return lines if len(ids) == len(kept) else [*lines[:-1], f"{lines[-1]} +{len(ids) - len(kept)}"]
+
+
+def _arrows(map_: HeatMap) -> list[str]:
+    """Of each risk that moves, on the side of its id that has room, in a lane of its own as far as there are any."""
+    used: dict[tuple[int, bool], int] = {}
+    found = []
+    for move in _real(map_):
+        home, other = _ends(map_, move)
+        lines = [line.split(" ") for line in _facing(map_, home)]
+        ids = next((line for line in lines if move.id in line), [])
+        if len(ids) == _IDS_IN_LINE:
+            is_right = ids.index(move.id) > 0
+        elif other[1] != home[1]:
+            is_right = other[1] > home[1]
+        else:
+            is_right = used.get((home[1], True), 0) <= used.get((home[1], False), 0)
+        lane = used.get((home[1], is_right), 0)
+        used[home[1], is_right] = lane + 1
+        found.append(_arrow(map_, move, is_right, lane % _LANES))
+    return found
+
+
+def _arrow(map_: HeatMap, move: Move, is_right: bool, lane: int) -> str:
+    """From beside the id along the edges of cells to the other cell, or from there to the id: over no other id."""
+    home, other = _ends(map_, move)
+    (x, y), (to_x, to_y) = _corner(map_, home), _corner(map_, other)
+    lines = _facing(map_, home)
+    n = next((n for n, line in enumerate(lines) if move.id in line.split(" ")), max(0, len(lines) - 1))
+    half = len(plain(lines[n])) * _LETTER / 2 + 4 if lines else 0
+    level = y + 33 + n * 17
+    away = 4 + 4.5 * lane
+    edge = x + _SIDE - away if is_right else x + away
+    points = [(x + _SIDE / 2 + (half if is_right else -half), level), (edge, level)]
+    if other[1] == home[1]:
+        points.append((edge, to_y + _HIGH - 34 + 8 * lane))
+    else:
+        across = to_y + _HIGH - 4 - 4.5 * lane
+        points += [(edge, across), (to_x + (28 if other[1] > home[1] else _SIDE - 28), across)]
+    points = points if home == move.start else points[::-1]
+    dot = f'<circle cx="{points[0][0]:.1f}" cy="{points[0][1]:.1f}" r="2.6" fill="#222"/>'
+    return f"{_way(points, 1.3)}{dot}"
+
+
+def _way(points: Sequence[tuple[float, float]], width: float) -> str:
+    """A line through points with a head at its end."""
+    way = "L".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    return f'<path d="M{way}" fill="none" stroke="#222" stroke-width="{width}" marker-end="url(#a)"/>'
 
 
 def _corner(map_: HeatMap, at: Cell) -> tuple[float, float]:

@@ -97,7 +97,7 @@ def incidents(given: Given) -> Section:
                 words(f"incidents.severity.{one.severity}"),
                 words(f"incidents.status.{'open' if one.is_open else 'closed'}"),
                 words("report.list", items=told_) if told_ else "–",
-                linked((id_, given.anchors.get(f"service-{id_}", "")) for id_ in one.services),
+                linked((given.names.get(id_, id_), given.anchors.get(f"service-{id_}", "")) for id_ in one.services),
                 linked((id_, to) for id_ in one.risks if (to := given.anchors.get(f"risk-{id_}"))),
             )
         )

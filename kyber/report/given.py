@@ -129,8 +129,14 @@ class Given:
             borne=self.borne,
             before=self.before.values if self.before else None,
             anchors=self.anchors,
+            names=self.names,
             words=self.words,
         )
+
+    @cached_property
+    def names(self) -> Mapping[str, str]:
+        """What services are called, by their ids."""
+        return {one.id: one.name for one in self.snapshot.continuity.services}
 
     @cached_property
     def continuity(self) -> ContinuityView:
@@ -180,5 +186,6 @@ class Given:
             risks=risks,
             services=services,
             anchors=anchors,
+            names=self.names,
             words=self.words,
         )

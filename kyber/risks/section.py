@@ -38,6 +38,8 @@ class RiskView:
     before: Mapping[str, str] | None
     anchors: Mapping[str, str]
     """What links lead to: of services and rules by id."""
+    names: Mapping[str, str]
+    """What services are called, by their ids."""
     words: Words
 
     @cached_property
@@ -276,7 +278,7 @@ def _whole(view: RiskView, one: Risk) -> Row:
         movement(view, one),
         _level(register.scale.level(one.target), words) if one.target else NONE,
         treatment_due(register, one, words),
-        linked((id_, view.anchors.get(f"service-{id_}", "")) for id_ in one.services),
+        linked((view.names.get(id_, id_), view.anchors.get(f"service-{id_}", "")) for id_ in one.services),
         _seen(view, one),
         anchor=anchor(one.id),
     )
