@@ -54,7 +54,7 @@ def site(
         _rule_page(shown, words),
         _graph_page(shown, words),
     )
-    front = _front(shown, pages, words, notes)
+    front = _front(shown, pages, words, notes, others)
     named: list[tuple[str, Iterable[str]]] = [
         ("risks", (one.id for one in open_risks(shown.risks))),
         ("controls", (one.id for one in shown.risks.controls)),
@@ -80,12 +80,21 @@ def anonymous(text: str) -> str:
     return mask(_ADDRESS.sub(HIDDEN, text))
 
 
-def _front(shown: Snapshot, pages: Sequence[Page], words: Words, notes: Sequence[str]) -> Page:
-    rows = tuple((page.title, words.number(sum(len(one.sheet.rows) for one in page.tables))) for page in pages)
+def _front(
+    shown: Snapshot, pages: Sequence[Page], words: Words, notes: Sequence[str], others: Sequence[tuple[str, str]]
+) -> Page:
+    """What there is to read: what stands beside the pages first, then the pages, with how many rows they have."""
+    made = ((f"{page.name}.html", page.title, _rows(page, words)) for page in pages)
+    listed_files = (*((file, title, "") for file, title in others), *made)
+    rows = tuple((title, many) for _, title, many in listed_files)
     sheet = Sheet((Column(words("site.head.page")), Column(words("site.head.rows"), right=True)), rows)
-    listed = Listed(title=words("site.contents"), sheet=sheet)
+    listed = Listed(title=words("site.contents"), sheet=sheet, files=tuple(file for file, *_ in listed_files))
     title = words("site.title", organisation=shown.workspace.settings.organisation)
     return Page(name="index", title=title, notes=(words("site.as-of", day=shown.today), *notes), tables=(listed,))
+
+
+def _rows(page: Page, words: Words) -> str:
+    return words.number(sum(len(one.sheet.rows) for one in page.tables)) if page.tables else ""
 
 
 def _risk_page(shown: Snapshot, words: Words) -> Page:

@@ -225,7 +225,9 @@ def _rule(view: LogView, some: Sequence[Finding]) -> Row:
 
 
 def _links(view: LogView, kind: str, ids: Sequence[str]) -> Line:
-    return linked((view.names.get(id_, id_) if kind == "service" else id_, view.anchors.get(f"{kind}-{id_}", "")) for id_ in ids)
+    return linked(
+        (view.names.get(id_, id_) if kind == "service" else id_, view.anchors.get(f"{kind}-{id_}", "")) for id_ in ids
+    )
 
 
 # --- what can be seen ------------------------------------------------------------------------------------------------

@@ -10,22 +10,27 @@ from typing import TYPE_CHECKING, Final
 
 from kyber.render.safe import every_text, plain
 from kyber.render.sheet import Sheet
+from kyber.text import words_for
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
+SHORT: Final = 10
+"""Up to how many letters the cells of a column stay on one line: a date, an id, two numbers."""
 POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
     """A table of a page. `linked`: the columns, from 0, in which ids of `Site.links` become links; the first column of
-    a table with `anchored` holds the ids that others lead to."""
+    a table with `anchored` holds the ids that others lead to. `files`: the page that each row's first cell leads to,
+    in a table of pages."""
 
     title: str
     sheet: Sheet
     linked: tuple[int, ...] = ()
     anchored: bool = False
+    files: tuple[str, ...] = ()
     empty: str = ""
 
 
@@ -84,8 +89,10 @@ def _page(site: Site, page: Page) -> str:
         site=every_text(site, plain),
         page=every_text(page, plain),
         svgs=[one.svg for one in page.pictures],
-        tables=[(one, _rows(one, site.links)) for one in every_text(page.tables, plain)],
+        tables=[(one, _rows(one, site.links), _short(one.sheet)) for one in every_text(page.tables, plain)],
         menu=menu,
+        begun=lambda text: text[:1].upper() + text[1:],
+        described=words_for(site.language)("document.described"),
         policy=POLICY,
     )
 
@@ -95,10 +102,26 @@ def _rows(one: Listed, links: Mapping[str, str]) -> list[tuple[str, list[list[Pi
     return [
         (
             row[0] if one.anchored else "",
-            [_linked(cell, links) if at in one.linked else [Piece(cell)] for at, cell in enumerate(row)],
+            [
+                [Piece(cell, one.files[n])]
+                if at == 0 and one.files
+                else _linked(cell, links)
+                if at in one.linked
+                else [Piece(cell)]
+                for at, cell in enumerate(row)
+            ],
         )
-        for row in one.sheet.rows
+        for n, row in enumerate(one.sheet.rows)
     ]
+
+
+def _short(sheet: Sheet) -> frozenset[int]:
+    """The columns whose cells stay on one line."""
+    return frozenset(
+        at
+        for at, column in enumerate(sheet.columns)
+        if all(len(cell) <= SHORT for cell in (column.head, *(row[at] for row in sheet.rows)))
+    )
 
 
 def _linked(cell: str, links: Mapping[str, str]) -> list[Piece]:

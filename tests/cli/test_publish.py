@@ -60,6 +60,9 @@ def test_every_link_leads_to_what_is_there_and_nothing_comes_from_elsewhere(exam
             assert not anchor or anchor in pages[file or name].ids, (name, link)
     assert "services.html#potilastiedot" in pages["risks.html"].links
     assert "risks.html#R-001" in pages["services.html"].links
+    listed = pages["index.html"].links[-len(NAMES) + 1 :]
+    assert listed[0] == "report.html"
+    assert {*listed} == NAMES - {"index.html"}
     assert '<html lang="en">' in (folder / "index.html").read_text(encoding="utf-8")
 
 

@@ -1,5 +1,6 @@
 import re
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from defusedxml.ElementTree import fromstring
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from kyber.document import Column, Section, Table, row
 from kyber.render.document_html import page
 from kyber.render.document_json import DocumentError, dumps, loads
-from kyber.render.heatmap import HeatMap, Move, small_svg
+from kyber.render.heatmap import HeatMap, Move, small_svg, svg
 from kyber.render.picture import clean
 from kyber.render.placed import SIZES, fullness, page_height
 from tests.render.documents import filled, matrix, report
@@ -174,5 +175,38 @@ def test_the_small_matrix_has_every_level_as_dots_and_says_how_many_risks_it_doe
     )
     made = fromstring(small_svg(drawn))
     texts = [(one.text or "").strip() for one in made.iter("{http://www.w3.org/2000/svg}text")]
-    assert {"R-001 R-002", "R-003 +4", "low", "<b>", "high"} <= set(texts)
+    assert {"R-002 R-003", "R-001 +4", "low", "<b>", "high"} <= set(texts)
     assert len(list(made.iter("{http://www.w3.org/2000/svg}circle"))) == (1 + 2 + 2 + 3) + (1 + 2 + 3)
+
+
+def test_an_arrow_of_the_large_matrix_runs_over_no_id() -> None:
+    stay = {(3, 2): ("R-004", "R-012", "R-014", "R-016"), (1, 2): ("R-010", "R-017"), (4, 2): ("R-020",)}
+    moves = (Move("R-010", (4, 2), (1, 2)), Move("R-020", (4, 2), (1, 2)), Move("R-016", (3, 2), (2, 1)))
+    drawn = HeatMap(
+        title="t",
+        levels=((1, 2, 3),) * 4,
+        names=("low", "middle", "high"),
+        likelihoods=("1", "2", "3", "4"),
+        impacts=("1", "2", "3"),
+        likelihood="l",
+        impact="i",
+        risks=stay,
+        moves=moves,
+    )
+    made = fromstring(svg(drawn))
+    space = "{http://www.w3.org/2000/svg}"
+    ids = [one for one in made.iter(f"{space}text") if (one.text or "").startswith("R-")]
+    boxes = [
+        (x - wide, x + wide, y - 11, y + 2)
+        for one in ids
+        for x, y, wide in ((float(one.get("x", "")), float(one.get("y", "")), 4 * len(one.text or "")),)
+    ]
+    arrows = [one.get("d", "")[1:] for one in made.iter(f"{space}path") if one.get("marker-end")]
+    assert len(boxes) == 4
+    assert len(arrows) == len(moves)
+    for arrow in arrows:
+        points = [tuple(map(float, point.split(","))) for point in arrow.split("L")]
+        for (ax, ay), (bx, by) in pairwise(points):
+            assert ax == bx or ay == by
+            for left, right, top, bottom in boxes:
+                assert max(ax, bx) < left or min(ax, bx) > right or max(ay, by) < top or min(ay, by) > bottom
