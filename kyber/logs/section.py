@@ -174,6 +174,8 @@ def by_week(view: LogView) -> Chart:
         weeks=tuple(map(_week, starts)),
         counts=tuple(tuple(counts[start][family] for family in Family) for start in starts),
         axis=words("report.weeks.axis"),
+        begins=next((at for at, start in enumerate(starts) if start <= view.start < start + timedelta(weeks=1)), None),
+        period=words("report.weeks.period"),
         described=" ".join(told),
     )
     return Chart(title=title, svg=svg(drawn), described=drawn.described)
@@ -225,9 +227,8 @@ def _rule(view: LogView, some: Sequence[Finding]) -> Row:
 
 
 def _links(view: LogView, kind: str, ids: Sequence[str]) -> Line:
-    return linked(
-        (view.names.get(id_, id_) if kind == "service" else id_, view.anchors.get(f"{kind}-{id_}", "")) for id_ in ids
-    )
+    names = view.names if kind == "service" else {}
+    return linked((names.get(id_, id_), view.anchors.get(f"{kind}-{id_}", "")) for id_ in ids)
 
 
 # --- what can be seen ------------------------------------------------------------------------------------------------

@@ -114,8 +114,11 @@ class _Body:
             beside = len(band.columns)
             if beside > 1:
                 yield _break(1)
-            for section in (one for column in band.columns for one in column):
-                yield from self._section(section, _COLUMN if beside > 1 else _TEXT, _FIRST_PICTURE)
+            for at, column in enumerate(band.columns):
+                if at:  # said, so that no table is cut where one column is full
+                    yield _paragraph("Break", '<w:r><w:br w:type="column"/></w:r>')
+                for section in column:
+                    yield from self._section(section, _COLUMN if beside > 1 else _TEXT, _FIRST_PICTURE)
             if beside > 1:
                 yield _break(beside)
         self._at = ""

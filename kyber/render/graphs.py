@@ -86,12 +86,12 @@ _STROKES: Final = {
     Link.LATEST: 'stroke="#222" stroke-width="2.6"',
     Link.CIRCLE: 'stroke="#a3182b" stroke-width="2.2" stroke-dasharray="2 4"',
 }
-_SIZES: Final = Sizes(wide=232, high=98, between=84, apart=20, line=18)
+_SIZES: Final = Sizes(wide=224, high=112, between=42, apart=16, line=16)
 _MARGIN: Final = 24
 _TOP: Final = 84
-_LETTERS: Final = 27
+_LETTERS: Final = 24
 """Letters of a name in one line of a box."""
-_SMALL_LETTERS: Final = 34
+_SMALL_LETTERS: Final = 30
 _ROW: Final = 22
 _LEAST: Final = 900
 
@@ -108,7 +108,7 @@ def svg(drawing: Drawing) -> str:
         (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" '
             f'height="{height:.0f}" role="img" aria-labelledby="t d" font-family="system-ui, sans-serif" '
-            'font-size="13">'
+            'font-size="14">'
         ),
         f'<title id="t">{_text(drawing.title)}</title><desc id="d">{_text(drawing.described)}</desc>',
         "<defs>",
@@ -149,8 +149,9 @@ def _edge(edge: Edge, layout: Layout) -> str:
 
 def _box(box: Box, at: Point) -> str:
     x, y = at
-    names = _wrapped(box.name)
-    first = y + 20 + (2 - len(names)) * 4
+    names = _wrapped(box.name, _LETTERS)
+    lines = [part for line in box.lines for part in _wrapped(line, _SMALL_LETTERS)]
+    first = y + 21
     parts = [
         f"<g><title>{_text('; '.join((box.name, *box.lines)))}</title>",
         f'<rect x="{x:.1f}" y="{y:.1f}" width="{_SIZES.wide}" height="{_SIZES.high}" rx="6" {_FRAMES[box.mark]}/>',
@@ -160,29 +161,30 @@ def _box(box: Box, at: Point) -> str:
         ),
     ]
     for n, name in enumerate(names):
-        parts.append(f'<text x="{x + 10:.1f}" y="{first + n * 15:.1f}" font-weight="600">{_text(name)}</text>')
-    below = y + _SIZES.high - 10 - (len(box.lines) - 1) * 14
-    for n, line in enumerate(box.lines):
         parts.append(
-            f'<text x="{x + 10:.1f}" y="{below + n * 14:.1f}" font-size="11" fill="#333">'
-            f"{_text(_cut(line, _SMALL_LETTERS))}</text>"
+            f'<text x="{x + 10:.1f}" y="{first + n * 17:.1f}" font-size="13.8" font-weight="600">{_text(name)}</text>'
+        )
+    below = y + _SIZES.high - 11 - (len(lines) - 1) * 16
+    for n, line in enumerate(lines):
+        parts.append(
+            f'<text x="{x + 10:.1f}" y="{below + n * 16:.1f}" font-size="12.8" fill="#333">{_text(line)}</text>'
         )
     return "".join((*parts, "</g>"))
 
 
-def _wrapped(name: str) -> Sequence[str]:
+def _wrapped(name: str, letters: int) -> Sequence[str]:
     """A name on one line or two, broken between words where it can be."""
     name = plain(name)
-    if cell_len(name) <= _LETTERS:
+    if cell_len(name) <= letters:
         return (name,)
     words, first = name.split(" "), ""
-    while words and cell_len(f"{first} {words[0]}".strip()) <= _LETTERS:
+    while words and cell_len(f"{first} {words[0]}".strip()) <= letters:
         first = f"{first} {words.pop(0)}".strip()
     rest = " ".join(words)
     if not first:
-        first = rest[: _LETTERS // 2]
+        first = rest[: letters // 2]
         rest = rest[len(first) :]
-    return first, _cut(rest, _LETTERS)
+    return first, _cut(rest, letters)
 
 
 def _cut(text: str, letters: int) -> str:

@@ -268,7 +268,7 @@ def _last_line_moved(map_: HeatMap, at: Cell, most: int, in_line: int) -> list[s
     shown = most if len(ids) <= most else most - in_line + 1
     kept = sorted(ids, key=lambda one: one not in moved)[:shown]
     kept = sorted((one for one in ids if one in kept), key=lambda one: one in moved)
-    first = len(kept) % in_line if len(ids) == len(kept) else 0
+    first = len(kept) % in_line if len(ids) == len(kept) and moved & {*kept} else 0
     lines = [" ".join(kept[:first])] * bool(first)
     lines += [" ".join(kept[n : n + in_line]) for n in range(first, len(kept), in_line)]
     return lines if len(ids) == len(kept) else [*lines[:-1], f"{lines[-1]} +{len(ids) - len(kept)}"]

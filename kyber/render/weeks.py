@@ -42,6 +42,10 @@ class Weeks:
     """Of each week, one number a kind."""
     axis: str
     """What is counted."""
+    begins: int | None = None
+    """Which week, from 0, the period begins with; None: none that is drawn."""
+    period: str = ""
+    """What stands above it."""
     described: str
     """The same in words."""
 
@@ -68,6 +72,7 @@ def svg(found: Weeks) -> str:
             *_legend(found),
             *_axis(found, top),
             *_bars(found, top),
+            *_begin(found),
             "</svg>\n",
         )
     )
@@ -88,7 +93,7 @@ def _axis(found: Weeks, top: int) -> Iterator[str]:
             y = _y(count, top)
             yield f'<path d="M{_LEFT:.0f} {y:.1f}H{_RIGHT:.0f}" stroke="#ddd"/>'
             yield _text(_LEFT - 8, y + 4, str(int(count)), anchor="end", fill="#444")
-    yield _text(_LEFT, _TOP - 8, found.axis, fill="#444")
+    yield _text(_LEFT - 42, _TOP - 22, found.axis, fill="#444")
     every = max(1, ceil(len(found.weeks) / _LABELS))
     for at, name in enumerate(found.weeks):
         if at % every == 0:
@@ -113,6 +118,16 @@ def _bars(found: Weeks, top: int) -> Iterator[str]:
                 )
                 below += count
     yield f'<path d="M{_LEFT:.0f} {_TOP:.0f}V{_BOTTOM:.0f}H{_RIGHT:.0f}" fill="none" stroke="#222"/>'
+
+
+def _begin(found: Weeks) -> Iterator[str]:
+    """A dashed line before the first week of the period, and its name on the side that has room."""
+    if found.begins is None:
+        return
+    x = _LEFT + found.begins * _step(found)
+    yield f'<path d="M{x:.1f} {_TOP - 18:.1f}V{_BOTTOM:.1f}" stroke="#222" stroke-width="1.6" stroke-dasharray="5 4"/>'
+    is_left = x > (_LEFT + _RIGHT) / 2
+    yield _text(x - 6 if is_left else x + 6, _TOP - 8, found.period, anchor="end" if is_left else "start")
 
 
 def _step(found: Weeks) -> float:
