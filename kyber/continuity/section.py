@@ -116,7 +116,7 @@ def gaps(view: ContinuityView) -> tuple[Block, ...]:
         return (Paragraph(said(words("report.services.none"))),)
     rows = tuple(
         row(
-            said(f"{one.id} {one.name}"),
+            said(one.name),
             *_cells(view, one),
             linked((each.id, f"plan-{each.id}") for each in register.plans_of(one)),
             linked((id_, view.anchors.get(f"risk-{id_}", "")) for id_ in view.risks.get(one.id, ())),

@@ -161,9 +161,8 @@ def _box(box: Box, at: Point) -> str:
         ),
     ]
     for n, name in enumerate(names):
-        parts.append(
-            f'<text x="{x + 10:.1f}" y="{first + n * 17:.1f}" font-size="13.8" font-weight="600">{_text(name)}</text>'
-        )
+        place = f'x="{x + 10:.1f}" y="{first + n * 17:.1f}"'
+        parts.append(f'<text {place} font-size="13.8" font-weight="600">{_text(name)}</text>')
     below = y + _SIZES.high - 11 - (len(lines) - 1) * 16
     for n, line in enumerate(lines):
         parts.append(
