@@ -93,7 +93,7 @@ def _axis(found: Weeks, top: int) -> Iterator[str]:
             y = _y(count, top)
             yield f'<path d="M{_LEFT:.0f} {y:.1f}H{_RIGHT:.0f}" stroke="#ddd"/>'
             yield _text(_LEFT - 8, y + 4, str(int(count)), anchor="end", fill="#444")
-    yield _text(_LEFT - 42, _TOP - 22, found.axis, fill="#444")
+    yield _text(_LEFT, _TOP - 8, found.axis, fill="#444")
     every = max(1, ceil(len(found.weeks) / _LABELS))
     for at, name in enumerate(found.weeks):
         if at % every == 0:
@@ -127,7 +127,8 @@ def _begin(found: Weeks) -> Iterator[str]:
     x = _LEFT + found.begins * _step(found)
     yield f'<path d="M{x:.1f} {_TOP - 18:.1f}V{_BOTTOM:.1f}" stroke="#222" stroke-width="1.6" stroke-dasharray="5 4"/>'
     is_left = x > (_LEFT + _RIGHT) / 2
-    yield _text(x - 6 if is_left else x + 6, _TOP - 8, found.period, anchor="end" if is_left else "start")
+    beside = _LEFT + len(found.axis) * _LETTER + 14
+    yield _text(x - 6 if is_left else max(x + 6, beside), _TOP - 8, found.period, anchor="end" if is_left else "start")
 
 
 def _step(found: Weeks) -> float:
