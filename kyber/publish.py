@@ -243,7 +243,9 @@ def _rule_page(shown: Snapshot, words: Words) -> Page:
     )
     blind = sum(not watchers.has_source(ref.id) for ref, *_ in every)
     found = _page("rules", words, ("rule", "level", "family", "techniques", "sources"), rows, (), anchored=False)
-    return replace(found, notes=(words.many("site.rules-blind", blind, rules=words.number(len(rows))),))
+    many = words.number(len(rows))
+    note = words.many("site.rules-blind", blind, rules=many) if blind else words("site.rules-seeing", rules=many)
+    return replace(found, notes=(note,) if rows else ())
 
 
 def _graph_page(shown: Snapshot, words: Words) -> Page:

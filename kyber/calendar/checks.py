@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Final
 
-from kyber.calendar.duties import DUTIES
+from kyber.calendar.duties import DUTIES, Duty
 from kyber.calendar.occurrences import days, never
 from kyber.calendar.register import Calendar
 from kyber.calendar.rule import may_skip
@@ -68,12 +68,12 @@ def check_duties(calendar: Calendar) -> Iterator[Problem]:
     """K62: duties in law that no task is there for; where there are no tasks at all, that is said once."""
     if not calendar.tasks:
         if calendar.is_wanted:
-            yield _unmet(calendar, "all", tuple(dict.fromkeys(duty.ground for duty in DUTIES.values())), "reference")
+            yield _unmet(calendar, "all", tuple(dict.fromkeys(_ground(duty) for duty in DUTIES.values())), "reference")
         return
     met = {duty for one in _running(calendar) for duty in one.duties}
     for id_, duty in DUTIES.items():
         if id_ not in met:
-            yield _unmet(calendar, "one", (Key(f"clock.duty.{id_}"), duty.ground), duty.mark)
+            yield _unmet(calendar, "one", (Key(f"clock.duty.{id_}"), _ground(duty)), duty.mark)
 
 
 def check_load(calendar: Calendar) -> Iterator[Problem]:
@@ -144,6 +144,10 @@ def _has_deputy(calendar: Calendar, task: Task, owner: str) -> bool:
     deputies = (*((task.deputy,) if task.deputy else ()), *(role.deputies if role else ()))
     holders = {person.id for person in people.held_by(owner, today)}
     return any({person.id for person in people.held_by(one, today)} - holders for one in deputies)
+
+
+def _ground(duty: Duty) -> Key:
+    return Key(f"clock.ground.{duty.ground}")
 
 
 def _unmet(calendar: Calendar, which: str, duty: tuple[str, ...], mark: str) -> Problem:

@@ -17,6 +17,14 @@ DutyId = Literal[
     "log-use",
     "information-security",
 ]
+Ground = Literal[
+    "cybersecurity-act",
+    "thl-regulation",
+    "preparedness-decree",
+    "log-data",
+    "information-security",
+    "gdpr",
+]
 Mark = Literal["seen", "headings", "reference"]
 
 
@@ -24,20 +32,20 @@ Mark = Literal["seen", "headings", "reference"]
 class Duty:
     """A duty: where it stands, and what of that was seen: its substance, its headings, or only that it exists.
 
-    What it asks for is said in the catalogues under `clock.duty.ID`.
+    What it asks for is said in the catalogues under `clock.duty.ID`, and where it stands under `clock.ground.GROUND`.
     """
 
-    ground: str
+    ground: Ground
     mark: Mark
 
 
 DUTIES: Final[Mapping[DutyId, Duty]] = {
-    "cybersecurity-management": Duty("Kyberturvallisuuslaki 124/2025", "seen"),
-    "cybersecurity-risk-management": Duty("Kyberturvallisuuslaki 124/2025", "seen"),
-    "information-security-plan": Duty("THL:n määräys 3/2024", "seen"),
-    "preparedness-plan": Duty("VNA 308/2023 1 §", "headings"),
-    "preparedness-training": Duty("VNA 308/2023 1 §", "headings"),
-    "log-use": Duty("Tiedonhallintalaki 906/2019 17 §", "seen"),
-    "information-security": Duty("Tiedonhallintalaki 906/2019 13 §, 4 a luku", "reference"),
+    "cybersecurity-management": Duty("cybersecurity-act", "seen"),
+    "cybersecurity-risk-management": Duty("cybersecurity-act", "seen"),
+    "information-security-plan": Duty("thl-regulation", "seen"),
+    "preparedness-plan": Duty("preparedness-decree", "headings"),
+    "preparedness-training": Duty("preparedness-decree", "headings"),
+    "log-use": Duty("log-data", "seen"),
+    "information-security": Duty("information-security", "reference"),
 }
 """Every duty that an annual clock is to have a task for. A new duty is a new line, and a new text in each language."""

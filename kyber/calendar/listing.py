@@ -48,7 +48,7 @@ def called(one: Due, words: Words) -> str:
     """What is to be done: a task by its title, anything else by its kind and the record's title."""
     if one.kind == "task":
         return mask(one.title)
-    return f"{_capital(words(f'clock.kind.{one.kind}'))}: {mask(one.title)}"
+    return f"{capital(words(f'clock.kind.{one.kind}'))}: {mask(one.title)}"
 
 
 def told(state: State, words: Words) -> str:
@@ -145,7 +145,7 @@ def _together(some: Sequence[Due], people: People, words: Words, year: int) -> s
         return f"{between} {called(some[0], words)} · {_owner(some[0], people, words)}"
     kinds = dict.fromkeys(words(f"clock.kind.{one.kind}") for one in some)
     names = [mask(one.id) for one in some[:NAMED]] + ([f"+{len(some) - NAMED}"] if len(some) > NAMED else [])
-    return f"{between} {_capital(', '.join(kinds))} ({len(some)}): {', '.join(names)}"
+    return f"{between} {capital(', '.join(kinds))} ({len(some)}): {', '.join(names)}"
 
 
 def _line(one: Due, people: People, words: Words, today: date) -> str:
@@ -163,7 +163,7 @@ def _day(when: date, words: Words, year: int) -> str:
     return words("clock.day", day=when.day) if when.year == year else day(when, words)
 
 
-def _capital(text: str) -> str:
+def capital(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}"
 
 

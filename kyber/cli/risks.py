@@ -306,7 +306,7 @@ def _whole(at: RiskDesk, one: "Risk") -> "Iterator[str]":
     if one.statement is not None:
         for name in ("cause", "event", "consequence"):
             yield label(name) + mask(getattr(one.statement, name))
-    yield label("category") + (one.category or "–")
+    yield label("category") + (dimension_word(one.category, at.words) if one.category else "–")
     appetite = register.appetite(one)
     if appetite is not None:
         above = f" ({words('risks.is-above')})" if register.is_above_appetite(one) else ""

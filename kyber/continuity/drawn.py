@@ -7,7 +7,7 @@ from kyber.continuity.graph import Graph
 from kyber.continuity.recovery import Recovery
 from kyber.continuity.register import ContinuityRegister
 from kyber.continuity.service import Service
-from kyber.continuity.worded import NONE, doubts, length
+from kyber.continuity.worded import NONE, doubts, late_in_words, length
 from kyber.render.graphs import Box, Drawing, Edge, Link, Mark
 from kyber.text import Words
 
@@ -32,7 +32,7 @@ def drawing(register: ContinuityRegister, title: str, id_: str | None, words: Wo
         described=" ".join(
             (
                 words.many("graph.drawn", len(boxes)),
-                words.many("graph.recovery.late", late, all=words.number(len(boxes))),
+                late_in_words(late, len(boxes), words),
                 *(f"{box.name}: {'; '.join(box.lines)}." for box in told),
             )
         ),
@@ -67,7 +67,8 @@ def _distances(start: str, steps: Callable[[str], Iterable[str]]) -> dict[str, i
 def _box(one: Service, found: Recovery, words: Words) -> Box:
     rto = NONE if found.objective is None else length(found.objective, words)
     achievable = length(found.achievable, words)
-    key = "late" if found.gap else "at-least" if any(doubt != "guess" for doubt in doubts(found)) else "reached"
+    open_ = any(doubt != "guess" for doubt in doubts(found))
+    key = "late" if found.gap else "reached" if not open_ else "at-least" if found.achievable else "unknown"
     lines = (
         one.id,
         words("graph.box.objective", criticality=one.criticality or NONE, rto=rto),

@@ -146,9 +146,15 @@ def recovery_notes(register: ContinuityRegister, words: Words) -> Iterator[str]:
     if not found:
         yield words("graph.none")
         return
-    yield words.many("graph.recovery.late", sum(bool(one.gap) for one in found), all=words.number(len(found)))
+    yield late_in_words(sum(bool(one.gap) for one in found), len(found), words)
     if open_ := sum(one.is_open for one in found):
         yield words.many("graph.recovery.open", open_)
+
+
+def late_in_words(late: int, of: int, words: Words) -> str:
+    """How many of so many services are back later than their RTO."""
+    all_ = words.number(of)
+    return words.many("graph.recovery.late", late, all=all_) if late else words("graph.recovery.in-time", all=all_)
 
 
 def doubts(found: Recovery) -> Iterator[str]:

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from kyber.calendar.duties import DUTIES
-from kyber.calendar.listing import called, in_year, told, wheel
+from kyber.calendar.duties import DUTIES, Ground
+from kyber.calendar.listing import called, capital, in_year, told, wheel
 from kyber.clock import Due, State
 from kyber.continuity import section as continuity
 from kyber.document import Block, Bullets, Chart, Paragraph, Place, Row, Section, Table, linked, row, said
@@ -96,7 +96,7 @@ def incidents(given: Given) -> Section:
                 whole_day(one.noticed.astimezone(zone).date(), words),
                 words(f"incidents.severity.{one.severity}"),
                 words(f"incidents.status.{'open' if one.is_open else 'closed'}"),
-                words("report.list", items=told_) if told_ else "–",
+                "; ".join(told_) or "–",
                 linked((given.names.get(id_, id_), given.anchors.get(f"service-{id_}", "")) for id_ in one.services),
                 linked((id_, to) for id_ in one.risks if (to := given.anchors.get(f"risk-{id_}"))),
             )
@@ -162,8 +162,8 @@ def year(given: Given) -> Section:
         blocks.append(Paragraph(said(words.many("report.more-rows", len(waiting) - DUES)), "note"))
     duties = tuple(
         row(
-            words(f"clock.duty.{name}"),
-            duty.ground,
+            capital(words(f"clock.duty.{name}")),
+            words(f"clock.ground.{duty.ground}"),
             words(f"clock.mark.{duty.mark}"),
             words("report.list", items=tuple(task.id for task in snapshot.tasks if name in task.duties))
             if any(name in task.duties for task in snapshot.tasks)
@@ -219,11 +219,11 @@ def method(given: Given) -> Section:
         words("report.method.money"),
         words("report.method.again"),
     )
-    grounds = [(one.ground, words(f"clock.mark.{one.mark}")) for one in DUTIES.values()]
+    grounds: list[tuple[Ground, str]] = [(one.ground, words(f"clock.mark.{one.mark}")) for one in DUTIES.values()]
     for notice in NOTICES:
-        ground = "GDPR 33" if notice.regime == "gdpr" else "Kyberturvallisuuslaki 124/2025"
+        ground: Ground = "gdpr" if notice.regime == "gdpr" else "cybersecurity-act"
         grounds.append((ground, words(f"clock.mark.{'seen' if notice.seen else 'reference'}")))
-    rows = tuple(row(ground, mark) for ground, mark in dict.fromkeys(grounds))
+    rows = tuple(row(words(f"clock.ground.{ground}"), mark) for ground, mark in dict.fromkeys(grounds))
     table = _table(given, "grounds", (("ground", 3), ("mark", 2)), rows)
     claim = Paragraph(said(words("report.method.claim")), "note")
     return _section(given, "method", Bullets(tuple(said(part) for part in parts)), table, claim)

@@ -95,7 +95,8 @@ def happened(given: Given) -> Section:
     blocks: list[Block] = [*logs.families(given.logs)]
     if given.public:
         return _section(given, "findings", *blocks)
-    text = words.many("report.incidents", found.incidents, open=words.number(found.open))
+    still = words.number(found.open) if found.open else words("report.incidents.none-open")
+    text = words.many("report.incidents", found.incidents, open=still)
     blocks.append(Paragraph(said(text)))
     if found.met or found.late or found.missed or found.running:
         counts = {key: words.number(getattr(found, key)) for key in ("met", "late", "missed", "running")}
@@ -142,11 +143,11 @@ def clock(given: Given) -> Section:
     text = words("report.clock.counts", **{key: words.number(many) for key, many in counts.items()})
     held = {duty for task in given.snapshot.tasks for duty in task.duties}
     behind = {id_ for task in given.snapshot.tasks if task.duties for id_ in [task.id] if _is_late(given, id_)}
-    law = words(
+    law = words.many(
         "report.clock.law",
+        len(behind),
         all=words.number(len(DUTIES)),
         held=words.number(sum(duty in held for duty in DUTIES)),
-        late=words.number(len(behind)),
     )
     return _section(given, "clock", Paragraph(said(text, "year")), Paragraph(said(law)))
 

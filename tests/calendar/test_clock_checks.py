@@ -218,3 +218,4 @@ def test_every_kind_has_a_name_in_each_language(tmp_path: Path) -> None:
     for language in LANGUAGES:
         assert all(words_for(language).has(f"clock.kind.{kind}") for kind in kinds)
         assert all(words_for(language).has(f"clock.duty.{duty}") for duty in DUTIES)
+        assert all(words_for(language).has(f"clock.ground.{duty.ground}") for duty in DUTIES.values())

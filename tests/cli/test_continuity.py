@@ -165,7 +165,7 @@ def test_a_plan_is_drafted_from_what_the_register_knows(county: Path) -> None:
     (file,) = (county / "continuity/plans").glob("P-002-*.yaml")
     made = record(file, Plan)
     assert [(step.who, step.does) for step in made.steps][:2] == [
-        ("chief", "Take the alternative way to work into use"), ("chief", "Tell: The wards"),
+        ("chief", "Take the manual fallback into use"), ("chief", "Tell: The wards"),
     ]  # fmt: skip
     assert [step.does for step in made.steps if step.does.startswith("Restore")][-1] == "Restore: Patient records"
     assert made.approved is None

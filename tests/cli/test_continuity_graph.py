@@ -149,12 +149,24 @@ def test_the_graph_is_drawn_whole_or_around_one_service(here: Path) -> None:
     assert kyber("continuity", "graph", "-o", "all.png").exit_code == 2
 
 
+def test_a_service_of_which_no_time_is_known_has_none_in_the_picture(here: Path) -> None:
+    text = kyber("continuity", "graph", "--service", "operator").stdout
+    assert "reachable time not known" in text
+    assert "≥ 0" not in text
+
+
+def test_where_no_service_is_late_that_is_said_in_words(here: Path) -> None:
+    for name in ("records", "directory"):
+        (here / f"continuity/services/{name}.yaml").unlink()
+    assert "None of 4 services is back later than its RTO." in kyber("continuity", "recovery").stdout
+
+
 def test_a_picture_that_has_no_room_for_all_says_how_many_are_missing(here: Path) -> None:
     for n in range(70):
         file = here / f"continuity/services/x{n:02}.yaml"
         file.write_text(SERVICE.format(id=f"x{n:02}", name="X", fields="depends_on: [{id: network}]\n"))
     text = kyber("continuity", "graph").stdout
-    assert "16 services are not drawn; what is around one shows `kyber continuity graph --service ID`." in text
+    assert "16 services are not drawn; `kyber continuity graph --service ID` shows what is around one." in text
     assert "Patient records" in text
     assert text.count("<g><title>") == 60
 

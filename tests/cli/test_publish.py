@@ -191,7 +191,7 @@ def test_the_report_on_the_site_is_of_what_everybody_may_see(planted: Path, tmp_
     assert CANARY not in report.casefold()
     assert not re.search(r"[RCAPEI]-666", report)
     assert "Internal" in report
-    assert "secret entr" in report
+    assert "confidential entr" in report
     for part in ("incidents", "problems"):
         assert f"at-{part}" not in report
     whole_report = (published(planted, tmp_path / "all", "--confidential") / "report.html").read_text(encoding="utf-8")

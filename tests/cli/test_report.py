@@ -65,6 +65,35 @@ def test_the_example_has_a_report_in_three_languages_with_every_part_in_order(co
     assert all(block.get("described", "x") for one in found["sections"] for block in one["blocks"])
 
 
+@pytest.mark.parametrize(
+    ("language", "acts"),
+    [
+        ("fi", ("Kyberturvallisuuslaki 124/2025", "THL:n määräys 3/2024", "VNA 308/2023 1 §")),
+        ("sv", ("Cybersäkerhetslagen 124/2025", "THL:s föreskrift 3/2024", "SRF 308/2023 1 §")),
+        ("en", ("Cybersecurity Act 124/2025", "THL Regulation 3/2024", "Government Decree 308/2023, section 1")),
+    ],
+)
+def test_an_act_is_called_by_its_name_in_the_language_of_the_report(
+    county: Path, language: str, acts: tuple[str, ...]
+) -> None:
+    found = report(county, "--language", language)
+    for name in ("year", "method"):
+        assert all(act in texts(section(found, name)) for act in acts)
+    assert ("Kyberturvallisuuslaki" in texts(found["sections"])) == (language == "fi")
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("fi", "1 poikkeama, avoinna ei yhtään."),
+        ("sv", "av dessa uppgifter är 1 försenad."),
+        ("en", "1 of these tasks is late."),
+    ],
+)
+def test_one_and_none_are_said_as_people_say_them(county: Path, language: str, said: str) -> None:
+    assert said in texts(report(county, "--language", language)["sections"])
+
+
 def test_what_is_on_the_first_page_is_short(county: Path) -> None:
     for one in report(county)["sections"]:
         if one["place"] == "first":
@@ -92,8 +121,8 @@ def test_secret_entries_stay_out_unless_asked_for_and_the_last_page_counts_them(
     for id_ in ids:
         assert id_ not in str(without)
         assert id_ in str(whole)
-    assert "secret entr" in texts(section(without, "missing"))
-    assert "secret entr" not in texts(section(whole, "missing"))
+    assert "confidential entr" in texts(section(without, "missing"))
+    assert "confidential entr" not in texts(section(whole, "missing"))
 
 
 def test_the_same_commit_findings_and_day_give_the_same_bytes_whatever_the_process(county: Path) -> None:
@@ -249,7 +278,7 @@ def test_two_risks_with_one_id_have_one_anchor(small: Path) -> None:
 def test_an_empty_workspace_has_a_report_that_says_what_is_missing(tmp_path: Path) -> None:
     folder = lay_out(tmp_path, {"kyber.yaml": "organisation: Esimerkki\nlanguage: en\n"})
     found = report(folder)
-    assert "No appetite" in texts(section(found, "method"))
+    assert "No risk appetite" in texts(section(found, "method"))
     missing = texts(section(found, "missing"))
     assert "No logs are stored" in missing
     assert "no earlier report" in missing

@@ -142,6 +142,14 @@ def test_one_risk_is_shown_whole(here: Path) -> None:
         assert told in shown
 
 
+def test_a_category_is_told_in_words_where_it_is_known_and_as_written_where_it_is_not(here: Path) -> None:
+    settings, file = here / "kyber.yaml", next((here / "risks").glob("R-001-*.yaml"))
+    settings.write_text(settings.read_text().replace("language: en", "language: sv"))
+    assert re.search("kategori: +dataskydd\n", kyber("risks", "show", "R-001").output)
+    file.write_text(file.read_text().replace("category: privacy", "category: weather"))
+    assert re.search("kategori: +weather\n", kyber("risks", "show", "R-001").output)
+
+
 def test_an_id_that_is_not_there_is_answered_with_the_nearest(here: Path) -> None:
     found = kyber("risks", "show", "R-010")
     assert found.exit_code == 2
