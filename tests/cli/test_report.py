@@ -202,8 +202,8 @@ def test_reports_with_and_without_what_is_secret_are_not_compared_and_do_not_loo
 
 
 def test_the_first_page_says_how_many_secret_risks_are_left_out(county: Path) -> None:
-    assert "secret risk" in texts(report(county)["facts"])
-    assert "secret risk" not in texts(report(county, "--confidential")["facts"])
+    assert "confidential risk" in texts(report(county)["facts"])
+    assert "confidential risk" not in texts(report(county, "--confidential")["facts"])
 
 
 def test_an_old_report_is_rendered_again_unchanged(small: Path) -> None:
@@ -294,7 +294,7 @@ def test_the_report_and_the_day_on_one_screen_name_the_same_silent_sources(tmp_p
     files |= dict.fromkeys(("heard.jsonl", "lost.jsonl", "seldom.jsonl"), f"{old}\n")
     folder = lay_out(tmp_path, {"kyber.yaml": "organisation: Esimerkki\nlanguage: en\n", **files})
     day = f"{datetime.now(ZoneInfo('Europe/Helsinki')):%Y-%m-%d}"
-    assert "nothing can be said of silent sources" in texts(section(report(folder, day=day), "coverage"))
+    assert "nothing can be said about silent sources" in texts(section(report(folder, day=day), "coverage"))
     assert loads(kyber("today", "--json", "--peek", "--workspace", folder).stdout)["silent"] == []
     kyber("logs", "collect", "--workspace", folder)
     assert "2 log sources are silent: lost, never." in texts(section(report(folder, day=day), "coverage"))
