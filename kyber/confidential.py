@@ -3,14 +3,22 @@
 What is left out is taken out of the registers before anything is made of them: no page can show what it never had.
 """
 
+import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Final, TypeVar
 
-from kyber.join import Snapshot
+from kyber.join import MODELS, Snapshot
+from kyber.problem import Problem
 from kyber.register import Record, references, without_references
 
 SECRET: Final = "secret"  # noqa: S105 - how files mark what not everybody may see
+
+MARKED: Final = "confidentiality"
+"""The key that says so."""
+_VALUE: Final = re.compile(MARKED + r"""["']?\s*:\s*["']?([^\s"',}#]*)""", re.IGNORECASE)
+_ENDINGS: Final = (".yaml", ".yml", ".json")
 
 Mark = tuple[str, str]
 """The kind and the id of a record."""
@@ -72,6 +80,36 @@ def hidden(whole: Snapshot, shown: Snapshot) -> frozenset[str]:
     """The ids of what is in the one and not in the other, incidents apart, which are not kept from anybody one by
     one."""
     return frozenset(id_ for _, id_ in {*_marks(whole)} - {*_marks(shown)})
+
+
+def unread(snapshot: Snapshot) -> tuple[Path, ...]:
+    """The files that will be meant as risks and services, and could not be read: nobody knows whether they are secret."""
+    records = (*snapshot.risks.risks, *snapshot.continuity.services)
+    known = {one.at.file for one in records}
+    folders = [(snapshot.workspace.root / MODELS[kind].glob).parent for kind in ("risk", "service")]
+    every = (file for folder in folders if folder.is_dir() for file in sorted(folder.iterdir()))
+    return tuple(one for one in every if one.suffix.casefold() in _ENDINGS and str(one) not in known)
+
+
+def unclear(snapshot: Snapshot, problems: Iterable[Problem]) -> tuple[Path, ...]:
+    """The files among them that say something of who may see them other than that it is anybody; and those that were
+    read, and have a key that is nearly the one that says so. `problems`: what could not be read."""
+    nearly = {
+        one.place.file
+        for one in problems
+        if one.code == "K90" and str(one.facts["key"]).strip().casefold() == MARKED  # a key that nobody knows
+    }
+    found = [one for one in unread(snapshot) if _may_be_secret(one)]
+    records = (*snapshot.risks.risks, *snapshot.continuity.services)
+    return (*found, *(Path(one.at.file) for one in records if one.at.file in nearly))
+
+
+def _may_be_secret(file: Path) -> bool:
+    try:
+        text = file.read_bytes().decode("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return True
+    return any(value != "public" for value in _VALUE.findall(text))
 
 
 def _marks(of: Snapshot) -> Iterator[Mark]:

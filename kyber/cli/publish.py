@@ -42,6 +42,7 @@ def publish(
     Plain pages without scripts that link to each other alone. Secret entries, incidents, contacts and e-mail addresses
     stay out, unless asked for. The folder is replaced as a whole, or stays as it was.
     """
+    from kyber.cli.reported import check_readable
     from kyber.join import read_workspace
     from kyber.publish import site
     from kyber.render.site import files_of
@@ -53,6 +54,8 @@ def publish(
     today = day_here(here, datetime.now(UTC))
     with no_collector():
         snapshot, unread = read_workspace(here.root, today)
+        if not confidential:
+            check_readable(here, snapshot, unread, all_=True)
         words = words_for(here.settings.language)
         others, files = [], {}
         if with_report:

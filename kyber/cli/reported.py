@@ -70,6 +70,8 @@ def given_of(here: "Workspace", asked: Asked, whole: "Snapshot", unread: "tuple[
     from kyber.report.given import Given
 
     words, today = asked.words, asked.today
+    if asked.scope != "confidential":
+        check_readable(here, whole, unread, all_=asked.scope == "public")
     shown = {"open": without_secrets, "public": public}.get(asked.scope)
     snapshot = shown(whole) if shown else whole
     hidden = hidden_ids(whole, snapshot)
@@ -100,6 +102,20 @@ def given_of(here: "Workspace", asked: Asked, whole: "Snapshot", unread: "tuple[
     )
     _tell(words("report.progress.numbers"))
     return replace(found, portfolios=_portfolios(snapshot.risks))
+
+
+def check_readable(here: "Workspace", whole: "Snapshot", unread: "tuple[Problem, ...]", *, all_: bool) -> None:
+    """Raises UsageError where it is not known whether a risk or a service is secret: where its file could not be read
+    and says something of that, or, with `all_`, could not be read at all."""
+    from kyber import confidential
+
+    found = {*confidential.unclear(whole, unread), *(confidential.unread(whole) if all_ else ())}
+    if found:
+        names = ", ".join(sorted(str(one.relative_to(here.root)) for one in found))
+        raise UsageError(
+            f"{names}: cannot be read as it stands, so that it may be secret and nobody knows; mend it (kyber check "
+            "says how), or ask for all that is secret with --confidential"
+        )
 
 
 def _names(fact: object, hidden: frozenset[str]) -> bool:

@@ -246,3 +246,51 @@ def test_no_folder_of_anybody_else_is_touched(example: Path, tmp_path: Path) -> 
         result = kyber("publish", to, "--workspace", example)
         assert result.exit_code == 2, to
     assert (other / "mine.txt").read_text() == "mine"
+
+
+def secret_risk(root: Path) -> Path:
+    return next(one for one in (root / "risks").glob("*.yaml") if "\nconfidentiality: secret" in one.read_text())
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("\nstatus: ", "\nstatus: x"),
+        ("\nconfidentiality: secret", "\nconfidentiality: Secret"),
+        ("\nconfidentiality: secret", '\n"Confidentiality" : secret'),
+        ("\nid: ", "\nid: ]"),
+    ],
+)
+def test_nothing_goes_out_while_a_secret_file_cannot_be_read(example: Path, tmp_path: Path, old: str, new: str) -> None:
+    file = secret_risk(example)
+    text = f"\n{file.read_text(encoding='utf-8')}"
+    assert old in text
+    file.write_text(text.replace(old, new, 1), encoding="utf-8")
+    for command in (("publish", tmp_path / "site"), ("publish", tmp_path / "site", "--no-report"), ("report",)):
+        refused = kyber(*command, "--workspace", example)
+        assert refused.exit_code == 2, command
+        assert f"risks/{file.name}" in refused.stderr
+        assert "--confidential" in refused.stderr
+    assert not (tmp_path / "site").exists()
+    assert not (example / "reports").exists()
+    published(example, tmp_path / "all", "--confidential")
+    assert kyber("report", "--confidential", "--no-save", "-f", "md", "--workspace", example).exit_code == 0
+
+
+@pytest.mark.parametrize("name", ["R-006-x.yml", "R-006-x.yaml"])
+def test_a_file_that_says_nothing_of_it_keeps_pages_back_and_no_report(
+    example: Path, tmp_path: Path, name: str
+) -> None:
+    (example / "risks" / name).write_text("id: R-060\nstatus: nonsense\nconfidentiality: public\n", encoding="utf-8")
+    refused = kyber("publish", tmp_path / "site", "--workspace", example)
+    assert refused.exit_code == 2
+    assert f"risks/{name}" in refused.stderr
+    assert kyber("report", "--no-save", "-f", "md", "--workspace", example).exit_code == 0
+
+
+def test_a_service_that_cannot_be_read_keeps_pages_back(example: Path, tmp_path: Path) -> None:
+    file = example / "continuity/services/konesali.yaml"
+    file.write_text(re.sub("criticality: .*", "criticality: yksi", file.read_text(encoding="utf-8")), encoding="utf-8")
+    refused = kyber("publish", tmp_path / "site", "--workspace", example)
+    assert refused.exit_code == 2
+    assert "continuity/services/konesali.yaml" in refused.stderr
