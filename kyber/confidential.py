@@ -4,7 +4,7 @@ What is left out is taken out of the registers before anything is made of them: 
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, TypeVar
@@ -25,14 +25,16 @@ Mark = tuple[str, str]
 R = TypeVar("R", bound=Record)
 
 
-def without_secrets(snapshot: Snapshot) -> Snapshot:
-    """The registers without risks and services that are secret, what belongs to these alone, and references to it."""
-    gone = _gone(snapshot)
+def without_secrets(snapshot: Snapshot, *, incidents: bool = True) -> Snapshot:
+    """The registers without risks and services that are secret, what belongs to these alone, and references to it;
+    without `incidents`, these count as secret."""
+    gone = _gone(snapshot, incidents=incidents)
     if not gone:
         return snapshot
+    written = gone | _as_written(snapshot, gone)
 
     def bare(records: Iterable[R]) -> tuple[R, ...]:
-        found = (without_references(one, gone) for one in records)
+        found = (without_references(one, written) for one in records)
         return tuple(one for one in found if one is not None)
 
     def left(kind: str, records: Iterable[R]) -> tuple[R, ...]:
@@ -70,9 +72,9 @@ def public(snapshot: Snapshot) -> Snapshot:
         replace(
             snapshot,
             people=snapshot.people.model_copy(update={"people": people}),
-            incidents=(),
             continuity=replace(snapshot.continuity, plans=plans),
-        )
+        ),
+        incidents=False,
     )
 
 
@@ -82,8 +84,26 @@ def hidden(whole: Snapshot, shown: Snapshot) -> frozenset[str]:
     return frozenset(id_ for _, id_ in {*_marks(whole)} - {*_marks(shown)})
 
 
+def telling(whole: Snapshot, shown: Snapshot) -> Callable[[object], bool]:
+    """Whether a value names anything that is in the one and not in the other: by id, name or title, within a text."""
+    gone = hidden(whole, shown)
+    records = [one for one in whole.records if getattr(one, "id", None) in gone]
+    names = {
+        str(getattr(one, key)).casefold() for one in records for key in ("id", "name", "title") if hasattr(one, key)
+    }
+    listed = "|".join(re.escape(one) for one in sorted(names))
+    found = re.compile(rf"(?<![\w-])(?:{listed})(?![\w-])")
+
+    def tells(value: object) -> bool:
+        if isinstance(value, tuple | list | set | frozenset):
+            return any(tells(one) for one in value)
+        return bool(names) and found.search(str(value).casefold()) is not None
+
+    return tells
+
+
 def unread(snapshot: Snapshot) -> tuple[Path, ...]:
-    """The files that will be meant as risks and services, and could not be read: nobody knows whether they are secret."""
+    """The files that will be meant as risks and services, and could not be read: they may be secret."""
     records = (*snapshot.risks.risks, *snapshot.continuity.services)
     known = {one.at.file for one in records}
     folders = [(snapshot.workspace.root / MODELS[kind].glob).parent for kind in ("risk", "service")]
@@ -123,37 +143,60 @@ def _marks(of: Snapshot) -> Iterator[Mark]:
     yield from (("exercise", one.id) for one in of.continuity.exercises)
 
 
-def _gone(snapshot: Snapshot) -> frozenset[Mark]:
+def _gone(snapshot: Snapshot, *, incidents: bool) -> frozenset[Mark]:
     """What is secret, and what belongs to that alone: what it names and nothing else does, what names it alone, and
     exercises that touch it at all."""
+    meant = _meant(snapshot)
+
+    def named_by(record: Record) -> set[Mark]:
+        return _marks_in(record, meant)
+
     risks, continuity = snapshot.risks, snapshot.continuity
     gone = {("risk", one.id) for one in risks.risks if one.confidentiality == SECRET}
     gone |= {("service", one.id) for one in continuity.services if one.confidentiality == SECRET}
+    if not incidents:
+        gone |= {("incident", one.id) for one in snapshot.incidents}
     if not gone:
         return frozenset()
     for kind, records in (("plan", continuity.plans), ("source", snapshot.sources)):
-        naming = {one.id: {mark for mark in _named(one) if mark[0] == "service"} for one in records}
+        naming = {one.id: {mark for mark in named_by(one) if mark[0] == "service"} for one in records}
         for service in continuity.services:
-            for of, id_ in _named(service):
+            for of, id_ in named_by(service):
                 if of == kind and id_ in naming:
                     naming[id_].add(("service", service.id))
         gone |= {(kind, id_) for id_, owners in naming.items() if _all(owners, gone)}
-    gone |= {("exercise", one.id) for one in continuity.exercises if not gone.isdisjoint(_named(one))}
+    gone |= {("exercise", one.id) for one in continuity.exercises if not gone.isdisjoint(named_by(one))}
     owners: dict[Mark, set[Mark]] = {}
-    for of, named_by in (("risk", risks.risks), ("exercise", continuity.exercises), ("incident", snapshot.incidents)):
-        for one in named_by:
-            for mark in _named(one):
+    for of, naming_it in (("risk", risks.risks), ("exercise", continuity.exercises), ("incident", snapshot.incidents)):
+        for one in naming_it:
+            for mark in named_by(one):
                 if mark[0] in ("control", "action"):
                     owners.setdefault(mark, set()).add((of, _id(one)))
     gone |= {mark for mark, theirs in owners.items() if _all(theirs, gone)}
-    gone |= {("task", one.id) for one in snapshot.tasks if _all(_named(one), gone)}
+    gone |= {("task", one.id) for one in snapshot.tasks if _all(named_by(one), gone)}
     return frozenset(gone)
 
 
-def _named(record: Record) -> set[Mark]:
+def _marks_in(record: Record, meant: Mapping[str, str]) -> set[Mark]:
     """The records of risks, services and what belongs to them that a record names."""
-    kinds = {"risk", "service", "control", "action", "plan", "exercise", "source"}
-    return {(kind, one.id) for one in references(record) for kind in one.kinds if kind in kinds}
+    kinds = {"risk", "control", "action", "plan", "exercise", "source"}
+    named = {(kind, one.id) for one in references(record) for kind in one.kinds if kind in kinds}
+    services = (one.id for one in references(record) if "service" in one.kinds)
+    return named | {("service", meant.get(one.casefold(), one)) for one in services}
+
+
+def _meant(snapshot: Snapshot) -> Mapping[str, str]:
+    """The ids of services by their ids and names in any case, as some references have them; of two with one name, a
+    secret one."""
+    services = sorted(snapshot.continuity.services, key=lambda one: one.confidentiality == SECRET)
+    return {one.name.casefold(): one.id for one in services} | {one.id.casefold(): one.id for one in services}
+
+
+def _as_written(snapshot: Snapshot, gone: Collection[Mark]) -> frozenset[Mark]:
+    """The services among these as references in the registers have them, by name or in other letters."""
+    meant = _meant(snapshot)
+    written = {one.id for record in snapshot.records for one in references(record) if "service" in one.kinds}
+    return frozenset(("service", one) for one in written if ("service", meant.get(one.casefold(), one)) in gone)
 
 
 def _all(some: Collection[Mark], gone: Collection[Mark]) -> bool:

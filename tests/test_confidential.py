@@ -6,24 +6,31 @@ from pathlib import Path
 import pytest
 import yaml
 
-from kyber.confidential import hidden, public, without_secrets
+from kyber.confidential import hidden, public, telling, without_secrets
 from kyber.join import Snapshot, read_workspace
 from kyber.register import references
 from tests.risks.county import PEOPLE, SETTINGS, lay_out
 
 DAY = date(2026, 11, 23)
 SECRET = {"confidentiality": "secret"}
+NAMED = "Operation Moon Light"
 RISKS = {
     "R-1": {"actions": ["A-secret", "A-both"], "controls": ["C-secret", "C-both"], "services": ["open"], **SECRET},
-    "R-2": {"actions": ["A-both"], "controls": ["C-both"], "services": ["hidden", "open"]},
+    "R-2": {"actions": ["A-both"], "controls": ["C-both"], "services": ["hidden", "open", NAMED.upper()]},
 }
 SERVICES = {
-    "hidden": {"plans": ["P-named"], "log_sources": ["loki-named"], **SECRET},
+    "hidden": {"name": NAMED, "plans": ["P-named"], "log_sources": ["loki-named"], **SECRET},
     "open": {"depends_on": [{"id": "hidden"}, {"id": "base"}], "plans": ["P-both"]},
     "base": {},
 }
 PLANS = {"P-named": [], "P-of": ["hidden"], "P-both": ["hidden", "open"], "P-nobody": []}
-SOURCES = {"loki-named": [], "loki-of": ["hidden"], "loki-both": ["hidden", "base"], "loki-nobody": []}
+SOURCES = {
+    "loki-named": [],
+    "loki-name": [NAMED],
+    "loki-of": ["Hidden"],
+    "loki-both": ["hidden", "base"],
+    "loki-nobody": [],
+}
 TASKS = {
     "T-1": {"services": ["hidden"]},
     "T-2": {"services": ["hidden", "base"]},
@@ -115,7 +122,20 @@ def whole(tmp_path: Path) -> Snapshot:
 
 def test_what_belongs_to_secrets_alone_goes_with_them(whole: Snapshot) -> None:
     assert hidden(whole, without_secrets(whole)) == {
-        *("R-1", "hidden", "C-secret", "A-exercise", "P-named", "P-of", "loki-named", "loki-of", "E-1", "T-1", "T-3")
+        *(
+            "R-1",
+            "hidden",
+            "C-secret",
+            "A-exercise",
+            "P-named",
+            "P-of",
+            "loki-named",
+            "loki-name",
+            "loki-of",
+            "E-1",
+            "T-1",
+            "T-3",
+        )
     }
 
 
@@ -123,7 +143,8 @@ def test_what_an_incident_asks_for_stays_where_incidents_are_shown(whole: Snapsh
     assert "A-secret" in {one.id for one in without_secrets(whole).risks.actions}
     shown = public(whole)
     assert "A-secret" not in {one.id for one in shown.risks.actions}
-    assert "A-incident" in {one.id for one in shown.risks.actions}
+    assert "A-incident" not in {one.id for one in shown.risks.actions}
+    assert {"A-both", "A-nobody"} <= {one.id for one in shown.risks.actions}
     assert shown.incidents == ()
 
 
@@ -135,6 +156,7 @@ def test_nothing_that_is_left_names_what_is_gone(whole: Snapshot, shown: object)
     named = {one.id for record in left.records for one in references(record)}
     assert gone
     assert not gone & named
+    assert NAMED.upper() not in named
     assert {"R-2", "open", "base", "A-both", "C-both"} <= named
 
 
@@ -152,3 +174,10 @@ def test_contacts_and_addresses_are_for_nobody_on_the_intranet(whole: Snapshot) 
 def test_without_secrets_everything_stays_as_it_is(whole: Snapshot) -> None:
     bare = without_secrets(whole)
     assert without_secrets(bare) is bare
+
+
+def test_a_text_tells_of_a_secret_by_its_id_name_or_title_as_a_whole(whole: Snapshot) -> None:
+    tells = telling(whole, without_secrets(whole))
+    assert all(map(tells, ("R-1", "(R-1).", f"of {NAMED.upper()}, too", ["x", ("hidden",)])))
+    assert not any(map(tells, ("R-2", "R-12", "hidden-too", "Moon", 1, None)))
+    assert not telling(whole, whole)("R-1")

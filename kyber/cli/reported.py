@@ -37,8 +37,6 @@ YEARS, FEWER_YEARS, MANY = 100_000, 20_000, 50
 """How many years are simulated; fewer where more than so many risks have numbers."""
 LETTERS: Final = 12
 """Of the id of a commit."""
-_ROUND: Final = ".,:;()[]\"'"
-"""What stands around an id in a text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +62,7 @@ def given(here: "Workspace", asked: Asked) -> "Given":
 def given_of(here: "Workspace", asked: Asked, whole: "Snapshot", unread: "tuple[Problem, ...]") -> "Given":
     """The same where the registers are read already, and what could not be read of them. Raises UsageError."""
     from kyber.confidential import hidden as hidden_ids
-    from kyber.confidential import public, without_secrets
+    from kyber.confidential import public, telling, without_secrets
     from kyber.join import check_snapshot, dues
     from kyber.problem import Severity
     from kyber.report.given import Given
@@ -77,13 +75,12 @@ def given_of(here: "Workspace", asked: Asked, whole: "Snapshot", unread: "tuple[
     hidden = hidden_ids(whole, snapshot)
     _tell(words("report.progress.checks"))
     sifted = check_snapshot(whole, unread)
+    tells = telling(whole, snapshot)
     files = {one.at.file for one in whole.records if getattr(one, "id", None) in hidden}
-    left = tuple(
-        one
-        for one in sifted.left
-        if one.place.file not in files and not any(_names(fact, hidden) for fact in one.facts.values())
-    )
-    seen = _seen(here, whole, hidden, asked)
+    left = tuple(one for one in sifted.left if one.place.file not in files and not any(map(tells, one.facts.values())))
+    described = {one.id for one in snapshot.continuity.services}
+    known = frozenset(described) if shown and whole.continuity.services else None
+    seen = _seen(here, whole, hidden, known, asked)
     found = Given(
         snapshot=snapshot,
         problems=left,
@@ -118,19 +115,14 @@ def check_readable(here: "Workspace", whole: "Snapshot", unread: "tuple[Problem,
         )
 
 
-def _names(fact: object, hidden: frozenset[str]) -> bool:
-    """Whether a fact of a problem names any of these ids, alone or within its text."""
-    if isinstance(fact, tuple | list | set | frozenset):
-        return any(_names(one, hidden) for one in fact)
-    return bool(hidden) and any(word.strip(_ROUND) in hidden for word in str(fact).split())
-
-
 def _tell(text: str) -> None:
     if sys.stderr.isatty():
         say(f"… {text}", error=True)
 
 
-def _seen(here: "Workspace", snapshot: "Snapshot", hidden: frozenset[str], asked: Asked) -> "Seen":
+def _seen(
+    here: "Workspace", snapshot: "Snapshot", hidden: frozenset[str], known: frozenset[str] | None, asked: Asked
+) -> "Seen":
     from kyber import kept, triage
     from kyber.finding import Status
     from kyber.report.given import Seen
@@ -156,7 +148,7 @@ def _seen(here: "Workspace", snapshot: "Snapshot", hidden: frozenset[str], asked
         findings=findings,
         open=frozenset(one.id for one in findings) - done,
         false=len(false),
-        touched=_without(snapshot.web.thread(findings), hidden),
+        touched=_without(snapshot.web.thread(findings), hidden, known),
         entries=entries,
         looked=looked,
         heard=heard,
@@ -164,9 +156,12 @@ def _seen(here: "Workspace", snapshot: "Snapshot", hidden: frozenset[str], asked
     )
 
 
-def _without(touched: "Mapping[str, Touched]", hidden: frozenset[str]) -> "Mapping[str, Touched]":
-    """The same without these services, plans and risks: worked out on the whole, so that names are known as ids."""
-    if not hidden:
+def _without(
+    touched: "Mapping[str, Touched]", hidden: frozenset[str], known: frozenset[str] | None
+) -> "Mapping[str, Touched]":
+    """The same without these plans and risks, and with these services alone, all of them where it is None: worked out
+    on the whole, so that names are known as ids. A name that nobody described may be one that a secret service had."""
+    if known is None and not hidden:
         return touched
 
     def left(ids: tuple[str, ...]) -> tuple[str, ...]:
@@ -175,7 +170,11 @@ def _without(touched: "Mapping[str, Touched]", hidden: frozenset[str]) -> "Mappi
     @cache
     def shown(one: "Touched") -> "Touched":
         return replace(
-            one, services=left(one.services), resting=left(one.resting), plans=left(one.plans), risks=left(one.risks)
+            one,
+            services=tuple(each for each in one.services if known is None or each in known),
+            resting=tuple(each for each in one.resting if known is None or each in known),
+            plans=left(one.plans),
+            risks=left(one.risks),
         )
 
     return {id_: shown(one) for id_, one in touched.items()}

@@ -294,3 +294,25 @@ def test_a_service_that_cannot_be_read_keeps_pages_back(example: Path, tmp_path:
     refused = kyber("publish", tmp_path / "site", "--workspace", example)
     assert refused.exit_code == 2
     assert "continuity/services/konesali.yaml" in refused.stderr
+
+
+def test_a_secret_service_is_not_named_by_its_name_nor_by_one_that_nobody_knows(example: Path, tmp_path: Path) -> None:
+    for name, old, new in (
+        ("continuity/services/yllapito.yaml", "name: Ylläpito", "name: Operaatio Kuutamo\nconfidentiality: secret"),
+        ("risks/R-006*.yaml", "services: [", "services: [operaatio kuutamo, "),
+        ("sources/linux-jump-host.yaml", "[yllapito]", "[OPERAATIO KUUTAMO]"),
+    ):
+        file = next(example.glob(name))
+        text = file.read_text(encoding="utf-8")
+        assert old in text, name
+        file.write_text(text.replace(old, new, 1), encoding="utf-8")
+    (example / "enrichment").mkdir()
+    (example / "enrichment/hosts.yaml").write_text("assets: [{host: hyppy1, service: Entinen Nimi}]\n")
+    scanned = kyber("scan", example / "logs/linux", "--workspace", example)
+    assert scanned.exit_code in (0, 1), scanned.output
+    report = ("report", "--no-save", "-f", "md", "--workspace", example)
+    texts = [whole(published(example, tmp_path / "site")), kyber(*report).stdout]
+    everything = kyber(*report, "--confidential").stdout.casefold()
+    for name in ("kuutamo", "entinen nimi", "linux-jump-host"):
+        assert name in everything
+        assert not [text for text in texts if name in text.casefold()], name
