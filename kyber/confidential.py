@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from kyber.join import MODELS, Snapshot
+from kyber.privacy import mask
 from kyber.problem import Problem
 from kyber.register import Record, references, without_references
 
@@ -18,6 +19,9 @@ SECRET: Final = "secret"  # noqa: S105 - how files mark what not everybody may s
 MARKED: Final = "confidentiality"
 """The key that says so."""
 _VALUE: Final = re.compile(MARKED + r"""["']?\s*:\s*["']?([^\s"',}#]*)""", re.IGNORECASE)
+_ADDRESS: Final = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")
+HIDDEN: Final = "[…]"
+"""What stands where an address for e-mail stood."""
 _ENDINGS: Final = (".yaml", ".yml", ".json")
 
 Mark = tuple[str, str]
@@ -76,6 +80,11 @@ def public(snapshot: Snapshot) -> Snapshot:
         ),
         incidents=False,
     )
+
+
+def anonymous(text: str) -> str:
+    """Without identity codes and addresses for e-mail: before it is shortened, since a part of one is left else."""
+    return mask(_ADDRESS.sub(HIDDEN, text))
 
 
 def hidden(whole: Snapshot, shown: Snapshot) -> frozenset[str]:

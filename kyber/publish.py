@@ -3,7 +3,6 @@
 What is left out is taken out of the registers before a page is made of them: no page can show what it never had.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
@@ -11,7 +10,7 @@ from typing import Final
 
 from kyber.calendar.listing import by_month, in_year, wheel
 from kyber.calendar.listing import summary as clock_summary
-from kyber.confidential import hidden, public
+from kyber.confidential import anonymous, hidden, public
 from kyber.continuity.drawn import drawing
 from kyber.continuity.listing import plans_listed, services_listed
 from kyber.continuity.service import by_criticality
@@ -27,9 +26,6 @@ from kyber.risks.register import open_risks
 from kyber.text import Words
 from kyber.watched import Watchers
 
-_ADDRESS: Final = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")
-HIDDEN: Final = "[…]"
-"""What stands where an address for e-mail stood."""
 NONE: Final = "–"
 
 
@@ -73,11 +69,6 @@ def site(
         others=tuple(others),
     )
     return every_text(found, mask if confidential else anonymous)
-
-
-def anonymous(text: str) -> str:
-    """Without identity codes and addresses for e-mail."""
-    return mask(_ADDRESS.sub(HIDDEN, text))
 
 
 def _front(

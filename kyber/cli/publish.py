@@ -71,7 +71,7 @@ def _report(
 ) -> bytes:
     """The page of the report for management, for whoever may see the site."""
     from kyber.cli.reported import Asked, given_of
-    from kyber.publish import anonymous
+    from kyber.confidential import anonymous
     from kyber.render.document_html import page
     from kyber.render.safe import every_text
     from kyber.report.period import period

@@ -1,6 +1,6 @@
 """This domain's part of the report: the register and the last report in; rows, a picture, numbers out."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -12,9 +12,11 @@ from kyber.continuity.register import ContinuityRegister
 from kyber.continuity.service import Service
 from kyber.continuity.worded import length
 from kyber.document import Block, Chart, Line, Paragraph, Piece, Row, linked, row, said
+from kyber.privacy import mask
 from kyber.render.graphs import svg
 from kyber.render.money import whole_day
 from kyber.render.parts import table_of
+from kyber.render.safe import every_text
 from kyber.text import Words
 
 SHOWN: Final = 4
@@ -33,6 +35,8 @@ class ContinuityView:
     risks: Mapping[str, Sequence[str]]
     anchors: Mapping[str, str]
     words: Words
+    safe: Callable[[str], str] = mask
+    """What is done with texts before they are drawn, as a picture may shorten them."""
 
     @cached_property
     def critical(self) -> tuple[Service, ...]:
@@ -130,7 +134,7 @@ def gaps(view: ContinuityView) -> tuple[Block, ...]:
     )
     left = len(register.services) - len(view.shown)
     title = words("report.graph.title")
-    drawn = drawing(register, title, None, words, DRAWN)
+    drawn = every_text(drawing(register, title, None, words, DRAWN), view.safe)
     return (
         table,
         *((Paragraph(said(words.many("report.services.others", left)), "note"),) if left else ()),

@@ -16,6 +16,7 @@ from kyber.render.exceedance import MARKED, Panel
 from kyber.render.exceedance import svg as exceedance_svg
 from kyber.render.money import day, whole_day
 from kyber.render.parts import table_of
+from kyber.render.safe import every_text
 from kyber.render.wheel import svg as wheel_svg
 from kyber.report.compare import SUBJECTS, changes
 from kyber.report.first import next_quarter
@@ -144,7 +145,7 @@ def year(given: Given) -> Section:
     words, snapshot, today = given.words, given.snapshot, given.today
     of_year = in_year(given.dues, today.year, today)
     organisation = snapshot.workspace.settings.organisation
-    drawn = wheel(of_year, snapshot.people, words, today.year, today, organisation)
+    drawn = every_text(wheel(of_year, snapshot.people, words, today.year, today, organisation), given.safe)
     late = [one for one in given.dues if one.state(today) is State.LATE]
     waiting = (*late, *(one for one in next_quarter(given) if one not in late))
     rows = tuple(_due(given, one) for one in waiting[:DUES])

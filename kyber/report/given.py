@@ -1,18 +1,20 @@
 """All that a report is made from, at one moment; nothing here is read any more, so that the same gives the same."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from kyber.clock import Due
+from kyber.confidential import anonymous
 from kyber.continuity.section import ContinuityView
 from kyber.duty import silences
 from kyber.finding import Finding, Touched
 from kyber.join import Snapshot
 from kyber.logs.section import LogView
 from kyber.logs.standing import Entry, Looked, State
+from kyber.privacy import mask
 from kyber.problem import Problem
 from kyber.report.anchors import slugged
 from kyber.report.evidence import borne_by
@@ -87,6 +89,11 @@ class Given:
         return self.scope == "public"
 
     @property
+    def safe(self) -> Callable[[str], str]:
+        """What is done with texts before they are drawn."""
+        return anonymous if self.public else mask
+
+    @property
     def today(self) -> date:
         return self.snapshot.today
 
@@ -131,6 +138,7 @@ class Given:
             anchors=self.anchors,
             names=self.names,
             words=self.words,
+            safe=self.safe,
         )
 
     @cached_property
@@ -164,6 +172,7 @@ class Given:
             risks={},
             anchors=anchors,
             words=self.words,
+            safe=self.safe,
         )
 
     def _logs(

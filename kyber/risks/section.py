@@ -1,6 +1,6 @@
 """This domain's part of the report: the register and what bears on it in; rows, pictures and numbers out."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -8,10 +8,12 @@ from typing import Final
 
 from kyber.action import Action
 from kyber.document import Block, Chart, Line, Paragraph, Row, linked, row, said
+from kyber.privacy import mask
 from kyber.render.heatmap import Move, small_svg
 from kyber.render.heatmap import svg as heat_map_svg
 from kyber.render.money import euros, whole_day
 from kyber.render.parts import table_of
+from kyber.render.safe import every_text
 from kyber.risks.checks import WARNS_BEFORE
 from kyber.risks.evidence import Borne, Watch
 from kyber.risks.listing import heat_map, level_word
@@ -41,6 +43,8 @@ class RiskView:
     names: Mapping[str, str]
     """What services are called, by their ids."""
     words: Words
+    safe: Callable[[str], str] = mask
+    """What is done with texts before they are drawn, as a picture may shorten them."""
 
     @cached_property
     def open(self) -> tuple[Risk, ...]:
@@ -142,7 +146,7 @@ def treatment_due(register: RiskRegister, one: Risk, words: Words) -> str:
 def matrix(view: RiskView) -> tuple[Block, ...]:
     """The matrix with what moved, and the same as counts."""
     words, register = view.words, view.register
-    drawn = heat_map(register, view.open, "left", tuple(_moves(view)), words)
+    drawn = every_text(heat_map(register, view.open, "left", tuple(_moves(view)), words), view.safe)
     counts = [
         (words(f"risks.level.{level}"), sum(register.level(one) is level for one in view.open))
         for level in reversed(LEVELS)
@@ -165,7 +169,7 @@ def matrix(view: RiskView) -> tuple[Block, ...]:
 
 def large_matrix(view: RiskView) -> Chart:
     """The same matrix with what its classes of likelihood mean."""
-    drawn = heat_map(view.register, view.open, "left", tuple(_moves(view)), view.words)
+    drawn = every_text(heat_map(view.register, view.open, "left", tuple(_moves(view)), view.words), view.safe)
     return Chart(title=drawn.title, svg=heat_map_svg(drawn), described=drawn.described)
 
 

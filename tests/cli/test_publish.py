@@ -308,7 +308,7 @@ def test_a_secret_service_is_not_named_by_its_name_nor_by_one_that_nobody_knows(
         file.write_text(text.replace(old, new, 1), encoding="utf-8")
     (example / "enrichment").mkdir()
     (example / "enrichment/hosts.yaml").write_text("assets: [{host: hyppy1, service: Entinen Nimi}]\n")
-    scanned = kyber("scan", example / "logs/linux", "--workspace", example)
+    scanned = kyber("scan", "--workspace", example)
     assert scanned.exit_code in (0, 1), scanned.output
     report = ("report", "--no-save", "-f", "md", "--workspace", example)
     texts = [whole(published(example, tmp_path / "site")), kyber(*report).stdout]
@@ -316,3 +316,13 @@ def test_a_secret_service_is_not_named_by_its_name_nor_by_one_that_nobody_knows(
     for name in ("kuutamo", "entinen nimi", "linux-jump-host"):
         assert name in everything
         assert not [text for text in texts if name in text.casefold()], name
+
+
+def test_no_part_of_an_address_is_left_in_a_picture_that_shortens_names(example: Path, tmp_path: Path) -> None:
+    file = example / "continuity/services/konesali.yaml"
+    name = "name: Yhteystieto on aa matti.meikalainen@hyvinvointialue.example"
+    file.write_text(file.read_text(encoding="utf-8").replace("name: Konesalit", name), encoding="utf-8")
+    text = whole(published(example, tmp_path / "site"))
+    assert "Yhteystieto on aa" in text
+    assert "meikalainen" not in text
+    assert "hyvinvoi…" not in text
