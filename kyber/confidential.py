@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, TypeVar
 
+from kyber.continuity.recovery import unnamed, unnamed_loss
+from kyber.continuity.register import ContinuityRegister
 from kyber.join import MODELS, Snapshot
 from kyber.privacy import mask
 from kyber.problem import Problem
@@ -59,12 +61,23 @@ def without_secrets(snapshot: Snapshot, *, incidents: bool = True) -> Snapshot:
             approvals=bare(risks.approvals),
         ),
         continuity=replace(
-            continuity,
+            _reckoned(continuity, frozenset(id_ for kind, id_ in gone if kind == "service")),
             services=left("service", continuity.services),
             plans=left("plan", continuity.plans),
             exercises=left("exercise", continuity.exercises),
             actions=actions,
         ),
+    )
+
+
+def _reckoned(register: ContinuityRegister, gone: Collection[str]) -> ContinuityRegister:
+    """The register with times and losses as they are, though services that are waited for may not be shown."""
+    if not gone:
+        return register
+    return replace(
+        register,
+        reckoned={id_: unnamed(one, gone) for id_, one in register.recoveries.items() if id_ not in gone},
+        lost={id_: unnamed_loss(one, gone) for id_, one in register.losses.items() if id_ not in gone},
     )
 
 

@@ -19,8 +19,15 @@ RISKS = {
     "R-2": {"actions": ["A-both"], "controls": ["C-both"], "services": ["hidden", "open", NAMED.upper()]},
 }
 SERVICES = {
-    "hidden": {"name": NAMED, "plans": ["P-named"], "log_sources": ["loki-named"], **SECRET},
-    "open": {"depends_on": [{"id": "hidden"}, {"id": "base"}], "plans": ["P-both"]},
+    "hidden": {
+        "name": NAMED,
+        "capability": {"rto": "5 h"},
+        "backup": {"interval": "2 d"},
+        "plans": ["P-named"],
+        "log_sources": ["loki-named"],
+        **SECRET,
+    },
+    "open": {"depends_on": [{"id": "hidden", "kind": "data"}, {"id": "base"}], "plans": ["P-both"]},
     "base": {},
 }
 PLANS = {"P-named": [], "P-of": ["hidden"], "P-both": ["hidden", "open"], "P-nobody": []}
@@ -181,3 +188,17 @@ def test_a_text_tells_of_a_secret_by_its_id_name_or_title_as_a_whole(whole: Snap
     assert all(map(tells, ("R-1", "(R-1).", f"of {NAMED.upper()}, too", ["x", ("hidden",)])))
     assert not any(map(tells, ("R-2", "R-12", "hidden-too", "Moon", 1, None)))
     assert not telling(whole, whole)("R-1")
+
+
+def test_who_waits_for_a_secret_service_takes_as_long_and_loses_as_much_without_naming_it(whole: Snapshot) -> None:
+    register, bare = whole.continuity, without_secrets(whole).continuity
+    assert bare.recoveries.keys() == bare.losses.keys() == {"open", "base"}
+    for id_, found in bare.recoveries.items():
+        was = register.recoveries[id_]
+        assert (found.achievable, found.serial, found.is_open, found.is_guess) == (
+            *(was.achievable, was.serial, was.is_open, was.is_guess),
+        )
+        assert bare.losses[id_].largest == register.losses[id_].largest
+    assert bare.recoveries["open"].achievable >= 5 * 3_600
+    assert bare.losses["open"].largest == 2 * 86_400
+    assert "hidden" not in repr((bare.recoveries, bare.losses))

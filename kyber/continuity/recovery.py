@@ -5,7 +5,7 @@ The method is that of the critical path (Kelley, Walker, Critical-path planning 
 the activities that go before; recovery time, recovery point and their objectives are as in ISO 22300:2021.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -188,6 +188,27 @@ def losses(graph: Graph) -> Mapping[str, Loss]:
                 largest = Loss(id=id_, own=own, is_guess=least.is_guess, largest=length, path=path)
         found[id_] = largest
     return {id_: found[id_] for id_ in graph.services}
+
+
+def unnamed(found: Recovery, gone: Collection[str]) -> Recovery:
+    """The same times, without the ids of services that may not be shown."""
+
+    def bare(leg: Leg) -> Leg:
+        return replace(leg, id="") if leg.id in gone else leg
+
+    unknown = tuple(one for one in found.unknown if one not in gone)
+    return replace(
+        found,
+        needs=tuple(replace(one, leg=bare(one.leg)) for one in found.needs),
+        path=tuple(map(bare, found.path)),
+        unknown=unknown,
+        is_incomplete=found.is_incomplete or len(unknown) < len(found.unknown),
+    )
+
+
+def unnamed_loss(found: Loss, gone: Collection[str]) -> Loss:
+    """The same loss, without the ids of services that may not be shown."""
+    return replace(found, path=tuple(one for one in found.path if one not in gone))
 
 
 _Way = tuple[int, tuple[Leg, ...]]

@@ -32,6 +32,9 @@ class ContinuityRegister:
     people: People
     settings: Settings
     today: date
+    reckoned: Mapping[str, Recovery] | None = None
+    """The recoveries where they were worked out on more services than may be shown; `lost` likewise."""
+    lost: Mapping[str, Loss] | None = None
 
     @cached_property
     def service(self) -> Mapping[str, Service]:
@@ -51,12 +54,12 @@ class ContinuityRegister:
     @cached_property
     def recoveries(self) -> Mapping[str, Recovery]:
         """How soon each service can be back, by id."""
-        return recoveries(self.graph)
+        return recoveries(self.graph) if self.reckoned is None else self.reckoned
 
     @cached_property
     def losses(self) -> Mapping[str, Loss]:
         """How much work each service can lose, by id."""
-        return losses(self.graph)
+        return losses(self.graph) if self.lost is None else self.lost
 
     def loses(self, one: Service) -> bool:
         """Whether more work can be lost than its objective says."""

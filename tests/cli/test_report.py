@@ -323,3 +323,31 @@ def test_what_is_no_report_is_not_rendered(tmp_path: Path) -> None:
     file = tmp_path / "x.json"
     file.write_text("{}")
     assert kyber("report", "render", file).exit_code == 2
+
+
+def test_a_secret_service_that_others_wait_for_makes_no_recovery_look_shorter(example: Path) -> None:
+    def times() -> dict[str, str]:
+        found = section(report(example), "services-all")
+        return {row["anchor"]: texts(row["cells"][2:5]) for row in found["blocks"][0]["rows"]}
+
+    before = times()
+    file = example / "continuity/services/konesali.yaml"
+    file.write_text(f"{file.read_text()}confidentiality: secret\n")
+    after = times()
+    assert after == {anchor: text for anchor, text in before.items() if anchor != "service-konesali"}
+    assert len(after) == len(before) - 1
+    assert "onesali" not in str(section(report(example), "services-all"))
+
+
+def test_what_became_secret_since_the_last_report_is_not_named_among_what_changed(small: Path) -> None:
+    assert kyber("report", "--as-of", "2026-11-01", "--workspace", small).exit_code == 0
+    title = dict(document_of((small / "reports/2026-11-01-2026-Q4-en.json").read_bytes(), "").values)["title.R-001"]
+    (small / RISK).write_text(f"{(small / RISK).read_text()}confidentiality: secret\n")
+    found = report(small, day="2026-11-02")
+    assert "1 Nov 2026" in texts(section(found, "changes"))
+    assert "R-001" not in str(found)
+    assert title not in str(found)
+    assert kyber("publish", small.parent / "site", "--workspace", small).exit_code == 0
+    page = (small.parent / "site/report.html").read_text()
+    assert "R-001" not in page
+    assert title not in page
