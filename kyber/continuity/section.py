@@ -85,11 +85,17 @@ def values(view: ContinuityView) -> Iterator[tuple[str, str]]:
     yield "services.unplanned", str(sum(not view.register.plans_of(one) for one in view.critical))
 
 
+def _nothing(view: ContinuityView) -> Paragraph:
+    """That there are no services, or none that may be shown."""
+    key = "none" if view.register.reckoned is None else "withheld"
+    return Paragraph(said(view.words(f"report.services.{key}")))
+
+
 def in_short(view: ContinuityView) -> tuple[Block, ...]:
     """The critical services, those with gaps first."""
     words = view.words
     if not view.register.services:
-        return (Paragraph(said(words("report.services.none"))),)
+        return (_nothing(view),)
     late = sum(bool(view.gap(one)) for one in view.critical)
     total = words.number(len(view.critical))
     shown = view.critical[:SHOWN]
@@ -117,7 +123,7 @@ def gaps(view: ContinuityView) -> tuple[Block, ...]:
     """The critical services and all that fall short, with their plans, exercises and risks; and what they need."""
     words, register = view.words, view.register
     if not register.services:
-        return (Paragraph(said(words("report.services.none"))),)
+        return (_nothing(view),)
     rows = tuple(
         row(
             said(one.name),

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from kyber.calendar.duties import DUTIES
 from kyber.clock import Due, State
@@ -74,7 +75,10 @@ def asked(given: Given) -> Section:
 
 
 def top_risks(given: Given) -> Section:
-    return _section(given, "top-risks", *risks.top_risks(given.risks))
+    table = risks.top_risks(given.risks)
+    if given.withheld_risks:
+        table = replace(table, empty=given.words("report.top-risks.withheld"))
+    return _section(given, "top-risks", table)
 
 
 def matrix(given: Given) -> Section:

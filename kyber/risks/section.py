@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Final
 
 from kyber.action import Action
-from kyber.document import Block, Chart, Line, Paragraph, Row, linked, row, said
+from kyber.document import Block, Chart, Line, Paragraph, Row, Table, linked, row, said
 from kyber.privacy import mask
 from kyber.render.heatmap import Move, small_svg
 from kyber.render.heatmap import svg as heat_map_svg
@@ -100,7 +100,7 @@ def unseen(view: RiskView) -> tuple[Risk, ...]:
 # --- the first page --------------------------------------------------------------------------------------------------
 
 
-def top_risks(view: RiskView) -> tuple[Block, ...]:
+def top_risks(view: RiskView) -> Table:
     """The largest risks: owner, level, movement, appetite, when treatment is due."""
     words, register = view.words, view.register
     rows = tuple(
@@ -115,7 +115,7 @@ def top_risks(view: RiskView) -> tuple[Block, ...]:
         for one in view.top
     )
     heads = ("risk", "owner", "level", "movement", "appetite", "treatment")
-    return (table_of("top-risks", heads, rows, words, {"risk": 4, "owner": 2, "level": 2}),)
+    return table_of("top-risks", heads, rows, words, {"risk": 4, "owner": 2, "level": 2})
 
 
 def movement(view: RiskView, one: Risk) -> str:

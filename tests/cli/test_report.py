@@ -351,3 +351,14 @@ def test_what_became_secret_since_the_last_report_is_not_named_among_what_change
     page = (small.parent / "site/report.html").read_text()
     assert "R-001" not in page
     assert title not in page
+
+
+def test_where_all_is_secret_nothing_is_said_to_be_missing(example: Path) -> None:
+    for file in (*(example / "risks").glob("*.yaml"), *(example / "continuity/services").glob("*.yaml")):
+        text = file.read_text()
+        file.write_text(text if "\nconfidentiality:" in text else f"{text}confidentiality: secret\n")
+    found = report(example)
+    for part in ("continuity", "services-all"):
+        assert "marked secret" in texts(section(found, part))
+    assert section(found, "top-risks")["blocks"][0]["empty"] == "No risk that is not marked secret has been assessed."
+    assert "described yet" not in texts(found)
