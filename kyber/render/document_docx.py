@@ -230,7 +230,7 @@ def _drawn(chart: Chart, wide: float, high: float) -> tuple[bytes, float, float]
     if not (found := size(cleaned)):
         return None
     scale = min(wide / found[0], high / found[1])
-    across, down = max(1.0, scale * found[0]), max(1.0, scale * found[1])
+    across, down = scale * found[0], scale * found[1]
     made = png(cleaned, across, down, PPI)
     return (made, across, down) if made else None
 

@@ -11,7 +11,7 @@ from kyber.document import Column, Section, Table, row
 from kyber.render.document_html import page
 from kyber.render.document_json import DocumentError, dumps, loads
 from kyber.render.heatmap import HeatMap, Move, small_svg, svg
-from kyber.render.picture import clean
+from kyber.render.picture import clean, size
 from kyber.render.placed import SIZES, fullness, page_height
 from tests.render.documents import filled, matrix, report
 from tests.render.test_printout import HOSTILE, Seen
@@ -24,6 +24,8 @@ def _used(many: int, times: int) -> str:
 
 
 XMLNS = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+MARKER = f"<marker id='m'>{'<rect/>' * 500}</marker>"
+USED_A = "<use href='#a'/>"
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=20))
@@ -107,6 +109,11 @@ def test_what_a_picture_could_load_or_run_is_taken_out(inside: str) -> None:
         f"<svg {XMLNS}><g id='a'><rect fill='url(#b)'/></g><pattern id='b'><use href='#a'/></pattern></svg>",
         f"<svg {XMLNS}>{_used(9, 10)}</svg>",
         f"<svg {XMLNS}>{_used(10_000, 1)}</svg>",
+        f"<svg {XMLNS}>{MARKER}<path d='M0 0{'L1 1' * 20_000}' marker-mid='url(#m)'/></svg>",
+        f"<svg {XMLNS}>{MARKER}<g marker-mid='url(#m)'><polyline points='{'1 1 ' * 20_000}'/></g></svg>",
+        f"<svg {XMLNS}>{MARKER}<g marker-end='url(#m)'>{'<path/>' * 1_000}</g></svg>",
+        f"<svg {XMLNS}><text id='a'>{'a' * 20_000}</text>{USED_A * 1_000}</svg>",
+        f"<svg {XMLNS}><path id='a' d='M0 0h{'1 ' * 20_000}'/>{USED_A * 1_000}</svg>",
     ],
 )
 def test_what_is_no_picture_leaves_its_description(svg: str) -> None:
@@ -125,6 +132,23 @@ def test_ids_of_two_pictures_do_not_meet_and_their_arrows_stay() -> None:
     assert 'marker-end="url(#p-1-a)"' in one
     assert "p-1-a" in ids[0]
     assert "t &amp; &lt;b&gt;" in one
+
+
+def test_ids_within_a_picture_are_there_once_and_none_is_that_of_its_title() -> None:
+    inside = "<rect id='title'/><rect id='desc'/><rect id='-title'/><rect id='a'/><rect id='a'/><use href='#title'/>"
+    found = list(fromstring(clean(f"<svg {XMLNS}>{inside}</svg>", "p-", "The title", "In words")).iter())
+    ids = [name for one in found if (name := one.get("id"))]
+    assert len(ids) == len(set(ids))
+    assert {"p-title", "p-desc", "p-a"} < set(ids)
+    texts = {one.get("id"): one.text for one in found}
+    assert texts[found[0].get("aria-labelledby")] == "The title"
+    assert texts[found[0].get("aria-describedby")] == "In words"
+
+
+@pytest.mark.parametrize("box", ["0 0 0.0001 999999", "0 0 999999 0.0001", "0 0 1 1001", "0 0 0 1", "0 0 nan 1"])
+def test_a_picture_that_is_too_narrow_for_paper_has_no_size(box: str) -> None:
+    assert size(f'<svg {XMLNS} viewBox="{box}"/>') is None
+    assert size(f'<svg {XMLNS} viewBox="0 0 700 30000"/>') == (700, 30_000)
 
 
 def test_the_same_report_gives_the_same_bytes() -> None:

@@ -181,6 +181,17 @@ def test_what_cannot_be_drawn_is_said_in_words(svg: str) -> None:
     assert paragraphs(found)[-2:] == ["Otsikko", "Kaksi riskiä pieneni."]
 
 
+def test_a_narrow_picture_keeps_its_shape_and_one_that_no_paper_holds_is_said_in_words() -> None:
+    def shapes(box: str) -> list[float]:
+        svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {box}"><rect width="1" height="9"/></svg>'
+        section = Section(id="a", title="A", place="annex", blocks=(Chart(title="A", svg=svg, described="B"),))
+        found = body(replace(report(), sections=(section,)))
+        return [int(one.get("cy")) / int(one.get("cx")) for one in found.iter(qn("wp:extent"))]
+
+    assert shapes("1 900") == [pytest.approx(900, rel=0.01)]
+    assert shapes("0.0001 999999") == []
+
+
 def test_the_styles_are_words_own_and_all_that_are_named_are_there() -> None:
     made = docx.Document(BytesIO(document(report())))
     known = {style.style_id: style.name for style in made.styles}
