@@ -9,6 +9,7 @@ from kyber.continuity.exercise import Result
 from kyber.continuity.worded import length
 from kyber.finding import Family
 from kyber.render.money import day
+from kyber.report.direction import number
 from kyber.report.period import comparable
 from kyber.risks.matrix import LEVELS, rank
 from kyber.settings import RiskLevel
@@ -126,12 +127,12 @@ def _day(text: str, words: Words) -> str:
 def _services(before: Mapping[str, str], now: Mapping[str, str], words: Words) -> Iterator[Change]:
     for key in sorted(one for one in now if one.startswith("gap.")):
         id_ = key.removeprefix("gap.")
-        name, is_ = now.get(f"name.{id_}", id_), _number(now[key])
+        name, is_ = now.get(f"name.{id_}", id_), number(now[key])
         if key not in before:
             if is_:
                 yield Change("services", words("report.change.gap-new", name=name, now=length(is_, words)), id_)
             continue
-        was = _number(before[key])
+        was = number(before[key])
         if was == is_:
             continue
         how = "closed" if not is_ else "opened" if not was else "wider" if is_ > was else "narrower"
@@ -144,7 +145,7 @@ def _findings(before: Mapping[str, str], now: Mapping[str, str], words: Words) -
         key = f"findings.{family}"
         if key in before and key in now and before[key] != now[key]:
             name = words(f"findings.family.{family}")
-            facts = {"before": words.number(_number(before[key])), "now": words.number(_number(now[key]))}
+            facts = {"before": words.number(number(before[key])), "now": words.number(number(now[key]))}
             yield Change("findings", words("report.change.family", family=name, **facts))
 
 
@@ -152,7 +153,7 @@ def _counts(before: Mapping[str, str], now: Mapping[str, str], words: Words) -> 
     for subject, keys in _COUNTED.items():
         for key in keys:
             if key in before and key in now and before[key] != now[key]:
-                facts = {"before": words.number(_number(before[key])), "now": words.number(_number(now[key]))}
+                facts = {"before": words.number(number(before[key])), "now": words.number(number(now[key]))}
                 yield Change(subject, words(f"report.signal.{key}", **facts))
 
 
@@ -166,7 +167,3 @@ def _rank(level: str) -> int:
 
 def _word(level: str, words: Words) -> str:
     return words(f"risks.level.{level if _rank(level) else 'none'}")
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isdecimal() else 0

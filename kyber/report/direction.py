@@ -31,6 +31,9 @@ SHARE: Final = 0.25
 NAMED: Final = 3
 """How many reasons the sentence gives."""
 
+DIGITS: Final = 18
+"""A value of more digits is no number."""
+
 Direction = Literal["better", "unchanged", "worse"]
 
 
@@ -51,14 +54,14 @@ def signals(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[Signa
     """What went up or down between two reports; what either of them does not know says nothing, and fewer risks say
     nothing where more are not assessed."""
     before = comparable(before, now)
-    lost = _number(now.get(UNASSESSED, "")) > _number(before.get(UNASSESSED, ""))
+    lost = number(now.get(UNASSESSED, "")) > number(before.get(UNASSESSED, ""))
     for key in COUNTS:
         if key in before and key in now and before[key] != now[key]:
-            found = Signal(key, _number(before[key]), _number(now[key]))
+            found = Signal(key, number(before[key]), number(now[key]))
             if found.is_worse or not (lost and key in ASSESSED):
                 yield found
     if f"{SERIOUS}.before" in now:
-        was, is_ = _number(now[f"{SERIOUS}.before"]), _number(now.get(SERIOUS, ""))
+        was, is_ = number(now[f"{SERIOUS}.before"]), number(now.get(SERIOUS, ""))
         if abs(is_ - was) >= max(FEWEST, SHARE * was):
             yield Signal(SERIOUS, was, is_)
 
@@ -86,5 +89,6 @@ def reason(one: Signal, words: Words) -> str:
     return words(f"report.signal.{one.key}", now=words.number(one.now), before=words.number(one.before))
 
 
-def _number(text: str) -> int:
-    return int(text) if text.isdecimal() else 0
+def number(text: str) -> int:
+    """The number that a value is; 0 where it is none, or one of more digits than anything is counted to."""
+    return int(text) if text.isdecimal() and len(text) <= DIGITS else 0

@@ -137,3 +137,12 @@ def test_what_changed_is_told_in_plain_words_the_worse_first() -> None:
         "Records: is now back in time (was 1 h too late)",
         "late in the annual clock: 2 (was 1)",
     ]
+
+
+@pytest.mark.parametrize("large", ["9" * 19, "9" * 5_000])
+def test_what_has_more_digits_than_anything_is_counted_to_is_no_number(large: str) -> None:
+    values = dict.fromkeys((*SAME, "gap.x", "findings.authentication", "rules.run"), large)
+    words = words_for("en")
+    assert [(one.key, one.now) for one in signals(SAME, values) if one.key == "risks.above"] == [("risks.above", 0)]
+    assert all(large not in one.text for one in changes(SAME, values, words))
+    assert all(large not in one.text for one in changes(values, SAME | {"gap.x": "9" * 18}, words))
