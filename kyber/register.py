@@ -55,7 +55,7 @@ class Ref:
         object.__setattr__(self, "kinds", kinds)
 
 
-_YEARS: Final = range(1900, 2201)
+YEARS: Final = range(1900, 2201)
 """The years that a moment of a register can be in: what is counted from it stays within the calendar."""
 
 
@@ -73,7 +73,7 @@ def _moment(value: object) -> object:
         time = value if isinstance(value, datetime) else datetime.fromisoformat(value if isinstance(value, str) else "")
     except ValueError:
         return _bad("moment")
-    return time if time.utcoffset() is not None and time.year in _YEARS else _bad("moment")
+    return time if time.utcoffset() is not None and time.year in YEARS else _bad("moment")
 
 
 def _span(value: object) -> object:

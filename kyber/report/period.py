@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from typing import Final
 
 from kyber.errors import UsageError
+from kyber.register import YEARS
 
 _QUARTER: Final = re.compile(r"(\d{4})-?[Qq]([1-4])")
 _MONTH: Final = re.compile(r"(\d{4})-(\d{2})")
@@ -33,8 +34,12 @@ class Period:
 
 def period(text: str, today: date) -> Period:
     """The period that is meant; `month`, `quarter` and `year` are those that `today` is in. Raises UsageError, also for
-    one that has not begun."""
+    one that has not begun, or of a year that no register has."""
+    if today.year not in YEARS:
+        raise UsageError(f"--as-of {today}: a year from {YEARS[0]} to {YEARS[-1]} is wanted")
     found = _named(text, today)
+    if found.start.year not in YEARS:
+        raise UsageError(f"--period {text}: a year from {YEARS[0]} to {YEARS[-1]} is wanted")
     if found.start > today:
         raise UsageError(f"--period {text}: begins on {found.start}, which is yet to come")
     return found

@@ -308,6 +308,8 @@ def test_the_report_and_the_day_on_one_screen_name_the_same_silent_sources(tmp_p
         (["--since", "last"], "no such report from before"),
         (["--since", "nothing.json"], "cannot be read"),
         (["--as-of", "tomorrow"], "--as-of tomorrow: write a day as 2026-03-31"),
+        (["--as-of", "0001-01-01"], "--as-of 0001-01-01: a year from 1900"),
+        (["--period", "0001-Q1"], "--period 0001-Q1: a year from 1900"),
         (["--period", "2199"], "yet to come"),
         (["--output", "x.odt"], ".docx"),
         (["--no-save"], "name a file with -o"),

@@ -39,6 +39,19 @@ def test_a_period_that_has_not_begun_is_none_to_report_on() -> None:
         period(str(TODAY.year + 1), TODAY)
 
 
+@pytest.mark.parametrize("text", ["0001", "0001-01", "0001-Q1", "1899-Q4"])
+def test_a_year_that_no_register_has_is_none_to_report_on(text: str) -> None:
+    with pytest.raises(UsageError, match=f"--period {text}: a year from 1900 to 2200"):
+        period(text, TODAY)
+
+
+@pytest.mark.parametrize("day", [date.min, date(1899, 12, 31), date(2201, 1, 1), date.max])
+def test_nor_is_a_day_of_such_a_year(day: date) -> None:
+    for text in ("month", "quarter", "year", "2026"):
+        with pytest.raises(UsageError, match=f"--as-of {day}: a year from 1900 to 2200"):
+            period(text, day)
+
+
 @given(DAYS, st.sampled_from(["month", "quarter", "year"]))
 def test_the_time_before_a_period_ends_as_it_begins_and_is_as_long_as_what_there_is_of_it(day: date, of: str) -> None:
     found = period(of, day)
