@@ -4,10 +4,13 @@ Everything is text and pictures by now: nothing here is looked up, counted or tr
 can be rendered again, unchanged. Texts are data: whoever renders them escapes them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
+from typing import Final, Literal
+
+LONGEST: Final = 20_000
+"""Letters of one text: of a longer one the rest stays out."""
 
 Place = Literal["first", "annex", "last"]
 """Where a section stands: on the first page, among the annexes, or on the last page."""
@@ -141,3 +144,20 @@ def linked(ids: Iterable[tuple[str, str]]) -> Line:
     for text, to in ids:
         found += ([Piece(", ")] if found else []) + [Piece(text, to)]
     return tuple(found) or (Piece("–"),)
+
+
+def lines(block: Block) -> Iterator[Line]:
+    """Every line of a block, in its order."""
+    match block:
+        case Paragraph(line):
+            yield line
+        case Bullets(items):
+            yield from items
+        case Table(rows=rows):
+            for one in rows:
+                yield from one.cells
+
+
+def amount(block: Block) -> int:
+    """How much of it there is: itself, its lines, and their pieces."""
+    return 1 + sum(1 + len(line) for line in lines(block))

@@ -7,7 +7,7 @@ from defusedxml.ElementTree import fromstring
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kyber.document import Column, Section, Table, row
+from kyber.document import Block, Bullets, Chart, Column, Paragraph, Piece, Section, Table, row
 from kyber.render.document_html import page
 from kyber.render.document_json import DocumentError, dumps, loads
 from kyber.render.heatmap import HeatMap, Move, small_svg, svg
@@ -50,6 +50,40 @@ def test_what_is_no_report_or_a_newer_one_is_refused_with_a_reason(content: byte
     with pytest.raises(DocumentError, match=said) as refused:
         loads(content, "report.json")
     assert str(refused.value).startswith("report.json: ")
+
+
+def _with(*blocks: Block, **more: str) -> bytes:
+    return dumps(replace(report(), sections=(Section(id="a", title="A", place="first", blocks=blocks),), **more))
+
+
+def _weighing(*weights: int) -> Table:
+    return Table(title="T", columns=tuple(Column("h", weight=one) for one in weights), rows=(row(*"x" * len(weights)),))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (_with(_weighing()), "a table without columns"),
+        (_with(_weighing(*[1] * 101)), "more than 100, in a"),
+        (_with(_weighing(-1, 1)), "weight"),
+        (_with(_weighing(1, 99)).replace(b'"weight":99', b'"weight":1' + b"0" * 400), "weight"),
+        (_with(replace(_weighing(1), rows=(row("x", "y"),))), "a row that is longer or shorter"),
+        (_with(replace(_weighing(1), empty="x" * 20_001)), "20,000 letters"),
+        (_with(Paragraph((Piece("ab" * 1_000_000),), "lead")), "20,000 letters"),
+        (_with(Paragraph((Piece("x" * 20_000),) * 11)), "a line of more than"),
+        (_with(Bullets(((Piece("x"),) * 10_001,))), "10,000 pieces"),
+        (_with(*[Bullets(((Piece("x"),),) * 10_000)] * 26), "more than 500,000"),
+        (_with(Chart(title="T", svg="", described="x" * 500_001)), "a picture"),
+        (_with(title="x" * 20_001), "head"),
+        (_with(label="x" * 20_001), "head"),
+    ],
+    ids=lambda one: one if isinstance(one, str) else "",
+)
+def test_what_no_report_of_kyber_has_and_what_no_form_can_hold_is_refused(content: bytes, said: str) -> None:
+    with pytest.raises(DocumentError, match=said) as refused:
+        loads(content, "report.json")
+    assert str(refused.value).startswith("report.json: ")
+    assert len(str(refused.value)) < 100
 
 
 @pytest.mark.parametrize("text", [*HOSTILE, "]]>", 'x" onclick="alert(1)', "x" * 5_000])
