@@ -9,6 +9,7 @@ from datetime import date, datetime, time, timedelta
 from functools import cache
 from itertools import count
 from pathlib import Path
+from stat import S_ISREG
 from typing import TYPE_CHECKING, Final
 
 from kyber.cli.console import say
@@ -236,10 +237,13 @@ def _commit(here: "Workspace", words: "Words") -> str:
 
 def read_report(file: Path) -> "Document":
     """A saved report. Raises UsageError."""
-    from kyber.render.document_json import loads
+    from kyber.render.document_json import LARGEST, loads
 
     try:
-        text = file.read_bytes()
+        if not S_ISREG(file.stat().st_mode):
+            raise UsageError(f"{file} cannot be read: it is no file of its own")
+        with file.open("rb") as opened:
+            text = opened.read(LARGEST + 1)
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}") from None
     return loads(text, str(file))

@@ -13,7 +13,7 @@ from kyber.document import Bullets, Chart, Column, Document, Line, Paragraph, Pi
 from kyber.render import word
 from kyber.render.picture import clean, size
 from kyber.render.placed import bands, fullness
-from kyber.render.said import Places, parts, said
+from kyber.render.said import Places, parts, said, short
 from kyber.render.typst import FONT, png
 from kyber.render.widths import widths
 from kyber.text import Words, words_for
@@ -37,8 +37,6 @@ _FACTS: Final = 4
 """How many facts stand beside each other."""
 _NAME: Final = 40
 """Letters of a bookmark."""
-_SHORT: Final = 100
-"""Letters of a text that stands on every page."""
 _UNNAMED: Final = re.compile(r"[^A-Za-z0-9_]")
 _PAGE: Final = (
     '<w:pgSz w:w="11906" w:h="16838"/>'
@@ -236,17 +234,11 @@ def _drawn(chart: Chart, wide: float, high: float) -> tuple[bytes, float, float]
 
 
 def _foot(made: Document) -> str:
-    texts = " · ".join(one for one in map(_short, (made.organisation, made.title, made.label)) if one)
+    texts = " · ".join(one for one in map(short, (made.organisation, made.title, made.label)) if one)
     page, pages = (
         f'<w:fldSimple w:instr=" {field} "><w:r><w:t>1</w:t></w:r></w:fldSimple>' for field in ("PAGE", "NUMPAGES")
     )
     return _paragraph("Footer", f"{_run(texts)}<w:r><w:tab/></w:r>{page}{_run(' / ')}{pages}")
-
-
-def _short(text: str) -> str:
-    """The text where it stands on every page."""
-    whole = said(text)
-    return whole if len(whole) <= _SHORT else f"{whole[: _SHORT - 1]}…"
 
 
 def _run(text: str, *, strong: bool = False, link: bool = False) -> str:

@@ -9,11 +9,13 @@ from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any, Final
 
-from kyber.document import Block, Bullets, Chart, Document, Line, Paragraph, Row, Section, Table
+from kyber.document import Block, Bullets, Chart, Document, Line, Paragraph, Row, Section, Table, amount
+from kyber.document import lines as text_lines
+from kyber.errors import UsageError
 from kyber.render import picture
 from kyber.render.fitting import fitted, lines, rooms
 from kyber.render.placed import bands
-from kyber.render.said import Places, broken, parts, said
+from kyber.render.said import Places, broken, parted, parts, said, short
 from kyber.render.strips import Strip, strips
 from kyber.render.typst import FONT, Undrawn, pdf
 from kyber.text import words_for
@@ -27,15 +29,31 @@ TOGETHER: Final = 8
 TALLEST: Final = 1.32
 """From what height on, its width being 1, a picture goes on on another page."""
 
+ROWS: Final = 6_000
+ALL: Final = 2_000_000
+MOST: Final = 100_000
+"""How many rows of tables, letters, and lines with their pieces a PDF holds that is to be set before one gives up."""
+
 Drawn = Callable[[Chart], tuple[Strip, ...]]
 
 
 def document(made: Document) -> bytes:
-    """The whole report."""
+    """The whole report. Raises UsageError for one that is too long to be set."""
+    _check(made)
     try:
         return pdf("document.typ", _data(made, _drawn))
     except Undrawn:
         return pdf("document.typ", _data(made, _drawn_alone))
+
+
+def _check(made: Document) -> None:
+    blocks = [block for section in made.sections for block in section.blocks]
+    rows = sum(len(block.rows) for block in blocks if isinstance(block, Table))
+    letters = sum(len(piece.text) for block in blocks for line in text_lines(block) for piece in line)
+    many = len(made.facts) + len(made.sections) + sum(map(amount, blocks))
+    for found, most, what in ((rows, ROWS, "rows"), (letters, ALL, "letters"), (many, MOST, "lines and pieces")):
+        if found > most:
+            raise UsageError(f"too long for PDF: {found:,} {what}, {most:,} at most; HTML, DOCX and Markdown hold it")
 
 
 def _drawn(chart: Chart) -> tuple[Strip, ...]:
@@ -74,7 +92,7 @@ def _data(made: Document, drawn: Drawn) -> dict[str, Any]:
         "name": _named(made.title),
         "label": broken(made.label),
         "facts": [[broken(name), broken(value)] for name, value in made.facts],
-        "foot": broken(" · ".join(one for one in (made.organisation, made.title, made.label) if one)),
+        "foot": parted(" · ".join(one for one in map(short, (made.organisation, made.title, made.label)) if one)),
         "empty": words("document.empty"),
         "bands": [[sections(one, LETTERS // len(band.columns)) for one in band.columns] for band in bands(first)],
         "parts": [

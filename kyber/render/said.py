@@ -9,6 +9,8 @@ from kyber.render.safe import plain
 
 LONG: Final = 30
 """From how many letters on a word may be broken anywhere, every tenth letter."""
+SHORT: Final = 100
+"""Letters of a text that stands on every page."""
 _LONG_WORD: Final = re.compile(rf"[^\s\u200b]{{{LONG},}}")
 _PIECE: Final = re.compile(r".{10}(?=.)")
 _BLANKS: Final = re.compile(r"[\t\r\n]+")
@@ -23,6 +25,12 @@ def said(text: str) -> str:
 def broken(text: str) -> str:
     """The same, with U+200B in very long words, where they may be broken."""
     return parted(said(text))
+
+
+def short(text: str) -> str:
+    """A text as one visible line where it stands on every page."""
+    whole = said(text)
+    return whole if len(whole) <= SHORT else f"{whole[: SHORT - 1]}…"
 
 
 def parted(text: str) -> str:

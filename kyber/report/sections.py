@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from kyber.document import Block, Bullets, Chart, Document, Line, Paragraph, Section, Table
-from kyber.privacy import mask
+from kyber.document import LONGEST, Block, Bullets, Chart, Document, Line, Paragraph, Section, Table
+from kyber.privacy import mask, shortened
 from kyber.render.safe import every_text, plain
 from kyber.report import annexes, first
 from kyber.report.given import Given
@@ -65,14 +65,18 @@ def document(given: Given) -> Document:
 
 
 def _shown(text: str) -> str:
-    return plain(mask(text))
+    return shortened(plain(mask(text)), LONGEST)
 
 
 def _harmless(section: Section) -> Section:
     """Its texts harmless; pictures are that already, apart from what is to be masked."""
     bare = replace(section, blocks=())
     blocks = tuple(
-        replace(every_text(replace(block, svg=""), _shown), svg=mask(block.svg))
+        replace(
+            every_text(replace(block, svg="", described=""), _shown),
+            svg=mask(block.svg),
+            described=plain(mask(block.described)),
+        )
         if isinstance(block, Chart)
         else every_text(block, _shown)
         for block in section.blocks

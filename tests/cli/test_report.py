@@ -364,3 +364,18 @@ def test_where_all_is_secret_nothing_is_said_to_be_missing(example: Path) -> Non
         assert "marked secret" in texts(section(found, part))
     assert section(found, "top-risks")["blocks"][0]["empty"] == "No risk that is not marked secret has been assessed."
     assert "described yet" not in texts(found)
+
+
+def test_what_is_no_file_of_its_own_is_not_read_as_a_report(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo.json")
+    for place in ("/dev/zero", tmp_path / "fifo.json", tmp_path):
+        run = kyber("report", "render", place, "-o", tmp_path / "x.html")
+        assert run.exit_code == 2
+        assert f"{place} cannot be read" in run.output
+
+
+def test_a_text_longer_than_any_report_has_is_cut_and_the_report_can_be_read_again(small: Path) -> None:
+    found = report(small, "--label", "x" * 30_000)
+    assert found["label"] == "x" * 19_999 + "…"
+    (small / "long.json").write_text(dumps({"format": "kyber-report", "version": 1, "report": found}))
+    assert kyber("report", "render", small / "long.json", "-o", small / "long.html").exit_code == 0

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import NameObject
 
-from kyber.document import Bullets, Chart, Document, Line, Paragraph, Section, Table
+from kyber.document import Block, Bullets, Chart, Column, Document, Line, Paragraph, Piece, Section, Table, row
+from kyber.errors import UsageError
 from kyber.render import printout_pdf, typst
 from kyber.render.document_json import loads
 from kyber.render.document_pdf import document
@@ -262,6 +263,26 @@ def test_numbers_beyond_all_paper_are_left_out_of_a_picture_and_do_not_end_the_p
         if one.id == "method"
     )
     assert roles(document(replace(report(), sections=sections)))["/Figure"] == 1
+
+
+@pytest.mark.parametrize(
+    ("block", "what"),
+    [
+        (Table(title="T", columns=(Column("A"),), rows=(row("x"),) * 6_001), "6,001 rows"),
+        (Bullets(((Piece("x" * 20_000),),) * 101), "2,020,000 letters"),
+        (Bullets(((Piece("x"),),) * 50_000), "lines and pieces"),
+    ],
+)
+def test_what_is_too_long_to_be_set_is_told_and_not_tried(block: Block, what: str) -> None:
+    section = Section(id="a", title="A", place="annex", blocks=(block,))
+    with pytest.raises(UsageError, match=f"too long for PDF: .*{what}"):
+        document(replace(report(), sections=(section,)))
+
+
+def test_what_stands_on_every_page_is_short_there() -> None:
+    made = replace(report(), title="Title " * 2_000, organisation="County " * 2_000, label="Label " * 2_000)
+    pages = PdfReader(BytesIO(document(made))).pages
+    assert len(pages[-1].extract_text()) < 10_000
 
 
 def test_a_tall_picture_goes_on_on_the_next_page_and_each_of_its_texts_is_whole_on_one() -> None:
