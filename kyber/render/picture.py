@@ -106,8 +106,10 @@ _VALUE: Final = re.compile(r"[\w\s.,#%()+'-]*")
 """What a value may be of: no colon, slash, semicolon, backslash, or bracket but round ones."""
 _NUMBER: Final = re.compile(r"\d+")
 _LETTER: Final = re.compile(r"[A-DF-Za-df-z]")
-_HUGE: Final = re.compile(r"(?<![\d.])(?:\d{8}|[\d.]+[eE]\+?\d)")
+_HUGE: Final = re.compile(r"(?<![\d.])(?:\d{7}|[\d.]+[eE]\+?\d)")
 """A number so large that no drawing holds it: what is drawn by it may end the program that draws."""
+_BROAD: Final = re.compile(r"(?<![\d.])\d{5}")
+"""A stroke wider than any picture, whose outline alone takes seconds."""
 _COLOUR: Final = re.compile(r"#[0-9A-Fa-f]{3,8}")
 _FUNCTION: Final = re.compile(r"([A-Za-z-]+)\s*\(")
 _FUNCTIONS: Final = {"translate", "rotate", "scale", "matrix", "skewX", "skewY", "rgb", "rgba", "hsl"}
@@ -242,7 +244,7 @@ def _attributes(element: "Element", prefix: str, font: str, taken: set[str]) -> 
                 yield name, f"#{prefix}{found[1]}"
         elif found := _PAINT.fullmatch(value.strip()):
             yield name, f"url(#{prefix}{found[1]})"
-        elif _HUGE.search(_COLOUR.sub("", value)):
+        elif _HUGE.search(_COLOUR.sub("", value)) or (name == "stroke-width" and _BROAD.search(value)):
             continue
         elif _VALUE.fullmatch(value) and set(_FUNCTION.findall(value)) <= _FUNCTIONS:
             yield name, value

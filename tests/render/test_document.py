@@ -179,6 +179,11 @@ def test_ids_within_a_picture_are_there_once_and_none_is_that_of_its_title() -> 
     assert texts[found[0].get("aria-describedby")] == "In words"
 
 
+def test_a_stroke_wider_than_any_picture_is_left_out() -> None:
+    svg = clean(f"<svg {XMLNS}><path stroke-width='99999'/><path stroke-width='1.23456'/></svg>", "p-", "t", "d")
+    assert svg.endswith('<path></path><path stroke-width="1.23456"></path></svg>')
+
+
 @pytest.mark.parametrize("box", ["0 0 0.0001 999999", "0 0 999999 0.0001", "0 0 1 1001", "0 0 0 1", "0 0 nan 1"])
 def test_a_picture_that_is_too_narrow_for_paper_has_no_size(box: str) -> None:
     assert size(f'<svg {XMLNS} viewBox="{box}"/>') is None

@@ -254,9 +254,10 @@ def test_a_picture_that_cannot_be_drawn_becomes_its_description(svg: str) -> Non
 
 def test_numbers_beyond_all_paper_are_left_out_of_a_picture_and_do_not_end_the_program() -> None:
     path = '<path d="M0 0 L1e38 1e38 L-1e38 3e38z"/><path d="M0 0L123456789012345678901234567890123456789 1"/>'
-    kept = '<rect x="0.123456789" width="1234567" fill="#1e1000"/>'
+    path += '<path d="M0 0L1234567 1"/>'
+    kept = '<rect x="0.123456789" width="123456" fill="#1e1000"/>'
     svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9">{path}{kept}</svg>'
-    assert clean(svg, "p-", "t", "d").endswith(f"<path></path><path></path>{kept.replace('/>', '></rect>')}</svg>")
+    assert clean(svg, "p-", "t", "d").endswith(f"{'<path></path>' * 3}{kept.replace('/>', '></rect>')}</svg>")
     sections = tuple(
         replace(one, blocks=(Chart(title="Kuva", svg=svg, described="Iso."),))
         for one in report().sections
