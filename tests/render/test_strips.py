@@ -35,5 +35,6 @@ def test_a_picture_without_a_size_has_no_pieces(box: str) -> None:
     assert strips(picture("", box), 1.32) == ()
 
 
-def test_a_picture_like_a_thread_is_not_cut_into_thousands() -> None:
-    assert len(strips(picture("", "0 0 1 100000"), 1.32)) == 1
+def test_a_picture_like_a_thread_is_not_cut_into_thousands_and_one_like_a_hair_is_none() -> None:
+    assert len(strips(picture("", "0 0 1 900"), 1.32)) == 1
+    assert strips(picture("", "0 0 1 100000"), 1.32) == ()
