@@ -18,6 +18,7 @@ from kyber.join import Snapshot, dues
 from kyber.privacy import mask
 from kyber.render import graphs, heatmap
 from kyber.render import wheel as wheels
+from kyber.render.money import day
 from kyber.render.safe import every_text
 from kyber.render.sheet import Column, Sheet
 from kyber.render.site import Listed, Page, Picture, Site
@@ -61,7 +62,7 @@ def site(
     found = Site(
         organisation=shown.workspace.settings.organisation,
         language=words.language,
-        foot=words("site.foot", day=shown.today),
+        foot=words("site.foot", day=day(shown.today, words)),
         skip=words("site.skip"),
         navigation=words("site.navigation"),
         pages=(front, *pages),
@@ -81,7 +82,8 @@ def _front(
     sheet = Sheet((Column(words("site.head.page")), Column(words("site.head.rows"), right=True)), rows)
     listed = Listed(title=words("site.contents"), sheet=sheet, files=tuple(file for file, *_ in listed_files))
     title = words("site.title", organisation=shown.workspace.settings.organisation)
-    return Page(name="index", title=title, notes=(words("site.as-of", day=shown.today), *notes), tables=(listed,))
+    as_of = words("site.as-of", day=day(shown.today, words))
+    return Page(name="index", title=title, notes=(as_of, *notes), tables=(listed,))
 
 
 def _rows(page: Page, words: Words) -> str:
