@@ -6,7 +6,7 @@ Texts are no markup; links lead to anchors within the page. A picture is its tit
 from collections.abc import Iterator
 from typing import Final
 
-from kyber.document import Block, Bullets, Chart, Document, Line, Paragraph, Piece, Section, Table
+from kyber.document import Block, Bullets, Chart, Document, Line, Paragraph, Piece, Section, Table, lines
 from kyber.render.markdown import begun, marked, row, unlinked
 from kyber.render.said import Places, said
 from kyber.text import words_for
@@ -94,15 +94,7 @@ class _Text:
 
 
 def _lines_of(made: Document) -> Iterator[Line]:
-    for section in made.sections:
-        for block in section.blocks:
-            match block:
-                case Paragraph(line):
-                    yield line
-                case Bullets(items):
-                    yield from items
-                case Table(rows=rows):
-                    yield from (cell for one in rows for cell in one.cells)
+    return (line for section in made.sections for block in section.blocks for line in lines(block))
 
 
 def _follows(block: Block, before: Block | None) -> bool:
