@@ -191,18 +191,14 @@ def compare(
 ) -> None:
     """Say in plain words what changed from one saved report to another."""
     from kyber.cli.reported import read_report
-    from kyber.render.money import day
     from kyber.report.compare import SUBJECTS, changes
-    from kyber.report.direction import direction, reasons, signals
+    from kyber.report.direction import sentence
     from kyber.text import words_for
 
     first, second = read_report(before), read_report(after)
     words = words_for(language or second.language)
     was, is_ = dict(first.values), dict(second.values)
-    found = tuple(signals(was, is_))
-    way = direction(found)
-    key = f"report.direction.{way if found else 'same'}"
-    say(plain(words(key, day=day(first.as_of, words), why=reasons(found, way, words))))
+    say(plain(sentence(was, is_, first.as_of, words)))
     every = changes(was, is_, words)
     for subject in SUBJECTS:
         if some := [one for one in every if one.subject == subject]:
@@ -224,19 +220,27 @@ def _form(form: Form | None, output: Path | None) -> Form:
 
 
 def _rendered(made: "Document", form: Form) -> bytes:
-    from kyber.render import document_docx, document_html, document_json, document_markdown, document_pdf
-
     match form:
         case Form.JSON:
-            return document_json.dumps(made)
+            from kyber.render.document_json import dumps
+
+            return dumps(made)
         case Form.PDF:
+            from kyber.render import document_pdf
+
             return document_pdf.document(made)
         case Form.DOCX:
+            from kyber.render import document_docx
+
             return document_docx.document(made)
         case Form.MD:
-            return document_markdown.text_of(made).encode()
+            from kyber.render.document_markdown import text_of
+
+            return text_of(made).encode()
         case Form.HTML:
-            return document_html.page(made).encode()
+            from kyber.render.document_html import page
+
+            return page(made).encode()
 
 
 def _in_short(made: "Document") -> list[str]:

@@ -57,11 +57,14 @@ def given(here: "Workspace", asked: Asked) -> "Given":
     from kyber.join import read_workspace
 
     _tell(asked.words("report.progress.registers"))
-    return given_of(here, asked, *read_workspace(here.root, asked.today))
+    whole, unread = read_workspace(here.root, asked.today)
+    if asked.scope != "confidential":
+        check_readable(here, whole, unread, all_=False)
+    return given_of(here, asked, whole, unread)
 
 
 def given_of(here: "Workspace", asked: Asked, whole: "Snapshot", unread: "tuple[Problem, ...]") -> "Given":
-    """The same where the registers are read already, and what could not be read of them. Raises UsageError."""
+    """The same where the registers are read already, what could not be read of them, and `check_readable` was asked."""
     from kyber.confidential import hidden as hidden_ids
     from kyber.confidential import public, telling, without_secrets
     from kyber.join import check_snapshot, dues
@@ -69,8 +72,6 @@ def given_of(here: "Workspace", asked: Asked, whole: "Snapshot", unread: "tuple[
     from kyber.report.given import Given
 
     words, today = asked.words, asked.today
-    if asked.scope != "confidential":
-        check_readable(here, whole, unread, all_=asked.scope == "public")
     shown = {"open": without_secrets, "public": public}.get(asked.scope)
     snapshot = shown(whole) if shown else whole
     hidden = hidden_ids(whole, snapshot)
@@ -272,7 +273,6 @@ def _holds(file: Path, content: bytes) -> bool:
 def _before(here: "Workspace", asked: Asked, hidden: frozenset[str]) -> "Before | None":
     """The report that movement is told from: one that is named, or the last one that was saved before this day."""
     from kyber.report.given import Before
-    from kyber.report.values import PRIVATE
 
     # What everybody may see is a part of the open report, and is compared with that.
     scope = OPEN if asked.scope == "public" else asked.scope
@@ -286,8 +286,7 @@ def _before(here: "Workspace", asked: Asked, hidden: frozenset[str]) -> "Before 
                 raise UsageError(f"--since last: no such report from before {asked.today} is in {here.root / FOLDER}")
             return None
         found = last
-    private = PRIVATE if asked.scope == "public" else ()
-    values = {key: value for key, value in found.values if key.partition(".")[2] not in hidden and key not in private}
+    values = {key: value for key, value in found.values if key.partition(".")[2] not in hidden}
     return Before(found.as_of, values.get("period.name", "–"), values)
 
 

@@ -383,11 +383,12 @@ class EventBatch:
 
         Where `held` is given, only its rows need be drawn; of the others it may say nothing.
         """
-        if held is not None and names not in self._made:
-            return self._first(names, held)
-        if names not in self._made:
-            self._made[names] = self._first(names, None)
-        return self._made[names]
+        if names in self._made:
+            return self._made[names]
+        found = self._first(names, held)
+        if held is None:
+            self._made[names] = found
+        return found
 
     def _first(self, names: tuple[str, ...], held: Rows | None) -> Column | None:
         found: list[Column] = []

@@ -89,7 +89,6 @@ def _data(made: Document, drawn: Drawn) -> dict[str, Any]:
         "language": made.language,
         "organisation": broken(made.organisation),
         "title": _named(made.title),
-        "name": _named(made.title),
         "label": broken(made.label),
         "facts": [[broken(name), broken(value)] for name, value in made.facts],
         "foot": parted(" · ".join(one for one in map(short, (made.organisation, made.title, made.label)) if one)),

@@ -7,8 +7,10 @@ of them say; as many on both sides are no change. With a notification newly miss
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Final, Literal
 
+from kyber.render.money import day
 from kyber.report.period import comparable
 from kyber.text import Words
 
@@ -74,6 +76,15 @@ def direction(found: tuple[Signal, ...]) -> Direction:
         return "worse"
     missed = any(one.key == "notices.missed" and one.is_worse for one in found)
     return "better" if better > worse and not missed else "unchanged"
+
+
+def sentence(before: Mapping[str, str], now: Mapping[str, str], since: date, words: Words) -> str:
+    """Where it goes between two reports, the first of which is as of `since`, and why."""
+    found = tuple(signals(before, now))
+    if not found:
+        return words("report.direction.same", day=day(since, words))
+    way = direction(found)
+    return words(f"report.direction.{way}", day=day(since, words), why=reasons(found, way, words))
 
 
 def reasons(found: tuple[Signal, ...], way: Direction, words: Words) -> str:

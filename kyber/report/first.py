@@ -13,7 +13,7 @@ from kyber.logs import section as logs
 from kyber.render.money import day
 from kyber.render.parts import table_of
 from kyber.report.decisions import MOST, decisions
-from kyber.report.direction import direction, reasons, signals
+from kyber.report.direction import sentence
 from kyber.report.given import Given
 from kyber.report.notices import notices
 from kyber.risks import section as risks
@@ -52,13 +52,7 @@ def way(given: Given) -> Section:
         above, late = words.number(int(now["risks.above"])), words.number(int(now["services.late"]))
         text = words("report.direction.first", above=above, late=late)
     else:
-        found = tuple(signals(given.before.values, now))
-        whither = direction(found)
-        since = day(given.before.as_of, words)
-        if found:
-            text = words(f"report.direction.{whither}", day=since, why=reasons(found, whither, words))
-        else:
-            text = words("report.direction.same", day=since)
+        text = sentence(given.before.values, now, given.before.as_of, words)
     return _section(given, "direction", Paragraph(said(text), "lead"))
 
 

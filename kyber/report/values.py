@@ -1,7 +1,6 @@
 """A report in numbers: what the next one compares itself with, by stable keys."""
 
 from collections.abc import Iterator, Mapping
-from typing import Final
 
 from kyber.clock import State
 from kyber.continuity.section import values as of_continuity
@@ -9,9 +8,6 @@ from kyber.logs.section import values as of_logs
 from kyber.report.given import Given
 from kyber.report.notices import notices
 from kyber.risks.section import values as of_risks
-
-PRIVATE: Final = ("incidents", "notices.missed")
-"""What is of incidents."""
 
 
 def values(given: Given) -> Mapping[str, str]:
