@@ -77,11 +77,11 @@ def _picture(chart: Chart, number: int) -> str:
 
 def _kept(text: str) -> list[tuple[str, bool]]:
     """The parts of a text, and whether one has to stay on one line though there are hyphens in it: dates, ids."""
-    shown, parts, end = broken(text), [], 0
+    shown, made, end = broken(text), [], 0
     for found in _TOKEN.finditer(shown):
-        parts += [(shown[end : found.start()], False), (found[0], True)]
+        made += [(shown[end : found.start()], False), (found[0], True)]
         end = found.end()
-    return [part for part in (*parts, (shown[end:], False)) if part[0]]
+    return [part for part in (*made, (shown[end:], False)) if part[0]]
 
 
 def _repeats(section: Section, block: Table) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from kyber.document import Document, Line, Section, Table
+from kyber.privacy import shortened
 from kyber.render.safe import plain
 
 LONG: Final = 30
@@ -29,8 +30,7 @@ def broken(text: str) -> str:
 
 def short(text: str) -> str:
     """A text as one visible line where it stands on every page."""
-    whole = said(text)
-    return whole if len(whole) <= SHORT else f"{whole[: SHORT - 1]}…"
+    return shortened(said(text), SHORT)
 
 
 def parted(text: str) -> str:

@@ -5,8 +5,9 @@ files, no packages. Letters that the fonts do not have are shown by their number
 """
 
 import unicodedata
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import regex
 
@@ -34,18 +35,8 @@ class Undrawn(Exception):  # noqa: N818 - a state of the data, not of the code
 
 def pdf(template: str, data: object) -> bytes:
     """The PDF of a template in this folder over data that JSON can hold, `data` in its `sys.inputs`. Raises Undrawn."""
-    import typst
-
-    compiler = typst.Compiler(
-        input=(FOLDER / template).read_bytes(),
-        font_paths=typst.Fonts(include_system_fonts=False, include_embedded_fonts=True),
-        ignore_system_fonts=True,
-        sys_inputs={"data": json_line(every_text(data, shown))},
-    )
-    try:
-        return cast(bytes, compiler.compile(format="pdf", pdf_standards=[STANDARD], timestamp=0))
-    except typst.TypstError as error:
-        raise Undrawn(str(error)) from error
+    inputs = {"data": json_line(every_text(data, shown))}
+    return _compiled((FOLDER / template).read_bytes(), inputs, format="pdf", pdf_standards=[STANDARD], timestamp=0)
 
 
 def png(svg: str, width: float, height: float, ppi: int) -> bytes:
@@ -53,18 +44,27 @@ def png(svg: str, width: float, height: float, ppi: int) -> bytes:
 
     It has no fonts but those within Typst: its texts are to name FONT.
     """
+    inputs = {"svg": svg, "width": f"{width:.3f}", "height": f"{height:.3f}"}
+    try:
+        return _compiled(_PICTURE, inputs, format="png", ppi=ppi)
+    except Undrawn:
+        return b""
+
+
+def _compiled(template: bytes, inputs: Mapping[str, str], **form: Any) -> bytes:
+    """What a template makes of its inputs, without any font or file of this machine. Raises Undrawn."""
     import typst
 
     compiler = typst.Compiler(
-        input=_PICTURE,
+        input=template,
         font_paths=typst.Fonts(include_system_fonts=False, include_embedded_fonts=True),
         ignore_system_fonts=True,
-        sys_inputs={"svg": svg, "width": f"{width:.3f}", "height": f"{height:.3f}"},
+        sys_inputs=dict(inputs),
     )
     try:
-        return cast(bytes, compiler.compile(format="png", ppi=ppi))
-    except typst.TypstError:
-        return b""
+        return cast(bytes, compiler.compile(**form))
+    except typst.TypstError as error:
+        raise Undrawn(str(error)) from error
 
 
 def shown(text: str) -> str:
