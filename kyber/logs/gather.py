@@ -4,8 +4,8 @@ This is what `shapes` does, in native code: the extension `kyber_columns` (folde
 takes what is plain; all other lines are given back as chunks, to be parsed like any record. Findings are the same.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from io import BytesIO
 from typing import Final, Protocol
@@ -18,6 +18,7 @@ from kyber.logs.batch import MAX_COLUMNS, TOGETHER, Chunk, Column, Naming, Origi
 from kyber.logs.native import native
 from kyber.logs.records import MAX_RECORD, Block, lines
 from kyber.logs.shapes import MAX_SHAPES, READY, Alike
+from kyber.logs.values import parts
 
 PENDING: Final = 96 * 2**20
 """Bytes that are held back in native memory."""
@@ -35,8 +36,8 @@ class Held(Raws, Protocol):
     """Events of one shape, as the extension holds them: their records by row, and what else there is of each."""
 
     def column(self, number: int) -> tuple[bytes, bytes, bool]: ...
-    def numbers(self) -> list[int]: ...
-    def offsets(self) -> list[int]: ...
+    def numbers(self) -> bytes: ...
+    def offsets(self) -> bytes: ...
     def joined(self, rows: bytes) -> tuple[bytes, bytes]: ...
     def sieved(self, rows: bytes, sieve: object) -> bytes: ...
 
@@ -50,7 +51,9 @@ class Piece:
 
     def chunks(self) -> Iterator[Chunk]:
         """The records, to be parsed again."""
-        for row, (number, offset) in enumerate(zip(self.held.numbers(), self.held.offsets(), strict=True)):
+        for row, (number, offset) in enumerate(
+            zip(_numbers(self.held.numbers()), _numbers(self.held.offsets()), strict=True)
+        ):
             yield Chunk([self.held[row]], [offset], number)
 
 
@@ -63,6 +66,7 @@ class Gathering:
     def __init__(self, named: Naming, wanted: frozenset[str]) -> None:
         self.named, self.wanted = cache(named), wanted
         self.shapes: list[_Shape] = []
+        self.known: dict[frozenset[str], int] = {}
         self.keys = 0
         self.useful = True
         self.gatherer = native.Gatherer(self._chosen)
@@ -90,28 +94,67 @@ class Gathering:
         for shape, _, _ in self.gatherer.held():
             yield from self._given(shape)
 
-    def _chosen(self, keys: list[str]) -> list[int] | None:
-        """The places of the values that are kept of events with these keys; None where they are parsed otherwise."""
+    def _chosen(self, keys: list[str]) -> tuple[int, list[int], list[int]] | None:
+        """The shape of events with these keys in this order: its number, where its keys stand among these, and which of
+        its keys have their values kept. None where such events are parsed otherwise."""
         self.keys += len(keys)
-        if self.keys > MAX_KEYS or len(keys) > MAX_COLUMNS or len(self.shapes) >= MAX_SHAPES:
+        alike = frozenset(keys)
+        if self.keys > MAX_KEYS or len(keys) > MAX_COLUMNS or len(alike) < len(keys):
             return None
-        names = {self.named(key): key for key in keys}
-        if len(names) < len(keys):
+        known = self.known.get(alike)
+        if known is not None:
+            place = {key: index for index, key in enumerate(keys)}
+            return known, [place[key] for key in self.shapes[known].keys], []
+        if len(self.shapes) >= MAX_SHAPES:
             return None
-        shape = _Shape(names, [name for name in names if name in self.wanted], set())
+        names: dict[str, list[int]] = {}
+        for index, key in enumerate(keys):
+            names.setdefault(self.named(key), []).append(index)
+        shape = _Shape(keys, names, set()).keeping(self.wanted)
+        if len(names) == len(keys):  # otherwise a column's values are in the order of their keys
+            self.known[alike] = len(self.shapes)
         self.shapes.append(shape)
-        return shape.places
+        return len(self.shapes) - 1, list(range(len(keys))), shape.places
 
     def _given(self, number: int) -> Iterator[Piece]:
         """What is held of a shape; it goes on with the columns that were asked for by then."""
         shape = self.shapes[number]
         held: Held = self.gatherer.given(number)
-        columns = {name: _column(held, place) for place, name in enumerate(shape.made)}
-        yield Piece(Alike(shape.names, columns, held, orjson.loads, shape.asked), held)
-        after = _Shape(shape.names, [name for name in shape.names if name in shape.asked], shape.asked)
+        yield Piece(Alike(shape.key_of, shape.columns(held), held, orjson.loads, shape.asked), held)
+        after = shape.keeping(shape.asked)
         if after.made != shape.made:
             self.shapes[number] = after
             self.gatherer.keep(number, after.places)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """Events with the same keys. `names`: a column -> the places of its keys; `made`: the columns that are made."""
+
+    keys: Sequence[str]
+    names: Mapping[str, Sequence[int]]
+    asked: set[str]
+    made: Sequence[str] = ()
+
+    def keeping(self, wanted: Container[str]) -> "_Shape":
+        """The shape with the columns that are wanted; one of several keys cannot be made later."""
+        made = [name for name, places in self.names.items() if name in wanted or len(places) > 1]
+        return replace(self, made=made)
+
+    @property
+    def places(self) -> list[int]:
+        """The places of the keys whose values are kept, in the order of the columns."""
+        return [place for name in self.made for place in self.names[name]]
+
+    @property
+    def key_of(self) -> dict[str, str]:
+        """A column -> its key, or the first of them."""
+        return {name: self.keys[places[0]] for name, places in self.names.items()}
+
+    def columns(self, held: Held) -> dict[str, Column]:
+        """The columns that are made."""
+        numbers = iter(range(len(self.keys)))
+        return {name: _merged([_column(held, next(numbers)) for _ in self.names[name]]) for name in self.made}
 
 
 def _column(held: Held, number: int) -> Column:
@@ -122,18 +165,22 @@ def _column(held: Held, number: int) -> Column:
     return Column(np.frombuffer(codes, dtype=np.int32), decoded)
 
 
-@dataclass(frozen=True, slots=True)
-class _Shape:
-    """Events with the same keys. `names`: a column -> its key; `made`: the columns that are made."""
+def _merged(columns: Sequence[Column]) -> Column:
+    """The column of a name that stands in every event several times, under as many keys: all values, as an array."""
+    whole = columns[0]
+    for one in columns[1:]:
+        pairs, codes = np.unique(whole.codes * np.int64(len(one.values)) + one.codes, return_inverse=True)
+        firsts, seconds = np.divmod(pairs, len(one.values))
+        values = [
+            (*parts(whole.values[first]), *parts(one.values[second]))
+            for first, second in zip(firsts.tolist(), seconds.tolist(), strict=True)
+        ]
+        whole = Column(codes.reshape(-1).astype(np.int32), values)
+    return whole
 
-    names: Mapping[str, str]
-    made: Sequence[str]
-    asked: set[str]
 
-    @property
-    def places(self) -> list[int]:
-        made = set(self.made)
-        return [place for place, name in enumerate(self.names) if name in made]
+def _numbers(packed: bytes) -> Sequence[int]:
+    return memoryview(packed).cast("Q")
 
 
 class Records:
@@ -148,11 +195,11 @@ class Records:
 
     @cached_property
     def numbers(self) -> Sequence[int]:
-        return self.raw.numbers()
+        return _numbers(self.raw.numbers())
 
     @cached_property
     def offsets(self) -> Sequence[int]:
-        return self.raw.offsets()
+        return _numbers(self.raw.offsets())
 
     def joined(self, rows: Places) -> Iterator[tuple[bytes, NDArray[np.int64]]]:
         for start in range(0, len(rows), TOGETHER):

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-INTERFACE: Final = 3
+INTERFACE: Final = 4
 """What the extension has to say of itself; one that was built for another kyber is not used."""
 
 

@@ -2,6 +2,7 @@
 //! each value. Lines that are not plain are given back, to be read by those who read everything.
 #![forbid(unsafe_code)]
 
+mod records;
 mod scan;
 
 use ahash::{AHashMap, RandomState};
@@ -11,23 +12,30 @@ use memchr::{memchr, memchr_iter};
 use pyo3::exceptions::{PyIndexError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use records::{Pool, Records};
 
 /// Different keys after different keys that are told apart; events with more are given back.
 const MAX_NODES: usize = 50_000;
 /// Bytes of a key; events with longer ones are given back.
 const MAX_KEY: usize = 256;
 /// Counts up whenever what kyber calls changes; see `kyber.logs.gather`.
-const INTERFACE: u32 = 3;
+const INTERFACE: u32 = 4;
 const UNKNOWN: i32 = -2;
 const ODD: i32 = -1;
 
-/// A key, after the keys of the nodes before it. `likely`: the node that came next the last time. `shape`: of events
+/// A key, after the keys of the nodes before it. `likely`: the node that came next the last time. `order`: of events
 /// that end here.
 struct Node {
     key: u32,
     before: u32,
     likely: u32,
-    shape: i32,
+    order: i32,
+}
+
+/// Events with the same keys in the same order. `places`: where each of the shape's keys stands among them.
+struct Order {
+    shape: usize,
+    places: Vec<usize>,
 }
 
 /// The keys of events in their order, as a tree.
@@ -44,7 +52,7 @@ impl Tree {
             key: 0,
             before: 0,
             likely: 0,
-            shape: ODD,
+            order: ODD,
         };
         Tree {
             nodes: vec![root],
@@ -82,7 +90,7 @@ impl Tree {
             key: number,
             before: at,
             likely: 0,
-            shape: UNKNOWN,
+            order: UNKNOWN,
         });
         self.next.insert((at, number), next);
         next
@@ -101,14 +109,13 @@ impl Tree {
     }
 }
 
-/// Events with the same keys: the values that are kept, and the records.
-#[derive(Default)]
+/// Events with the same keys, in whatever order: the values that are kept, and the records.
 struct Shape {
     columns: Vec<Column>,
     records: Records,
 }
 
-/// The values at one place of the events, each distinct one once: as a JSON array that is still open, and where each
+/// The values under one key of the events, each distinct one once: as a JSON array that is still open, and where each
 /// stands in it. `index` finds the code of a value by its hash.
 #[derive(Default)]
 struct Column {
@@ -185,23 +192,18 @@ struct Done {
     arrays: bool,
 }
 
-#[derive(Default)]
-struct Records {
-    raw: Vec<u8>,
-    ends: Vec<u64>,
-    numbers: Vec<u64>,
-    offsets: Vec<u64>,
-}
-
 /// Gathers the events of JSON lines by their shape.
 ///
-/// `chosen(keys)` is asked once a shape, with the keys in order, and answers with the places of those whose values are
-/// kept; None, where such events are to be given back.
+/// `chosen(keys)` is asked once for keys in an order. It answers with the number of the shape that such events have, a
+/// new one or one that it gave before; with the places in which the shape's own keys stand among these; and, of a new
+/// shape, with which of its keys have their values kept. None, where such events are to be given back.
 #[pyclass]
 struct Gatherer {
     chosen: PyObject,
     tree: Tree,
+    orders: Vec<Order>,
     shapes: Vec<Shape>,
+    pool: Pool,
     values: Vec<scan::Span>,
     hashed: RandomState,
     /// Bytes, about, of all that is held.
@@ -216,7 +218,9 @@ impl Gatherer {
         Gatherer {
             chosen,
             tree: Tree::new(),
+            orders: Vec::new(),
             shapes: Vec::new(),
+            pool: Pool::default(),
             values: Vec::new(),
             hashed: RandomState::new(),
             size: 0,
@@ -262,7 +266,7 @@ impl Gatherer {
 
     /// The shapes of which there are so many events.
     fn full(&self, rows: usize) -> Vec<usize> {
-        let full = |shape: &usize| self.shapes[*shape].records.ends.len() >= rows;
+        let full = |shape: &usize| self.shapes[*shape].records.len() >= rows;
         (0..self.shapes.len()).filter(full).collect()
     }
 
@@ -271,7 +275,7 @@ impl Gatherer {
         let sizes = self
             .shapes
             .iter()
-            .map(|one| (one.records.ends.len(), one.size()));
+            .map(|one| (one.records.len(), one.size()));
         sizes
             .enumerate()
             .filter(|(_, (rows, _))| *rows > 0)
@@ -281,9 +285,10 @@ impl Gatherer {
 
     /// What was kept of a shape. Then nothing is held of it.
     fn given(&mut self, shape: usize) -> PyResult<Piece> {
+        let anew = Records::new(&self.pool);
         let held = self.shape(shape)?;
         let size = held.size();
-        let records = std::mem::take(&mut held.records);
+        let records = std::mem::replace(&mut held.records, anew);
         let anew: Vec<Column> = held
             .columns
             .iter()
@@ -297,10 +302,10 @@ impl Gatherer {
         Ok(Piece { columns, records })
     }
 
-    /// Keeps the values at these places of the events to come. Nothing may be held of the shape.
+    /// Keeps the values of these keys of the events to come. Nothing may be held of the shape.
     fn keep(&mut self, shape: usize, places: Vec<usize>) -> PyResult<()> {
         let held = self.shape(shape)?;
-        if !held.records.ends.is_empty() {
+        if held.records.len() > 0 {
             return Err(PyValueError::new_err("events of the shape are held"));
         }
         held.columns = places.into_iter().map(Column::at).collect();
@@ -310,7 +315,7 @@ impl Gatherer {
 
 impl Shape {
     fn size(&self) -> usize {
-        self.records.raw.len() + self.columns.iter().map(|one| one.size()).sum::<usize>()
+        self.records.size() + self.columns.iter().map(|one| one.size()).sum::<usize>()
     }
 }
 
@@ -337,43 +342,49 @@ impl Gatherer {
         if found.is_none() {
             return Ok(false);
         }
-        let shape = match self.tree.nodes[at as usize].shape {
-            UNKNOWN => self.shape_of(py, at)?,
+        let order = match self.tree.nodes[at as usize].order {
+            UNKNOWN => self.order_of(py, at)?,
             known => known,
         };
-        if shape == ODD {
+        if order == ODD {
             return Ok(false);
         }
-        let shape = &mut self.shapes[shape as usize];
+        let order = &self.orders[order as usize];
+        let shape = &mut self.shapes[order.shape];
         for column in &mut shape.columns {
-            let (begin, end) = self.values[column.place];
+            let (begin, end) = self.values[order.places[column.place]];
             self.size += column.push(&line[begin as usize..end as usize], &self.hashed);
         }
-        shape.records.raw.extend_from_slice(line);
-        shape.records.ends.push(shape.records.raw.len() as u64);
-        shape.records.numbers.push(number);
-        shape.records.offsets.push(offset);
-        self.size += line.len();
+        self.size += shape.records.push(line, number, offset);
         Ok(true)
     }
 
-    /// The shape of the events whose last key is a node's; asked for when the first one comes.
-    fn shape_of(&mut self, py: Python<'_>, last: u32) -> PyResult<i32> {
+    /// The order of the events whose last key is a node's; asked for when the first one comes.
+    fn order_of(&mut self, py: Python<'_>, last: u32) -> PyResult<i32> {
         let keys = self.tree.path(last);
-        let chosen: Option<Vec<usize>> = self.chosen.call1(py, (keys,))?.extract(py)?;
-        let shape = match chosen {
-            Some(places) => {
-                let columns = places.into_iter().map(Column::at).collect();
-                self.shapes.push(Shape {
-                    columns,
-                    records: Records::default(),
-                });
-                self.shapes.len() as i32 - 1
+        let count = keys.len();
+        let chosen: Option<(usize, Vec<usize>, Vec<usize>)> =
+            self.chosen.call1(py, (keys,))?.extract(py)?;
+        let order = match chosen {
+            Some((shape, places, kept)) => {
+                let fits =
+                    places.len() == count && places.iter().chain(&kept).all(|one| *one < count);
+                if !fits || shape > self.shapes.len() {
+                    return Err(PyValueError::new_err("no such shape"));
+                }
+                if shape == self.shapes.len() {
+                    self.shapes.push(Shape {
+                        columns: kept.into_iter().map(Column::at).collect(),
+                        records: Records::new(&self.pool),
+                    });
+                }
+                self.orders.push(Order { shape, places });
+                self.orders.len() as i32 - 1
             }
             None => ODD,
         };
-        self.tree.nodes[last as usize].shape = shape;
-        Ok(shape)
+        self.tree.nodes[last as usize].order = order;
+        Ok(order)
     }
 }
 
@@ -386,24 +397,15 @@ struct Piece {
 
 impl Piece {
     fn record(&self, row: usize) -> PyResult<&[u8]> {
-        let end = *self
-            .records
-            .ends
-            .get(row)
-            .ok_or_else(|| PyIndexError::new_err("no such row"))?;
-        let begin = if row == 0 {
-            0
-        } else {
-            self.records.ends[row - 1]
-        };
-        Ok(&self.records.raw[begin as usize..end as usize])
+        let found = self.records.get(row);
+        found.ok_or_else(|| PyIndexError::new_err("no such row"))
     }
 }
 
 #[pymethods]
 impl Piece {
     fn __len__(&self) -> usize {
-        self.records.ends.len()
+        self.records.len()
     }
 
     /// The record of a row.
@@ -429,14 +431,14 @@ impl Piece {
         ))
     }
 
-    /// Each row's number in its input.
-    fn numbers(&self) -> Vec<u64> {
-        self.records.numbers.clone()
+    /// Each row's number in its input, 64 bits each in the machine's order.
+    fn numbers<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, bytemuck::cast_slice(&self.records.numbers))
     }
 
-    /// Where each row's record begins in its input.
-    fn offsets(&self) -> Vec<u64> {
-        self.records.offsets.clone()
+    /// Where each row's record begins in its input, likewise.
+    fn offsets<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, bytemuck::cast_slice(&self.records.offsets))
     }
 
     /// The records of some rows, one after the other, and where each of them ends. Rows and ends: 64 bits each.
