@@ -105,6 +105,8 @@ class Stream:
             self.sample = self._ahead.decode(encoding, "replace").encode()[:SAMPLE]
         else:
             self.sample = self._ahead = start.removeprefix(codecs.BOM_UTF8)
+        self.begin = len(start) - len(self._ahead)
+        """Where the text begins in what was decompressed."""
         self.fingerprint = sha256(self.sample[:FINGERPRINT]).digest()
 
     @property
@@ -199,6 +201,11 @@ class Stream:
         """The input itself where it is neither compressed nor a pipe, for what has to be read out of order."""
         is_file = self.input.content is None and not self._is_packed
         return self._raw if is_file and self._raw.seekable() else None
+
+    @property
+    def plain(self) -> bool:
+        """Whether the input is a file that holds the very bytes that are read."""
+        return self.file is not None and self._decoder is None
 
     def close(self) -> None:
         """Close what was opened; standard input stays open."""

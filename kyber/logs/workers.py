@@ -1,8 +1,9 @@
 """A scan by several processes: jobs in, what each process found out, to be taken together in any order.
 
-The parent reads and deals out: whole inputs, where there are many, and of a large input whose records stand for
-themselves (JSON lines) blocks of whole lines. Workers are forked, so that they have the rules without being told, and
-get blocks through memory that they share with the parent. What they answer is plain data.
+The parent deals out whole inputs, where there are many. A large input whose records stand for themselves (JSON lines)
+is shared: where it is a plain file, workers read it themselves, block by block in turn; otherwise the parent reads, and
+deals out blocks through memory that it shares with them. Workers are forked, so that they have the rules without being
+told. What they answer is plain data.
 """
 
 import gc
@@ -10,6 +11,7 @@ import mmap
 import multiprocessing
 import os
 import signal
+import struct
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,8 +27,9 @@ from kyber.logs.batch import Chunk, EventBatch, Origin
 from kyber.logs.formats import Context, Format
 from kyber.logs.formats.json import json_parser
 from kyber.logs.formats.known import FORMATS
+from kyber.logs.inputs import Input, opened
 from kyber.logs.parse import Batching, Job, Progress, Tally, batches, fingerprint_of
-from kyber.logs.records import Block, blocks
+from kyber.logs.records import Block, blocks, lines
 from kyber.logs.stream import ReadingError, Stream, out_of_memory
 
 BLOCK: Final = 4 * 2**20
@@ -36,7 +39,7 @@ AHEAD: Final = 2
 WORTH: Final = 24 * 2**20
 """Bytes as stored, of all inputs, from which on workers are worth their start."""
 LARGE: Final = 16 * 2**20
-"""Bytes as stored of an input that is dealt out in blocks."""
+"""Bytes as stored of an input that several workers share."""
 
 PATIENCE: Final = 5.0
 """Seconds that a worker has to end."""
@@ -111,12 +114,49 @@ def deal(
     """
     places = [(one, two) for one, job in enumerate(jobs) for two in range(len(job.inputs))]
     total = sum(one.size for job in jobs for one in job.inputs)
-    with _crew(jobs, matching, count) as crew:
-        dealer = _Dealer(jobs, matching, crew, lambda done, events, name: progress(Progress(done, total, events, name)))
+    with _crew(jobs, matching, count) as (crew, turns):
+        told = lambda done, events, name: progress(Progress(done, total, events, name))  # noqa: E731
+        dealer = _Dealer(jobs, matching, crew, turns, told)
         # The large ones first, so that no worker is left alone with one at the end.
         for at in sorted(places, key=lambda at: -jobs[at[0]].inputs[at[1]].size):
             dealer.deal(at)
         return dealer.done()
+
+
+class _Turns:
+    """Whose turn it is to read the next block of a file that workers share: whoever has the only message of a pipe.
+
+    The message is where the next line begins in the file and what number it has, and whether a block may follow.
+    """
+
+    FORM: Final = struct.Struct("=QQ?")
+
+    def __init__(self) -> None:
+        self.ends = os.pipe()
+        os.set_blocking(self.ends[0], False)
+
+    def give(self, offset: int, number: int, more: bool) -> None:
+        """Let the next one read."""
+        os.write(self.ends[1], self.FORM.pack(offset, number, more))
+
+    def take(self) -> tuple[int, int, bool] | None:
+        """What the message says, which nobody else has then; None where somebody else has it."""
+        try:
+            return self.FORM.unpack(os.read(self.ends[0], self.FORM.size))
+        except BlockingIOError:
+            return None
+
+    def wait(self, pipe: Connection) -> tuple[int, int, bool]:
+        """As `take`, when it has come. Raises EOFError where the parent, who says nothing meanwhile, is gone."""
+        while True:
+            if pipe in wait([pipe, self.ends[0]]):
+                raise EOFError
+            if (found := self.take()) is not None:
+                return found
+
+    def close(self) -> None:
+        for end in self.ends:
+            os.close(end)
 
 
 @dataclass(slots=True)
@@ -132,9 +172,10 @@ class _Worker:
 
 
 @contextmanager
-def _crew(jobs: Sequence[Job], matching: Matching, count: int) -> Iterator[list[_Worker]]:
+def _crew(jobs: Sequence[Job], matching: Matching, count: int) -> Iterator[tuple[list[_Worker], _Turns]]:
     context = multiprocessing.get_context("fork")
     crew: list[_Worker] = []
+    turns = _Turns()
     gc.freeze()  # what is there already is not written to by the collector of a worker
     try:
         for _ in range(count):
@@ -142,11 +183,11 @@ def _crew(jobs: Sequence[Job], matching: Matching, count: int) -> Iterator[list[
             # A line may begin in one piece of an input and end in the next; and UTF-16 may grow.
             slots = [mmap.mmap(-1, 4 * BLOCK) for _ in range(AHEAD)]
             parents = [*(one.pipe for one in crew), here]
-            process = context.Process(target=_work, args=(there, slots, jobs, matching, parents), daemon=True)
+            process = context.Process(target=_work, args=(there, slots, turns, jobs, matching, parents), daemon=True)
             process.start()
             there.close()
             crew.append(_Worker(process, here, slots, list(range(AHEAD))))
-        yield crew
+        yield crew, turns
     finally:
         for one in crew:
             one.pipe.close()
@@ -157,6 +198,7 @@ def _crew(jobs: Sequence[Job], matching: Matching, count: int) -> Iterator[list[
             one.process.join()
             for slot in one.slots:
                 slot.close()
+        turns.close()
         gc.unfreeze()
 
 
@@ -168,9 +210,10 @@ class _Dealer:
         jobs: Sequence[Job],
         matching: Matching,
         crew: Sequence[_Worker],
+        turns: _Turns,
         progress: Callable[[int, int, str], None],
     ) -> None:
-        self.jobs, self.matching, self.crew, self.progress = jobs, matching, crew, progress
+        self.jobs, self.matching, self.crew, self.turns, self.progress = jobs, matching, crew, turns, progress
         self.inputs: dict[At, Read] = {}
         self.found: list[Any] = []
         self.bytes = self.events = 0
@@ -187,7 +230,8 @@ class _Dealer:
             try:
                 form = job.form(stream.sample)
                 if form.framing == "lines" and form.parser is json_parser:
-                    self._blocks(at, stream, form)
+                    self.inputs[at] = Read(form=form.name)
+                    (self._shared if stream.plain else self._blocks)(at, stream, form)
                     return
             finally:
                 stream.close()
@@ -195,10 +239,36 @@ class _Dealer:
         _tell(worker, ("input", at))
         worker.tasks += 1
 
+    def _shared(self, at: At, stream: Stream, form: Format) -> None:
+        """Have all workers read a file together. A line that fills a block is read here, and all that follows it."""
+        given, read, before = stream.input, self.inputs[at], self.bytes
+        fingerprint, state = fingerprint_of(stream, form), stream.state
+        self.turns.give(stream.begin, 1, True)
+        for worker in self.crew:
+            _tell(worker, ("share", at, form.name, fingerprint, stream.begin, (state.st_dev, state.st_ino)))
+            worker.tasks += 1
+        while any(one.tasks for one in self.crew):
+            self._hear()
+        found = self.turns.take()
+        assert found is not None  # nobody has a turn any more
+        offset, number, more = found
+        read.size, read.produced = given.size, offset
+        if more and read.failure is None:
+            offset -= stream.begin
+            try:
+                stream.skip(offset)
+                self._here(at, form, fingerprint, lines(stream, number=number, offset=offset))
+            except ReadingError as error:
+                read.failure = error.code, error.facts
+            except MemoryError:
+                spent = out_of_memory()
+                read.failure = spent.code, spent.facts
+            read.produced = stream.produced
+        self.bytes = before + given.size
+
     def _blocks(self, at: At, stream: Stream, form: Format) -> None:
         """Deal out an input block by block. A line that fills a block is read here, and all that follows it."""
-        given = stream.input
-        read = self.inputs[at] = Read(form=form.name)
+        given, read = stream.input, self.inputs[at]
         fingerprint, before = fingerprint_of(stream, form), self.bytes
         pieces = blocks(stream, BLOCK)
         failure: ReadingError | None = None
@@ -261,6 +331,13 @@ class _Dealer:
                 case ("block", events):
                     worker.tasks -= 1
                     self.events += events
+                case ("turn", at, events, size):
+                    self.events += events
+                    self.bytes += size
+                    self.progress(self.bytes, self.events, self.jobs[at[0]].inputs[at[1]].name)
+                case ("shared", at, failure):
+                    worker.tasks -= 1
+                    self.inputs[at].failure = failure or self.inputs[at].failure
                 case ("input", at, read):
                     worker.tasks -= 1
                     self.inputs[at] = read
@@ -302,7 +379,12 @@ def _batching(job: Job, place: int, form: Format, fingerprint: bytes, matching: 
 
 
 def _work(
-    pipe: Connection, slots: Sequence[mmap.mmap], jobs: Sequence[Job], matching: Matching, parents: Sequence[Connection]
+    pipe: Connection,
+    slots: Sequence[mmap.mmap],
+    turns: _Turns,
+    jobs: Sequence[Job],
+    matching: Matching,
+    parents: Sequence[Connection],
 ) -> None:
     """A worker, until its parent has no more for it or is gone."""
     for one in parents:
@@ -311,7 +393,7 @@ def _work(
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     gc.disable()
     try:
-        _tasks(pipe, slots, jobs, matching)
+        _tasks(pipe, slots, turns, jobs, matching)
     except (EOFError, BrokenPipeError):
         pass
     except BaseException:
@@ -319,7 +401,9 @@ def _work(
     os._exit(0)
 
 
-def _tasks(pipe: Connection, slots: Sequence[mmap.mmap], jobs: Sequence[Job], matching: Matching) -> None:
+def _tasks(
+    pipe: Connection, slots: Sequence[mmap.mmap], turns: _Turns, jobs: Sequence[Job], matching: Matching
+) -> None:
     blocks: dict[At, Batching] = {}
     while True:
         match pipe.recv():
@@ -334,9 +418,53 @@ def _tasks(pipe: Connection, slots: Sequence[mmap.mmap], jobs: Sequence[Job], ma
                 for batch in blocks[at].take(Block(data, 0, size, number, offset)):
                     matching.batch(batch)
                 pipe.send(("block", blocks[at].tally.events - before))
+            case ("share", at, form, fingerprint, begin, identity):
+                blocks[at] = _batching(jobs[at[0]], at[1], FORMATS[form], fingerprint, matching)
+                failure = None
+                try:
+                    for block in _in_turn(pipe, turns, jobs[at[0]].inputs[at[1]], begin, identity):
+                        before = blocks[at].tally.events
+                        for batch in blocks[at].take(block):
+                            matching.batch(batch)
+                        pipe.send(("turn", at, blocks[at].tally.events - before, block.end))
+                except ReadingError as error:
+                    failure = error.code, error.facts
+                pipe.send(("shared", at, failure))
             case ("end",):
                 for one in blocks.values():
                     for batch in one.finish():
                         matching.batch(batch)
                 pipe.send(("end", {at: one.tally for at, one in blocks.items()}, matching.found()))
                 return
+
+
+def _in_turn(pipe: Connection, turns: _Turns, given: Input, begin: int, identity: tuple[int, int]) -> Iterator[Block]:
+    """The blocks of a shared file that fall to this worker. Raises ReadingError, and WorkerError where it is another
+    file by now."""
+    assert given.path is not None
+    with opened(given.path) as file:
+        state = os.fstat(file.fileno())
+        if (state.st_dev, state.st_ino) != identity:
+            raise WorkerError("the file was replaced")
+        while True:
+            offset, number, more = turns.wait(pipe)
+            try:
+                data = _at(file.fileno(), offset) if more else b""
+            except OSError as error:
+                turns.give(offset, number, False)
+                raise ReadingError("F06", why=error.strerror or str(error)) from None
+            last = len(data) < BLOCK
+            block = Block(data, 0, len(data) if last else data.rfind(b"\n") + 1, number, offset - begin)
+            if not block.end:  # the end, or a line that fills a block
+                turns.give(offset, number, more and not last)
+                return
+            turns.give(offset + block.end, number + block.lines, not last)
+            yield block
+
+
+def _at(file: int, offset: int) -> bytes:
+    """The block that begins at an offset; a shorter one is the last."""
+    data = os.pread(file, BLOCK, offset)
+    while 0 < len(data) < BLOCK and (more := os.pread(file, BLOCK - len(data), offset + len(data))):
+        data += more
+    return data

@@ -92,17 +92,72 @@ def sizes(records: Sequence[dict[str, Any]]) -> list[bytes]:
     return list(map(orjson.dumps, records))
 
 
-def test_blocks_of_one_file_give_what_the_file_gives(tmp_path: Path, ruleset: RuleSet) -> None:
-    lines = sizes(events(3_000))
+@pytest.mark.parametrize("name", ["events.jsonl", "events.jsonl.gz"])
+def test_blocks_of_one_file_give_what_the_file_gives(tmp_path: Path, ruleset: RuleSet, name: str) -> None:
+    lines = sizes(events(6_000))
     lines[100:100] = [b"", b"not JSON", b'["an array"]', b'{"EventID": 4625, "Channel": "Security", "x": "\xff\xfe"}']
     lines[1_000:1_000] = [b'{"EventID": 1, "CommandLine": "evil ' + b"x" * 30_000 + b'"}']
-    path = written(tmp_path / "events.jsonl", lines)
+    path = written(tmp_path / name, lines)
     alone = scanned([path], ruleset, 1)
+    assert path.stat().st_size > workers.LARGE
     assert alone.findings
     assert alone.hidden[0].rules
     assert alone.problems
     for count in (2, 3):
         assert scanned([path], ruleset, count) == alone
+
+
+@pytest.mark.parametrize("block", [512, 4_099, 10_000, 2**20])
+@pytest.mark.parametrize(
+    ("before", "after"), [(b"", b""), (b"\xef\xbb\xbf", b'{"EventID": 1, "CommandLine": "evil end"}')]
+)
+def test_workers_take_turns_in_reading_a_file(
+    tmp_path: Path, ruleset: RuleSet, monkeypatch: pytest.MonkeyPatch, block: int, before: bytes, after: bytes
+) -> None:
+    monkeypatch.setattr(workers, "BLOCK", block)
+    path = written(tmp_path / "events.jsonl", sizes(events(700)))
+    path.write_bytes(before + path.read_bytes() + after)
+    alone = scanned([path], ruleset, 1)
+    assert alone.inputs[0].events == 700 + bool(after)
+    assert scanned([path], ruleset, 3) == alone
+
+
+def test_what_was_read_in_turn_before_a_fault_of_the_disk_counts(
+    tmp_path: Path, ruleset: RuleSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, at = written(tmp_path / "events.jsonl", sizes(events(3_000))), workers._at
+
+    def faulty(file: int, offset: int) -> bytes:
+        if offset > 100_000:
+            raise OSError(5, "Input/output error")
+        return at(file, offset)
+
+    monkeypatch.setattr(workers, "_at", faulty)
+    result = scanned([path], ruleset, 2)
+    (account,) = result.inputs
+    head = path.read_bytes()[: account.read]
+    assert 100_000 < account.read < path.stat().st_size
+    assert [(one.code, one.facts) for one in result.problems if one.code == "F06"] == [
+        ("F06", {"why": "Input/output error"})
+    ]
+    path.write_bytes(head)
+    monkeypatch.undo()
+    assert scanned([path], ruleset, 1).findings == result.findings
+
+
+def test_a_file_that_is_replaced_before_its_first_turn_is_read_alone(
+    tmp_path: Path, ruleset: RuleSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path / "events.jsonl", sizes(events(3_000)))
+    tell, alone = workers._tell, scanned([path], ruleset, 1)
+
+    def late(worker: Any, task: Any) -> None:
+        if task[0] == "share":
+            written(tmp_path / "other.jsonl", sizes(events(3_000))).replace(path)
+        tell(worker, task)
+
+    monkeypatch.setattr(workers, "_tell", late)
+    assert scanned([path], ruleset, 2) == alone
 
 
 def test_a_line_longer_than_a_block_is_read_with_all_that_follows_it(tmp_path: Path, ruleset: RuleSet) -> None:
@@ -148,11 +203,11 @@ def test_groups_beyond_those_that_are_told_apart_are_gathered(
         assert [one.code for one in result.problems] == ["R19"]
 
 
-@pytest.mark.parametrize("at", range(4))
+@pytest.mark.parametrize(("name", "at"), [*(("events.jsonl.gz", at) for at in range(4)), ("events.jsonl", 0)])
 def test_a_worker_that_dies_while_it_waits_is_missed(
-    tmp_path: Path, ruleset: RuleSet, monkeypatch: pytest.MonkeyPatch, at: int
+    tmp_path: Path, ruleset: RuleSet, monkeypatch: pytest.MonkeyPatch, name: str, at: int
 ) -> None:
-    path = written(tmp_path / "events.jsonl", sizes(events(3_000)))
+    path = written(tmp_path / name, sizes(events(9_000)))
     alone, tell, told = scanned([path], ruleset, 1), workers._tell, []
 
     def deadly(worker: Any, task: Any) -> None:
