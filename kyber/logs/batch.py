@@ -29,6 +29,8 @@ MAX_DEPTH = 64
 MAX_COLUMNS = 10_000
 """Fields beyond this many in one batch share the column OTHERS, and are counted; those that a rule asks for do not."""
 OTHERS = "kyber.other_fields"
+FEW = 16
+"""Events that are laid flat once more, by themselves, where only they are asked about."""
 TOGETHER = 512
 """Raw records that are joined at a time: few enough to lie in a processor's own memory."""
 
@@ -222,6 +224,11 @@ class Sieve(Protocol):
     def blurred(self) -> tuple[bytes, ...]: ...
     @property
     def exact(self) -> tuple[bytes, ...]: ...
+    @property
+    def native(self) -> Any:
+        """What the extension looks with; None where there is none."""
+        ...
+
     def rows(self, pieces: "Iterable[tuple[bytes, NDArray[np.int64]]]") -> Rows:
         """Which records hold one of the parts; see `Records.joined`."""
         ...
@@ -312,7 +319,7 @@ class EventBatch:
     ) -> None:
         """What was parsed from one input. `json`: its records are JSON. `wanted`: native columns that are kept, however
         many others there are."""
-        fields: Made = parsed.fields or _flattened(parsed.events, named, wanted)
+        fields: Made = parsed.fields or _Flattened(parsed.events, named, wanted)
         self._set(fields, len(parsed.raw), _Read(parsed, origin), logsource, table, json and not fields.deep)
         self.unindexed = fields.unindexed
 
@@ -468,12 +475,14 @@ class _Flattened:
     not one per field of every event.
     """
 
-    def __init__(self, named: Naming, wanted: frozenset[str], rows: int) -> None:
-        self.named, self.wanted, self.rows = cache(named), wanted, rows
+    def __init__(self, events: Sequence[dict[str, Any]], named: Naming, wanted: frozenset[str]) -> None:
+        self.events, self.named, self.wanted, self.rows = events, cache(named), wanted, len(events)
         self._encoded: dict[str, Column] = {}
+        self._last: tuple[bytes, _Flattened] | None = None
         self.pieces: dict[str, list[_Piece]] = {}
         self.unindexed = 0
         self.deep = False  # something was nested so deep that it is kept as text
+        self.objects("", np.arange(self.rows), events, 0)
 
     @property
     def names(self) -> Iterable[str]:
@@ -485,12 +494,37 @@ class _Flattened:
             return None
         if name in self._encoded:
             return self._encoded[name]
-        if held is not None:
+        if held is None:
+            column = self._encoded[name] = _encode(pieces, self.rows)
+            return column
+        rows = np.flatnonzero(held)
+        if (few := self._few(rows)) is None:
             return _encode(list(_at(pieces, held)), self.rows)
-        column = self._encoded[name] = _encode(pieces, self.rows)
-        return column
+        found = few.column(name)
+        if found is None:
+            return None
+        codes = np.full(self.rows, ABSENT, dtype=np.int32)
+        codes[rows] = found.codes
+        return Column(codes, found.values)
 
     def cells(self, rows: Places) -> Iterator[tuple[str, Places, Column]]:
+        if (few := self._few(rows)) is not None:
+            for name, places, column in few._cells(np.arange(len(rows))):
+                yield name, rows[places], column
+        else:
+            yield from self._cells(rows)
+
+    def _few(self, rows: Places) -> "_Flattened | None":
+        """A few events by themselves: who asks for one column of them asks for others, too. None where they are many,
+        or share a column that they would not share by themselves."""
+        if len(rows) > FEW or self.unindexed:
+            return None
+        key = rows.tobytes()
+        if self._last is None or self._last[0] != key:
+            self._last = key, _Flattened([self.events[row] for row in rows.tolist()], self.named, self.wanted)
+        return self._last[1]
+
+    def _cells(self, rows: Places) -> Iterator[tuple[str, Places, Column]]:
         held = np.zeros(self.rows, dtype=bool)
         held[rows] = True
         for name, pieces in self.pieces.items():
@@ -554,16 +588,10 @@ class _Flattened:
         self.pieces.setdefault(name, []).append((rows, values, plain))
 
 
-def _flattened(events: Sequence[dict[str, Any]], named: Naming, wanted: frozenset[str]) -> _Flattened:
-    fields = _Flattened(named, wanted, len(events))
-    fields.objects("", np.arange(fields.rows), events, 0)
-    return fields
-
-
 def flat(events: Sequence[dict[str, Any]]) -> Fields:
     """The columns of events that are flat: by the names of their columns, arrays as lists. All are told apart."""
     names = frozenset(name for one in events for name in one)
-    return _flattened(events, str, names)
+    return _Flattened(events, str, names)
 
 
 def _split(

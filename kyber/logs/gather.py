@@ -207,7 +207,7 @@ class Records:
             yield data, np.frombuffer(ends, dtype=np.int64)
 
     def sieved(self, sieve: Sieve, rows: Places) -> Rows:
-        found = self.raw.sieved(rows.astype(np.int64).tobytes(), _searcher(sieve.blurred, sieve.exact))
+        found = self.raw.sieved(rows.astype(np.int64).tobytes(), sieve.native)
         return np.frombuffer(found, dtype=bool)
 
     def origin(self, _: int) -> Origin:
@@ -215,8 +215,3 @@ class Records:
 
     def event_id(self, row: int) -> str:
         return event_id(self.of, self.offsets[row], self.raw[row])
-
-
-@cache
-def _searcher(blurred: tuple[bytes, ...], exact: tuple[bytes, ...]) -> object:
-    return native.Sieve(blurred, exact)

@@ -496,6 +496,26 @@ impl Sieve {
             exact: searcher(&exact)?,
         })
     }
+
+    /// Which of some records that stand one after the other are held back: one byte each, 1 or 0. `ends`: where each
+    /// ends, 64 bits each.
+    fn rows<'py>(
+        &self,
+        py: Python<'py>,
+        joined: &[u8],
+        ends: &[u8],
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let (mut blurred, mut begin) = (Vec::new(), 0);
+        let found: Option<Vec<u8>> = numbers_in(ends)
+            .map(|end| {
+                let record = joined.get(begin..end)?;
+                begin = end;
+                Some(u8::from(self.holds(record, &mut blurred)))
+            })
+            .collect();
+        let found = found.ok_or_else(|| PyIndexError::new_err("no such bytes"))?;
+        Ok(PyBytes::new(py, &found))
+    }
 }
 
 impl Sieve {

@@ -44,6 +44,8 @@ class Event:
 
     def __init__(self, batch: EventBatch, row: int) -> None:
         self.batch, self.row = batch, row
+        self._fields: dict[str, tuple[str, Value] | None] = {}
+        self._looks: dict[int, tuple[Leaf, Look]] = {}
 
     @cached_property
     def values(self) -> tuple[tuple[str, Value], ...]:
@@ -56,6 +58,11 @@ class Event:
 
     def where(self, field: str) -> tuple[str, Value] | None:
         """The column in which a field of the rules is found here, and its value; None where the event lacks it."""
+        if field not in self._fields:
+            self._fields[field] = self._where(field)
+        return self._fields[field]
+
+    def _where(self, field: str) -> tuple[str, Value] | None:
         for name in self.batch.table.where_is(field):
             column = self.batch.column(name)
             if column is not None and column.codes[self.row] >= 0:
@@ -63,7 +70,13 @@ class Event:
         return None
 
     def look(self, leaf: Leaf) -> Look:
-        """What a leaf meets here."""
+        """What a leaf meets here. Each is asked once, however many conditions around it are asked."""
+        known = self._looks.get(id(leaf))
+        if known is None:
+            known = self._looks[id(leaf)] = leaf, self._look(leaf)
+        return known[1]
+
+    def _look(self, leaf: Leaf) -> Look:
         found = self.where(leaf.field) if leaf.field else None
         if leaf.field and found is None:
             return Look(None, (("", None),) if Question(leaf.field, leaf.predicate).absent else ())

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kyber.logs.batch import Rows
+from kyber.logs.native import native
 from kyber.logs.sigma.predicate import (
     ANY,
     Equals,
@@ -270,6 +271,7 @@ class Sieve:
         self.blurred = tuple(bytes(sign | 0x20 for sign in needle) for needle in needles)
         self.exact = (*(b"\\u" + one for one in _ESCAPE), *_FOLDING)
         self.needles = _searcher(self.blurred)
+        self.native = None if native is None else native.Sieve(self.blurred, self.exact)
 
     @classmethod
     def of(cls, keywords: Iterable[Predicate]) -> "Sieve | None":
@@ -291,6 +293,8 @@ class Sieve:
         return np.concatenate(found) if found else np.zeros(0, dtype=bool)
 
     def _near(self, joined: bytes, ends: NDArray[np.int64]) -> Rows:
+        if self.native is not None:
+            return np.frombuffer(self.native.rows(joined, ends.tobytes()), dtype=bool)
         near = np.zeros(len(ends), dtype=bool)
         data = np.frombuffer(joined, dtype=np.uint8)
         self._mark(near, ends, self.needles.find_matches_as_indexes((data | _CASE).data))
