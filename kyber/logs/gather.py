@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from kyber.logs.batch import MAX_COLUMNS, TOGETHER, Chunk, Column, Naming, Origin, Places, Raws, Rows, Sieve, event_id
 from kyber.logs.native import native
 from kyber.logs.records import MAX_RECORD, Block, lines
-from kyber.logs.shapes import MAX_SHAPES, READY, Alike
+from kyber.logs.shapes import MAX_SHAPES, READY, Alike, encoded
 from kyber.logs.values import parts
 
 PENDING: Final = 96 * 2**20
@@ -171,11 +171,11 @@ def _merged(columns: Sequence[Column]) -> Column:
     for one in columns[1:]:
         pairs, codes = np.unique(whole.codes * np.int64(len(one.values)) + one.codes, return_inverse=True)
         firsts, seconds = np.divmod(pairs, len(one.values))
-        values = [
+        merged = encoded(
             (*parts(whole.values[first]), *parts(one.values[second]))
             for first, second in zip(firsts.tolist(), seconds.tolist(), strict=True)
-        ]
-        whole = Column(codes.reshape(-1).astype(np.int32), values)
+        )
+        whole = Column(merged.codes[codes.reshape(-1)], merged.values)
     return whole
 
 

@@ -226,7 +226,7 @@ class Alike:
         if name in self.columns:
             return self.columns[name]
         rows = np.arange(len(self.raw)) if held is None else np.flatnonzero(held)
-        found = _encoded(map(itemgetter(self.keys[name]), self._parsed(rows)))
+        found = encoded(map(itemgetter(self.keys[name]), self._parsed(rows)))
         if held is None:
             self.columns[name] = found
             return found
@@ -253,10 +253,11 @@ class Alike:
                 values = [column.values[code] for code in codes.tolist()]
                 yield name, rows, Column(places.reshape(-1).astype(np.int32), values)
             else:
-                yield name, rows, _encoded(map(itemgetter(key), events))
+                yield name, rows, encoded(map(itemgetter(key), events))
 
 
-def _encoded(values: Iterator[Any]) -> Column:
+def encoded(values: Iterable[Any]) -> Column:
+    """A column of some values, one an event."""
     encoder = Encoder()
     codes = np.fromiter(map(encoder.code, map(encoder.key, values)), dtype=np.int32)
     return encoder.column(codes)

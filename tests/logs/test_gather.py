@@ -1,7 +1,8 @@
 """JSON lines gathered natively are the events that they are otherwise: the same values, records and rejects."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from io import BytesIO
 from itertools import pairwise
@@ -66,15 +67,18 @@ def lines(draw: st.DrawFn) -> list[bytes]:
         event = {
             key: draw(st.sampled_from((value, draw(SCALARS)))) for key, value in draw(st.sampled_from(kinds)).items()
         }
+        event = dict(draw(st.permutations(list(event.items()))))
         text = json.dumps(event, ensure_ascii=draw(st.booleans()), indent=None)
         return text.encode("utf-8", "surrogatepass").replace(b"\n", b" ")
 
     return [line() for _ in range(draw(st.integers(0, 25)))]
 
 
-def read(data: bytes, size: int, *, native: bool, wanted: frozenset[str]) -> tuple[list[EventBatch], Tally]:
+def read(
+    data: bytes, size: int, *, native: bool, wanted: frozenset[str], named: Callable[[str], str] = str
+) -> tuple[list[EventBatch], Tally]:
     """The batches of some lines, read in pieces of about some bytes."""
-    form, tally = FORMATS["json"], Tally()
+    form, tally = replace(FORMATS["json"], column=named), Tally()
     with patch.object(parse, "NATIVE", native):
         origin = Origin("s", "f", b"", UTC)
         job = Job(source="s", inputs=(), zone=UTC)
@@ -88,16 +92,23 @@ def small() -> Any:
     return patch.multiple(gather, READY=4, PENDING=400), patch.multiple(parse, FEW=2)
 
 
-@given(lines(), st.integers(1, 200), st.sets(st.sampled_from(("a", "b", "å"))), st.booleans())
-@example([b'{"a":"\\u00e5"}', b'{"a":"\xc3\xa5"}', b'{"a":1}', b'{"a":1.0}', b'{"a":true}'] * 2, 50, {"a"}, True)
+@given(
+    lines(),
+    st.integers(1, 200),
+    st.sets(st.sampled_from(("a", "b", "å"))),
+    st.booleans(),
+    st.sampled_from((str, str.lower)),
+)
+@example([b'{"a":"\\u00e5"}', b'{"a":"\xc3\xa5"}', b'{"a":1}', b'{"a":1.0}', b'{"a":true}'] * 2, 50, {"a"}, True, str)
+@example([b'{"a":[1,2],"A":3}', b'{"A":[2,3],"a":1}', b'{"a":1,"A":[2,3]}'] * 3, 200, set(), True, str.lower)
 def test_lines_gathered_natively_are_the_same_events(
-    some: list[bytes], size: int, wanted: set[str], ended: bool
+    some: list[bytes], size: int, wanted: set[str], ended: bool, named: Callable[[str], str]
 ) -> None:
     data = b"\n".join(some) + (b"\n" if ended else b"")
-    slow, counted = read(data, size, native=False, wanted=frozenset(wanted))
+    slow, counted = read(data, size, native=False, wanted=frozenset(wanted), named=named)
     bounds, few = small()
     with bounds, few:
-        fast, tally = read(data, size, native=True, wanted=frozenset(wanted))
+        fast, tally = read(data, size, native=True, wanted=frozenset(wanted), named=named)
     assert together(fast) == together(slow)
     assert tally == counted
     for batch in fast:
@@ -162,6 +173,8 @@ def test_records_sieved_natively_are_those_that_may_hold_a_keyword(values: list[
         (batch,), _ = read(data, 2**20, native=True, wanted=frozenset())
     rows = np.arange(batch.rows)
     found = batch.read.sieved(sieve, rows)
+    assert (sieve.rows(batch.read.joined(rows)) == found).all()
+    sieve.native = None
     joined = sieve.rows(batch.read.joined(rows))
     assert not (found & ~joined).any(), "no more than the records looked at together"
     for value, record, held in zip((values[one - 1] for one in batch.records), batch.raw, found.tolist(), strict=True):
@@ -209,6 +222,25 @@ def test_where_most_lines_are_not_plain_the_rest_is_read_otherwise() -> None:
     assert not gathering.useful
     found, tally = read(data * 3, 2_000, native=True, wanted=frozenset())
     assert sum(batch.rows for batch in found) == tally.events == tally.records == 3_600
+
+
+def test_events_whose_keys_stand_in_another_order_are_of_one_shape() -> None:
+    data = b'{"a":1,"b":"x","c":true}\n{"c":true,"a":1,"b":"y"}\n{"b":"x","c":false,"a":2}\n' * 40
+    with patch.object(parse, "FEW", 1):
+        (batch,), tally = read(data, 500, native=True, wanted=frozenset(("a", "c")))
+    assert tally.events == batch.rows == 120
+    for name, values in (("a", (1, 1, 2)), ("b", ("x", "y", "x")), ("c", (True, True, False))):
+        column = batch.column(name)
+        assert column is not None
+        assert [column.at(row) for row in range(3)] == list(values)
+
+
+def test_records_of_every_length_are_held_as_they_are() -> None:
+    rows = [b'{"a":"%s"}' % (b"x" * length) for length in (0, 10, 5_000, 64_000, 65_536, 200_000, 1, 3_000, 66_000)] * 7
+    with patch.object(parse, "FEW", 1):
+        (batch,), _ = read(b"\n".join(rows) + b"\n", 2**20, native=True, wanted=frozenset())
+    assert [batch.raw[row] for row in range(batch.rows)] == rows
+    assert list(batch.records) == list(range(1, len(rows) + 1))
 
 
 def test_long_keys_and_many_keys_are_not_held() -> None:
