@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, timedelta, timezone
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import orjson
@@ -123,10 +124,15 @@ def test_columns_hold_what_an_obvious_walk_finds(events: list[dict[str, Any]], d
     assert made.unindexed == 0
 
 
-@given(EVENTS, st.data())
+@given(EVENTS, st.data(), st.sampled_from((-1, 1, batches.FEW)))
 def test_the_cells_of_some_rows_are_what_the_columns_hold_there(
-    events: list[dict[str, Any]], data: st.DataObject
+    events: list[dict[str, Any]], data: st.DataObject, few: int
 ) -> None:
+    with patch.object(batches, "FEW", few):
+        cells_are_columns(events, data)
+
+
+def cells_are_columns(events: list[dict[str, Any]], data: st.DataObject) -> None:
     made = batch(*events)
     chosen = sorted(data.draw(st.sets(st.integers(0, len(events) - 1)))) if events else []
     expected = [
@@ -147,10 +153,15 @@ def test_the_cells_of_some_rows_are_what_the_columns_hold_there(
         assert Counter(found) == Counter(expected)
 
 
-@given(EVENTS, st.data())
+@given(EVENTS, st.data(), st.sampled_from((-1, 1, batches.FEW)))
 def test_a_column_drawn_for_some_rows_is_that_column_there_and_absent_elsewhere(
-    events: list[dict[str, Any]], data: st.DataObject
+    events: list[dict[str, Any]], data: st.DataObject, few: int
 ) -> None:
+    with patch.object(batches, "FEW", few):
+        drawn_is_whole(events, data)
+
+
+def drawn_is_whole(events: list[dict[str, Any]], data: st.DataObject) -> None:
     held = np.array(data.draw(st.lists(st.booleans(), min_size=len(events), max_size=len(events))), dtype=bool)
     names = ("a", "b", "a.b")
     fresh, drawn_before = batch(*events), batch(*events)
