@@ -50,6 +50,11 @@ class Column:
         code = int(self.codes[row])
         return None if code < 0 else self.values[code]
 
+    def cell(self, row: int) -> tuple[Value] | None:
+        """The value in one event; None where the field is absent."""
+        code = int(self.codes[row])
+        return None if code < 0 else (self.values[code],)
+
 
 @dataclass(frozen=True, slots=True)
 class Reject:
@@ -149,6 +154,10 @@ class Fields(Protocol):
 
     def cells(self, rows: Places) -> Iterator[tuple[str, Places, Column]]:
         """What the columns hold at some rows: a name, the rows that have it, and a column over just those."""
+        ...
+
+    def at(self, name: str, row: int) -> tuple[Value] | None:
+        """The value of one column in one event; None where the event lacks it."""
         ...
 
 
@@ -397,6 +406,15 @@ class EventBatch:
             self._made[names] = found
         return found
 
+    def at(self, name: str, row: int) -> tuple[Value] | None:
+        """The value of one column in one event, without the column being made; None where the event lacks it."""
+        for drawn in (*self.table.columns.get(name, ()), Drawn(name)):
+            found = self.fields.at(drawn.column, row)
+            if found is not None and (not drawn.when or self.where(drawn.when)[row]):
+                return (_part(found[0], drawn),) if drawn.after or drawn.before else found
+        made = self.derived[name](self) if name in self.derived else None
+        return None if made is None else made.cell(row)
+
     def _first(self, names: tuple[str, ...], held: Rows | None) -> Column | None:
         found: list[Column] = []
         for name in names:
@@ -513,6 +531,13 @@ class _Flattened:
                 yield name, rows[places], column
         else:
             yield from self._cells(rows)
+
+    def at(self, name: str, row: int) -> tuple[Value] | None:
+        if name not in self.pieces:
+            return None
+        few = None if name in self._encoded else self._few(np.array([row]))
+        column = self.column(name) if few is None else few.column(name)
+        return None if column is None else column.cell(row if few is None else 0)
 
     def _few(self, rows: Places) -> "_Flattened | None":
         """A few events by themselves: who asks for one column of them asks for others, too. None where they are many,

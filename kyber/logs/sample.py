@@ -1,9 +1,6 @@
 """One event of a batch in, what a finding shows of it out: where it was read, when it happened, and what it was."""
 
-from collections.abc import Mapping, Sequence
 from typing import Final
-
-import numpy as np
 
 from kyber.finding import Sample
 from kyber.logs.batch import EventBatch
@@ -14,28 +11,15 @@ LONGEST: Final = 4_096
 """Characters of a value that a finding shows; the raw record holds the rest."""
 
 
-def sample(batch: EventBatch, row: int, identity: str, time: int, fields: Mapping[str, str] | None = None) -> Sample:
-    """An event, with the columns that its product's field table shows, or with these."""
-    shown_ = next(iter(fields_of(batch, [row]))) if fields is None else fields
-    return Sample(identity, batch.origin(row).file, batch.records[row], as_datetime(time), shown_)
+def sample(batch: EventBatch, row: int, identity: str, time: int) -> Sample:
+    """An event, with the columns that its product's field table shows."""
+    return Sample(identity, batch.origin(row).file, batch.records[row], as_datetime(time), fields_of(batch, row))
 
 
-def fields_of(batch: EventBatch, rows: Sequence[int]) -> list[dict[str, str]]:
-    """Of some events, the columns that their product's field table shows."""
-    found: list[dict[str, str]] = [{} for _ in rows]
-    places = np.array(rows, dtype=np.int64)
-    held = np.zeros(batch.rows, dtype=bool)
-    held[places] = True
-    for name in batch.table.shown if rows else ():
-        column = batch.first_of((name,), held)  # of these rows alone, so that nobody goes on making it of all
-        if column is not None:
-            texts: dict[int, str] = {}
-            for one, code in zip(found, column.codes[places].tolist(), strict=True):
-                if code >= 0:
-                    if code not in texts:
-                        texts[code] = short(shown(column.values[code]))
-                    one[name] = texts[code]
-    return found
+def fields_of(batch: EventBatch, row: int) -> dict[str, str]:
+    """Of one event, the columns that its product's field table shows."""
+    found = ((name, batch.at(name, row)) for name in batch.table.shown)
+    return {name: short(shown(held[0])) for name, held in found if held is not None}
 
 
 def earliest(batch: EventBatch, ties: list[int]) -> tuple[tuple[bytes, int, str], int]:

@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from kyber.logs.batch import ABSENT, MAX_COLUMNS, MAX_DEPTH, Column, Encoder, Naming, Parsed, Places, Raws, Rows
+from kyber.logs.values import Value
 
 READY: Final = 32_768
 """Events of one shape that make a piece."""
@@ -233,6 +234,14 @@ class Alike:
         codes = np.full(len(self.raw), ABSENT, dtype=np.int32)
         codes[rows] = found.codes
         return Column(codes, found.values)
+
+    def at(self, name: str, row: int) -> tuple[Value] | None:
+        if name not in self.keys:
+            return None
+        if name in self.columns:
+            return self.columns[name].cell(row)
+        (event,) = self._parsed(np.array([row]))
+        return encoded((event[self.keys[name]],)).cell(0)
 
     def _parsed(self, rows: Places) -> Iterable[Event]:
         assert self.again is not None  # otherwise all columns were made

@@ -164,6 +164,13 @@ def test_a_column_drawn_for_some_rows_is_that_column_there_and_absent_elsewhere(
 def drawn_is_whole(events: list[dict[str, Any]], data: st.DataObject) -> None:
     held = np.array(data.draw(st.lists(st.booleans(), min_size=len(events), max_size=len(events))), dtype=bool)
     names = ("a", "b", "a.b")
+    single = batch(*events)
+    for name in names:
+        cells = [single.at(name, row) for row in range(len(events))]
+        expected = at(batch(*events).column(name), len(events))
+        assert [... if one is None else typed(one[0]) for one in cells] == [
+            one if one is ... else typed(one) for one in expected
+        ]
     fresh, drawn_before = batch(*events), batch(*events)
     whole = at(drawn_before.first_of(names), len(events))
     expected = [typed(value) if keep else None for value, keep in zip(whole, held, strict=True)]

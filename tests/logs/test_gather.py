@@ -230,6 +230,7 @@ def test_events_whose_keys_stand_in_another_order_are_of_one_shape() -> None:
         (batch,), tally = read(data, 500, native=True, wanted=frozenset(("a", "c")))
     assert tally.events == batch.rows == 120
     for name, values in (("a", (1, 1, 2)), ("b", ("x", "y", "x")), ("c", (True, True, False))):
+        assert [batch.at(name, row) for row in range(3)] == [(one,) for one in values]
         column = batch.column(name)
         assert column is not None
         assert [column.at(row) for row in range(3)] == list(values)

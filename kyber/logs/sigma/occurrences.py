@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from kyber.finding import Sample
 from kyber.logs.batch import EventBatch
-from kyber.logs.sample import earliest, fields_of, sample
+from kyber.logs.sample import earliest, sample
 from kyber.logs.schema import Table
 from kyber.logs.sigma.correlation import Correlation
 from kyber.logs.sigma.match import Match
@@ -412,9 +412,8 @@ class Gatherer:
                 before = (time, batch.source, where)
                 if known is None or before < known[0]:
                     wanted.append((cell, before, row))
-        shown = fields_of(batch, [row for _, _, row in wanted])
-        for (cell, before, row), fields in zip(wanted, shown, strict=True):
-            samples[cell] = (before, sample(batch, row, before[2][2], before[0], fields))
+        for cell, before, row in wanted:
+            samples[cell] = (before, sample(batch, row, before[2][2], before[0]))
         _fewer(samples, MAX_SAMPLES)
 
 

@@ -349,6 +349,10 @@ class _Fields:
             self._read[name] = self.segment.column(name)
         return self._read[name]
 
+    def at(self, name: str, row: int) -> tuple[Value] | None:
+        column = self.column(name)
+        return None if column is None else column.cell(row)
+
     def cells(self, rows: Places) -> Iterator[tuple[str, Places, Column]]:
         for name in self.names:
             column = self.column(name)
