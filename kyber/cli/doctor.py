@@ -149,6 +149,19 @@ def _packages() -> Iterator[Line]:
                 yield Line("package", facts={"name": name, "version": version(name)})
             except PackageNotFoundError:
                 yield Line("no-extra", State.NOTE, {"name": name, "extra": extra})
+    yield _extension()
+
+
+def _extension() -> Line:
+    from importlib.metadata import PackageNotFoundError, version
+
+    from kyber.logs.native import NAME, native
+
+    try:
+        facts = {"name": NAME, "version": version(NAME)}
+    except PackageNotFoundError:
+        return Line("no-extension", State.NOTE, {"name": NAME})
+    return Line("package", facts=facts) if native is not None else Line("other-extension", State.WARNING, facts)
 
 
 def _sources(workspace: "Workspace", environment: Mapping[str, str]) -> Iterator[Line]:

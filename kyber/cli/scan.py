@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
 
 DAY: Final = 86_400_000_000
+MUCH: Final = 2**30
+"""Bytes of JSON lines from which on it is told that the extension would read them faster."""
 UNWRITTEN: Final = "F52"
 """The problem that findings could not be written as alerts."""
 
@@ -250,6 +252,8 @@ def scan(
         except NothingReadError:
             tell_problems(problems, words)
             raise
+    if _slow(result):
+        say(words("findings.slow"), error=True)
     found = {str(one.level) for one in result.findings}
     result = _limited(result, level, (*problems, *unlisted))
     unread = [problem for problem in result.problems if problem.severity is not Severity.NOTE]
@@ -279,6 +283,18 @@ def scan(
         raise typer.Exit(ExitCode.UNDELIVERED)
     if (fail_on is not None and found & _at_or_above(fail_on)) or (strict and unread):
         raise typer.Exit(ExitCode.FOUND)
+
+
+def _slow(result: "ScanResult") -> bool:
+    """Whether much was read that the extension would have read faster."""
+    from kyber.logs.formats.known import FORMATS
+    from kyber.logs.native import native
+    from kyber.logs.parse import json_lines
+
+    if native is not None:
+        return False
+    forms = ((FORMATS.get(one.format), one.read) for one in result.inputs)
+    return sum(size for form, size in forms if form is not None and json_lines(form)) >= MUCH
 
 
 @dataclass(frozen=True, slots=True)

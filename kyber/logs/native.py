@@ -2,6 +2,8 @@
 
 from typing import Any, Final
 
+NAME: Final = "kyber-columns"
+"""The package that holds it."""
 INTERFACE: Final = 4
 """What the extension has to say of itself; one that was built for another kyber is not used."""
 

@@ -152,6 +152,11 @@ def journal_origin(job: Job) -> Origin:
     return Origin(job.source, JOURNAL, sha256(JOURNAL.encode()).digest(), job.zone)
 
 
+def json_lines(form: Format) -> bool:
+    """Whether records of this form are JSON, a line each, so that each stands for itself."""
+    return form.framing == "lines" and form.parser is json_parser
+
+
 def fingerprint_of(stream: Stream, form: Format) -> bytes:
     """What tells the records of an input from those of others; equal for all where a record itself does."""
     return sha256(form.name.encode()).digest() if form.own_identity else stream.fingerprint
@@ -177,8 +182,8 @@ class Batching:
         self.parser = form.parser(context)
         self.logsource = logsource_of(job.logsource, form)
         self.shapes = Shapes(form.column, wanted)
-        plain = form.framing == "lines" and form.parser is json_parser and not ordered
-        self.gathering = Gathering(form.column, wanted) if NATIVE and plain else None
+        natively = NATIVE and json_lines(form) and not ordered
+        self.gathering = Gathering(form.column, wanted) if natively else None
 
     def take(self, some: Chunk | Block) -> Iterator[EventBatch]:
         """The batches that are ready, after some records or whole lines."""

@@ -25,10 +25,9 @@ from typing import Any, Final, Protocol
 
 from kyber.logs.batch import Chunk, EventBatch, Origin
 from kyber.logs.formats import Context, Format
-from kyber.logs.formats.json import json_parser
 from kyber.logs.formats.known import FORMATS
 from kyber.logs.inputs import Input, opened
-from kyber.logs.parse import Batching, Job, Progress, Tally, batches, fingerprint_of
+from kyber.logs.parse import Batching, Job, Progress, Tally, batches, fingerprint_of, json_lines
 from kyber.logs.records import Block, blocks, lines
 from kyber.logs.stream import ReadingError, Stream, out_of_memory
 
@@ -229,7 +228,7 @@ class _Dealer:
                 return
             try:
                 form = job.form(stream.sample)
-                if form.framing == "lines" and form.parser is json_parser:
+                if json_lines(form):
                     self.inputs[at] = Read(form=form.name)
                     (self._shared if stream.plain else self._blocks)(at, stream, form)
                     return

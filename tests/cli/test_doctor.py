@@ -2,7 +2,10 @@ import json
 import re
 import tomllib
 from datetime import UTC, datetime
+from importlib import metadata
 from pathlib import Path
+
+import pytest
 
 from kyber.cli.doctor import EXTRAS, REQUIRED, State, examine
 from kyber.logs.store.cluster import Access, Cluster
@@ -97,3 +100,25 @@ def test_doctor_looks_for_the_packages_that_the_project_asks_for() -> None:
     extras = {extra: names(wanted) for extra, wanted in project["optional-dependencies"].items() if extra != "dev"}
     assert names(project["dependencies"]) == REQUIRED
     assert extras == EXTRAS
+
+
+@pytest.mark.parametrize(
+    ("installed", "usable", "expected"),
+    [
+        (None, False, ("no-extension", State.NOTE)),
+        ("0.0.1", False, ("other-extension", State.WARNING)),
+        ("0.1.0", True, ("package", State.OK)),
+    ],
+)
+def test_doctor_says_whether_json_is_read_fast(
+    monkeypatch: pytest.MonkeyPatch, installed: str | None, usable: bool, expected: tuple[str, State]
+) -> None:
+    def version(name: str) -> str:
+        if name == "kyber-columns" and installed is None:
+            raise metadata.PackageNotFoundError(name)
+        return installed if name == "kyber-columns" and installed else "1"
+
+    monkeypatch.setattr(metadata, "version", version)
+    monkeypatch.setattr("kyber.logs.native.native", object() if usable else None)
+    lines = [line for line in examine(ROOT, NOW, {}) if line.facts.get("name") == "kyber-columns"]
+    assert [(line.what, line.state) for line in lines] == [expected]

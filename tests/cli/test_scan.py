@@ -710,3 +710,16 @@ def test_progress_is_shown_on_a_terminal_and_cleared() -> None:
 
 def test_the_shipped_rules_are_found_from_a_checkout() -> None:
     assert (shipped_rules() / "security").is_dir()
+
+
+@pytest.mark.parametrize(("much", "fast", "told"), [(1, False, True), (1, True, False), (2**30, False, False)])
+def test_who_scans_much_json_without_the_extension_is_told_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, much: int, fast: bool, told: bool
+) -> None:
+    monkeypatch.setattr(sys.modules["kyber.cli.scan"], "MUCH", much)
+    monkeypatch.setattr("kyber.logs.native.native", object() if fast else None)
+    (tmp_path / "events.jsonl").write_text('{"EventID": 1}\n' * 20, encoding="utf-8")
+    result = kyber("scan", tmp_path / "events.jsonl", "--json")
+    assert result.exit_code == 0
+    assert ("kyber-columns" in result.stderr) == told
+    assert "kyber-columns" not in kyber("scan", AUTH, "--json").stderr
