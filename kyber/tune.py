@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from kyber.errors import UsageError
 from kyber.finding import Finding
-from kyber.logs.batch import Column, EventBatch
+from kyber.logs.batch import EventBatch
+from kyber.logs.column import Column
 from kyber.logs.sample import LONGEST
 from kyber.logs.scan import DAY, GROUP, NOBODY, finding_id
 from kyber.logs.sigma.evidence import evidence, holds

@@ -12,7 +12,8 @@ from kyber.cli.console import say
 from kyber.cli.files import standard_output, written_whole
 
 if TYPE_CHECKING:
-    from kyber.logs.batch import EventBatch, Places
+    from kyber.logs.batch import EventBatch
+    from kyber.logs.column import Places
     from kyber.logs.search.hits import Hit, Order
     from kyber.logs.search.run import Searcher
     from kyber.logs.search.when import Clock

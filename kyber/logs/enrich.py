@@ -29,7 +29,8 @@ from kyber.yamltext import Located
 if TYPE_CHECKING:
     from maxminddb.reader import Reader
 
-    from kyber.logs.batch import Codes, Column, EventBatch
+    from kyber.logs.batch import EventBatch
+    from kyber.logs.column import Codes, Column
 
 GLOB: Final = "enrichment/*.yaml"
 MAX_TABLE: Final = 67_108_864
@@ -297,7 +298,7 @@ def _looked_up(batch: "EventBatch", *, base: str, name: str, find: Callable[[str
     """One fact about each distinct value of a column; absent where nothing is known."""
     import numpy as np
 
-    from kyber.logs.batch import ABSENT, Column
+    from kyber.logs.column import ABSENT, Column
 
     column = batch.column(base)
     if column is None:

@@ -14,7 +14,9 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from kyber.logs.batch import MAX_COLUMNS, TOGETHER, Chunk, Column, Naming, Origin, Places, Raws, Rows, Sieve, event_id
+from kyber.logs.batch import TOGETHER, Chunk, Origin, Raws, Sieve, event_id
+from kyber.logs.column import Column, Places, Rows
+from kyber.logs.flattened import MAX_COLUMNS, Naming
 from kyber.logs.native import native
 from kyber.logs.records import MAX_RECORD, Block, lines
 from kyber.logs.shapes import MAX_SHAPES, READY, Alike, encoded

@@ -14,7 +14,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from kyber.logs.batch import ABSENT, MAX_COLUMNS, MAX_DEPTH, Column, Encoder, Naming, Parsed, Places, Raws, Rows
+from kyber.logs.batch import Parsed, Raws
+from kyber.logs.column import ABSENT, Column, Encoder, Places, Rows
+from kyber.logs.flattened import MAX_COLUMNS, MAX_DEPTH, Naming
 from kyber.logs.values import Value
 
 READY: Final = 32_768

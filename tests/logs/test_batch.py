@@ -12,8 +12,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kyber.logs import batch as batches
-from kyber.logs.batch import Column, EventBatch, LogSource, Origin, Parsed
+from kyber.logs import flattened as flattening
+from kyber.logs.batch import EventBatch, LogSource, Origin, Parsed
+from kyber.logs.column import Column
 from kyber.logs.schema import Clock, Drawn, Table
 from kyber.logs.values import NO_TIME
 
@@ -59,7 +60,7 @@ def at(column: Column | None, rows: int) -> list[Any]:
 
 def walk(path: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:
     """Each path of a value with what it holds; a name that two paths share comes twice."""
-    if isinstance(value, dict) and depth < batches.MAX_DEPTH:
+    if isinstance(value, dict) and depth < flattening.MAX_DEPTH:
         for key, inner in value.items():
             yield from walk(f"{path}.{key}", inner, depth + 1)
     elif isinstance(value, list):
@@ -76,10 +77,10 @@ def walk(path: str, value: Any, depth: int) -> Iterator[tuple[str, Any]]:
 
 def leaves(path: str, value: Any, level: int, outermost: bool = False) -> Iterator[tuple[str, Any]]:
     """Each value within an array, in order, under its path; arrays in arrays add nothing to a path."""
-    if isinstance(value, list) and (outermost or level < batches.MAX_DEPTH):
+    if isinstance(value, list) and (outermost or level < flattening.MAX_DEPTH):
         for one in value:
             yield from leaves(path, one, level if outermost else level + 1)
-    elif isinstance(value, dict) and level < batches.MAX_DEPTH:
+    elif isinstance(value, dict) and level < flattening.MAX_DEPTH:
         for key, one in value.items():
             yield from leaves(f"{path}.{key}", one, level + 1)
     else:
@@ -113,7 +114,7 @@ EVENTS = st.lists(st.dictionaries(KEYS, NESTED, max_size=4), max_size=8)
 @example([{"a": [{"b": []}], "a.b": None}, {}, {"a": [[]]}, {"a": {}}, {"": [{"": [1, {}]}]}], 64)
 def test_columns_hold_what_an_obvious_walk_finds(events: list[dict[str, Any]], depth: int) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(batches, "MAX_DEPTH", depth)
+        patch.setattr(flattening, "MAX_DEPTH", depth)
         made = batch(*events)
         expected = [flattened(event) for event in events]
     assert set(made.names) == {name for one in expected for name in one}
@@ -124,11 +125,11 @@ def test_columns_hold_what_an_obvious_walk_finds(events: list[dict[str, Any]], d
     assert made.unindexed == 0
 
 
-@given(EVENTS, st.data(), st.sampled_from((-1, 1, batches.FEW)))
+@given(EVENTS, st.data(), st.sampled_from((-1, 1, flattening.FEW)))
 def test_the_cells_of_some_rows_are_what_the_columns_hold_there(
     events: list[dict[str, Any]], data: st.DataObject, few: int
 ) -> None:
-    with patch.object(batches, "FEW", few):
+    with patch.object(flattening, "FEW", few):
         cells_are_columns(events, data)
 
 
@@ -153,11 +154,11 @@ def cells_are_columns(events: list[dict[str, Any]], data: st.DataObject) -> None
         assert Counter(found) == Counter(expected)
 
 
-@given(EVENTS, st.data(), st.sampled_from((-1, 1, batches.FEW)))
+@given(EVENTS, st.data(), st.sampled_from((-1, 1, flattening.FEW)))
 def test_a_column_drawn_for_some_rows_is_that_column_there_and_absent_elsewhere(
     events: list[dict[str, Any]], data: st.DataObject, few: int
 ) -> None:
-    with patch.object(batches, "FEW", few):
+    with patch.object(flattening, "FEW", few):
         drawn_is_whole(events, data)
 
 
@@ -290,17 +291,17 @@ def test_what_is_nested_too_deep_is_text_in_which_its_values_stand(by: str, dept
 
 
 def test_fields_beyond_the_limit_are_counted_and_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batches, "MAX_COLUMNS", 100)
+    monkeypatch.setattr(flattening, "MAX_COLUMNS", 100)
     made = batch(*({f"key{number}": number, "same": 1} for number in range(150)))
     assert len(list(made.names)) == 101
-    assert batches.OTHERS in made.names
-    own = [name for name in made.names if name != batches.OTHERS]
+    assert flattening.OTHERS in made.names
+    own = [name for name in made.names if name != flattening.OTHERS]
     assert made.unindexed == 150 + 150 - sum(int((made.column(name).codes >= 0).sum()) for name in own)  # type: ignore[union-attr]
     assert "same" in own
 
 
 def test_a_field_that_a_rule_asks_for_is_kept_however_many_others_there_are() -> None:
-    events = [{f"key{number}": number for number in range(batches.MAX_COLUMNS + 1)}, {"cmd": "run mimikatz"}]
+    events = [{f"key{number}": number for number in range(flattening.MAX_COLUMNS + 1)}, {"cmd": "run mimikatz"}]
     parsed = Parsed(events=events, raw=[b"", b""], numbers=[1, 2], offsets=[0, 1])
     made = EventBatch(parsed, ORIGIN, LogSource(), EMPTY, wanted=frozenset(("cmd",)))
     assert at(made.column("cmd"), 2) == [..., "run mimikatz"]
@@ -308,7 +309,7 @@ def test_a_field_that_a_rule_asks_for_is_kept_however_many_others_there_are() ->
 
 def test_twenty_thousand_fields_are_bounded() -> None:
     made = batch({f"key{number}": number for number in range(20_000)})
-    assert len(list(made.names)) == batches.MAX_COLUMNS + 1
+    assert len(list(made.names)) == flattening.MAX_COLUMNS + 1
     assert made.unindexed == 10_000
 
 

@@ -9,7 +9,8 @@ from typing import Final
 
 import numpy as np
 
-from kyber.logs.batch import EventBatch, Places
+from kyber.logs.batch import EventBatch
+from kyber.logs.column import Places
 from kyber.logs.search.fields import Fields
 from kyber.logs.search.query import QueryError
 from kyber.logs.search.when import micros

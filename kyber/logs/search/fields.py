@@ -11,7 +11,8 @@ from typing import Final
 
 import numpy as np
 
-from kyber.logs.batch import ABSENT, Column, EventBatch, Rows
+from kyber.logs.batch import EventBatch
+from kyber.logs.column import ABSENT, Column, Rows
 from kyber.logs.schema import Drawn, Table
 
 TIME: Final = frozenset(("time", "@timestamp"))

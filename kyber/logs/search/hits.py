@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from kyber.logs.batch import Column, EventBatch, Places
+from kyber.logs.batch import EventBatch
+from kyber.logs.column import Column, Places
 from kyber.logs.search.fields import OWN, TIME, Fields
 from kyber.logs.search.query import QueryError
 from kyber.logs.values import NO_TIME, Value, fold, number, parts, text

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kyber.logs.batch import Column, EventBatch, Places, Rows
+from kyber.logs.batch import EventBatch
+from kyber.logs.column import Column, Places, Rows
 from kyber.logs.search.fields import Fields, nearest
 from kyber.logs.search.meaning import Happened, Query, Within
 from kyber.logs.search.query import Ask, Not, Or, Syntax, asks

@@ -15,7 +15,8 @@ import numpy as np
 import pyarrow as pa
 
 from kyber.errors import UsageError
-from kyber.logs.batch import Codes, Column, EventBatch, Places, Rows
+from kyber.logs.batch import EventBatch
+from kyber.logs.column import Codes, Column, Places, Rows
 from kyber.logs.search.fields import FILE, ID, RECORD, SOURCE, Fields, nearest
 from kyber.logs.search.hits import Found
 from kyber.logs.search.query import QueryError

@@ -21,7 +21,8 @@ import orjson
 from numpy.typing import NDArray
 
 from kyber.finding import Blind, Evidence, Finding, RuleRef, Sample
-from kyber.logs.batch import Column, EventBatch, LogSource
+from kyber.logs.batch import EventBatch, LogSource
+from kyber.logs.column import Column
 from kyber.logs.sample import short
 from kyber.logs.schema import table
 from kyber.logs.sigma.absence import Group, Heard, Past, Patience, Silence, patience, regular

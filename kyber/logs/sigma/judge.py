@@ -15,7 +15,7 @@ import ahocorasick_rs
 import numpy as np
 from numpy.typing import NDArray
 
-from kyber.logs.batch import Rows
+from kyber.logs.column import Rows
 from kyber.logs.native import native
 from kyber.logs.sigma.predicate import (
     ANY,

@@ -14,7 +14,8 @@ import orjson
 from numpy.typing import NDArray
 
 from kyber.finding import Blind
-from kyber.logs.batch import Codes, Column, EventBatch, LogSource, Rows
+from kyber.logs.batch import EventBatch, LogSource
+from kyber.logs.column import Codes, Column, Rows
 from kyber.logs.schema import Table
 from kyber.logs.sigma.judge import FieldMatcher, Patience, Sieve
 from kyber.logs.sigma.plan import Plan, Planned, PlannedFilter, Tree, numbers_in

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from kyber.finding import Asked, NearMiss, RuleRef, Sample
 from kyber.level import Level
-from kyber.logs.batch import EventBatch, Rows
+from kyber.logs.batch import EventBatch
+from kyber.logs.column import Rows
 from kyber.logs.sigma.match import Matcher, Route
 from kyber.logs.sigma.plan import Planned, Question, Tree
 from kyber.logs.sigma.predicate import And, Leaf, Node, Not, Or

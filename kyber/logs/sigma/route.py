@@ -10,7 +10,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from kyber.logs.batch import Codes, EventBatch, LogSource, Rows
+from kyber.logs.batch import EventBatch, LogSource
+from kyber.logs.column import Codes, Rows
 from kyber.logs.schema import Condition, Table
 from kyber.logs.values import Value, parts, text
 

@@ -25,7 +25,9 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from kyber.logs.batch import ABSENT, Codes, Column, EventBatch, LogSource, Origin, Places, Rows, Sieve, flat, joined
+from kyber.logs.batch import EventBatch, LogSource, Origin, Sieve, joined
+from kyber.logs.column import ABSENT, Codes, Column, Places, Rows
+from kyber.logs.flattened import flat
 from kyber.logs.schema import table
 from kyber.logs.store.templates import TYPES, stream
 from kyber.logs.values import NO_TIME, Scalar, Value, fold, number, parts, text
@@ -300,7 +302,7 @@ def _plain_pieces(name: str, values: Sequence[Value]) -> _Pieces | None:
         return None
     joined, quote = plain
     texts, room = joined.split(_BETWEEN), LONGEST_TERM - len(folded.encode()) - 1
-    fit = [4 * len(one) <= room or len(one) <= room >= len(fold(one).encode()) for one in texts]
+    fit = [4 * len(one) <= room or len(one) <= room >= len(fold(one).encode("utf-8", "replace")) for one in texts]
     short = joined if all(fit) else _BETWEEN.join(one if fits else "" for one, fits in zip(texts, fit, strict=True))
     fields = _split(key + b":" + quote, joined, quote + b",")
     terms = _split(orjson.dumps(folded)[:-1] + b"=", fold(short), b'",')

@@ -456,7 +456,7 @@ def _after(pieces: tuple[Piece, ...]) -> int:
 
 def _units(text: str) -> int:
     """Characters as Elasticsearch counts them: some take two."""
-    return len(text.encode("utf-16-le")) // 2
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def _loose(pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:

@@ -21,7 +21,8 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from kyber.logs.batch import EventBatch, Origin, Parsed, Places, Raws, Reject, event_id
+from kyber.logs.batch import EventBatch, Origin, Parsed, Raws, Reject, event_id
+from kyber.logs.column import Places
 from kyber.logs.store import ALL, Fresh, Key, Part, Period
 from kyber.logs.store import segment as segments
 from kyber.logs.store.index import (

@@ -28,7 +28,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from kyber.logs.batch import ABSENT, TOGETHER, Codes, Column, EventBatch, LogSource, Origin, Places, Reject, Rows, Sieve
+from kyber.logs.batch import TOGETHER, EventBatch, LogSource, Origin, Reject, Sieve
+from kyber.logs.column import ABSENT, Codes, Column, Places, Rows
 from kyber.logs.schema import table
 from kyber.logs.store.index import StoreError
 from kyber.logs.values import NO_TIME, Value

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kyber.logs.batch import EventBatch, LogSource, Origin, Parsed, Places
+from kyber.logs.batch import EventBatch, LogSource, Origin, Parsed
+from kyber.logs.column import Places
 from kyber.logs.search import hits as events_shown
 from kyber.logs.search.hits import Order, Shown, hits, in_order
 from kyber.logs.search.query import QueryError

@@ -7,7 +7,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kyber.logs.batch import EventBatch, LogSource, Origin, Parsed
@@ -104,6 +104,7 @@ def of(event: Event, fields: tuple[str, ...]) -> list[Value]:
 
 @settings(max_examples=150, deadline=None)
 @given(asked=narrows, event=events, kind=st.sampled_from("tu"))
+@example(asked=All(()), event={"a": "\ud800" * 300}, kind="t")
 def test_a_query_finds_at_least_what_the_narrow_says(asked: Narrow, event: Event, kind: str) -> None:
     if means(asked, event, table=kind):
         assert holds(query(asked), document(event, table=kind))

@@ -18,7 +18,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kyber.logs.batch import OTHERS, Chunk, Column, EventBatch, LogSource, Origin, Parsed, Reject, event_id
+from kyber.logs.batch import Chunk, EventBatch, LogSource, Origin, Parsed, Reject, event_id
+from kyber.logs.column import Column
+from kyber.logs.flattened import OTHERS
 from kyber.logs.formats import Context
 from kyber.logs.formats.json import JsonParser
 from kyber.logs.schema import table
@@ -239,7 +241,7 @@ def test_a_file_whose_name_is_no_text_can_be_stored(tmp_path: Path) -> None:
 
 
 def test_fields_beyond_the_most_that_are_told_apart_are_kept_together(tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr("kyber.logs.batch.MAX_COLUMNS", 2)
+    monkeypatch.setattr("kyber.logs.flattened.MAX_COLUMNS", 2)
     batch = batch_of([{"a": 1, "b": 2, "c": 3, "d": "x"}])
     read = written(batch, tmp_path).batch()
     assert set(read.names) == {"a", "b", OTHERS}
