@@ -10,7 +10,8 @@ from kyber.cli.console import ExitCode, plain, say, tell_problems
 from kyber.errors import UsageError
 
 if TYPE_CHECKING:
-    from kyber.logs.store.cluster import Access, Cluster
+    from kyber.logs.store.access import Access
+    from kyber.logs.store.cluster import Cluster
     from kyber.secret import Secret
     from kyber.settings import Elasticsearch
     from kyber.workspace import Workspace
@@ -61,7 +62,7 @@ def access_of(
     here: "Workspace", url: list[str] | None = None, *, allow_plaintext: bool = False, insecure: bool = False
 ) -> "Access":
     """How the cluster is reached; see `cluster_of`."""
-    from kyber.logs.store.cluster import Access
+    from kyber.logs.store.access import Access
 
     found = here.settings.elasticsearch
     if found is None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from kyber.cli.doctor import EXTRAS, REQUIRED, State, examine
-from kyber.logs.store.cluster import Access, Cluster
+from kyber.logs.store.access import Access
+from kyber.logs.store.cluster import Cluster
 from tests.cli.run import kyber
 from tests.elastic.scripted import EVERYTHING, Scripted
 

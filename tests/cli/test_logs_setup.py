@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from kyber.duration import Duration
-from kyber.logs.store.cluster import Access, Cluster
+from kyber.logs.store.access import Access
+from kyber.logs.store.cluster import Cluster
 from kyber.logs.store.setup import carry_out, plan
 from kyber.logs.store.templates import own_template, stream
 from kyber.problem import Place

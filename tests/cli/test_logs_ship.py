@@ -17,7 +17,8 @@ from kyber import kept
 from kyber.cli.logs_rejected import SHOWN
 from kyber.cli.logs_ship import LOCK
 from kyber.logs.expiry import ALERTS
-from kyber.logs.store.cluster import Access, Cluster
+from kyber.logs.store.access import Access
+from kyber.logs.store.cluster import Cluster
 from kyber.logs.store.lock import held
 from kyber.logs.store.templates import alerts, every_stream, stream
 from tests.cli.run import kyber

@@ -21,7 +21,8 @@ from random import Random
 from typing import Any, Final
 
 from kyber.logs import ship
-from kyber.logs.store.cluster import Access, AwayError, Cluster, Hit
+from kyber.logs.store.access import Access
+from kyber.logs.store.cluster import AwayError, Cluster, Hit
 from kyber.logs.store.ledger import Delivery, Ledger
 from kyber.logs.store.parquet import ParquetStore
 from kyber.logs.store.templates import every_stream, stream

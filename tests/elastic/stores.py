@@ -13,7 +13,8 @@ from kyber.logs.inputs import inputs
 from kyber.logs.parse import Job
 from kyber.logs.ship import Shipper, Timing
 from kyber.logs.store import Store
-from kyber.logs.store.cluster import Access, Cluster
+from kyber.logs.store.access import Access
+from kyber.logs.store.cluster import Cluster
 from kyber.logs.store.elastic import ElasticStore
 from kyber.logs.store.parquet import ParquetStore, writing
 from kyber.logs.store.templates import Keeping, every_stream, pieces

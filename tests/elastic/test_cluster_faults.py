@@ -18,8 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kyber.errors import UsageError
-from kyber.logs.store import cluster as module
-from kyber.logs.store.cluster import Access, AwayError, Cluster, ClusterError, OversizedError, TooLargeError
+from kyber.logs.store import exchange as module
+from kyber.logs.store.access import Access
+from kyber.logs.store.cluster import AwayError, Cluster, ClusterError, OversizedError, TooLargeError
 from kyber.secret import Secret
 from tests.cli.run import kyber
 from tests.elastic.scripted import EVERYTHING, Cut, Flood, Hang, Reset, Scripted, Status, Step, Text, Trickle
@@ -170,8 +171,8 @@ def test_as_many_connections_as_there_are_survive_answers_that_are_given_up(
     [
         ([gzip.compress(b"{}")[:-1]], "gzip", zlib.error),
         ([b"{}"], "gzip", zlib.error),
-        ([b"{}"], "br", module._CodingError),
-        ([gzip.compress(gzip.compress(b"{}"))], "gzip, gzip", module._CodingError),
+        ([b"{}"], "br", module.CodingError),
+        ([gzip.compress(gzip.compress(b"{}"))], "gzip, gzip", module.CodingError),
     ],
 )
 def test_what_is_packed_otherwise_than_it_says_is_no_answer(

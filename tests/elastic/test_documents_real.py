@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, example, given, settings
 
 from kyber.logs.batch import EventBatch
 from kyber.logs.schema import tables
-from kyber.logs.store.cluster import Access, Cluster
+from kyber.logs.store.access import Access
+from kyber.logs.store.cluster import Cluster
 from kyber.logs.store.document import Document, decode
 from kyber.logs.store.elastic import SOURCE
 from kyber.logs.store.setup import carry_out, plan

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from kyber.logs.store.cluster import Access, Cluster
+from kyber.logs.store.access import Access
+from kyber.logs.store.cluster import Cluster
 from kyber.logs.store.templates import every_stream
 from tests.cli.run import kyber
 from tests.elastic.server import Server

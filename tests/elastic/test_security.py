@@ -14,7 +14,8 @@ import trustme
 from typer.testing import Result
 
 from kyber.cli.console import ExitCode
-from kyber.logs.store.cluster import Access, AwayError, Cluster, ClusterError
+from kyber.logs.store.access import Access
+from kyber.logs.store.cluster import AwayError, Cluster, ClusterError
 from kyber.logs.store.setup import laid
 from kyber.secret import Secret
 from tests.cli.run import kyber

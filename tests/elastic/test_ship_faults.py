@@ -16,8 +16,9 @@ from typer.testing import Result
 from kyber.cli import logs_ship
 from kyber.logs import ship as shipping
 from kyber.logs.ship import Shipper, Timing
-from kyber.logs.store import cluster as client
-from kyber.logs.store.cluster import Access, AwayError, Cluster
+from kyber.logs.store import exchange as client
+from kyber.logs.store.access import Access
+from kyber.logs.store.cluster import AwayError, Cluster
 from kyber.logs.store.index import StoreError
 from kyber.logs.store.ledger import Delivery
 from kyber.logs.store.lock import held

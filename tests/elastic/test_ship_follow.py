@@ -15,7 +15,8 @@ from random import Random
 import pytest
 
 from kyber.logs.ship import Alongside, Shipper, Timing
-from kyber.logs.store.cluster import Access, AwayError, Cluster
+from kyber.logs.store.access import Access
+from kyber.logs.store.cluster import AwayError, Cluster
 from kyber.logs.store.document import decode
 from kyber.logs.store.index import EVENTS
 from kyber.logs.store.ledger import Ledger

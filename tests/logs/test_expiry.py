@@ -13,7 +13,8 @@ import pytest
 from kyber.logs import expiry
 from kyber.logs.batch import Origin
 from kyber.logs.expiry import ALERTS, expire, expire_alerts
-from kyber.logs.store.cluster import Access, AwayError, Cluster, ClusterError, Seen, Verdict, View
+from kyber.logs.store.access import Access
+from kyber.logs.store.cluster import AwayError, Cluster, ClusterError, Seen, Verdict, View
 from kyber.logs.store.document import Document, Sending, documents
 from kyber.logs.store.index import EVENTS, UNDATED
 from kyber.logs.store.parquet import Deleted

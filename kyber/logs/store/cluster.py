@@ -1,53 +1,35 @@
 """A cluster of Elasticsearch: requests in, answers out; what can go wrong as three kinds of errors.
 
-The only module that knows the client, which is loaded when a cluster is first talked to. Nothing is tried again here:
-who asks knows what may be asked twice. Answers come from outside: what is not as it should be is an error, and what a
-server says as its reason is cut to a length and made one harmless line. An answer has to be whole within a time and a
-size, however it comes: byte by byte, or as little that unpacks to much.
+This module, `access` and `exchange` know the client, which is loaded when a cluster is first talked to; no other does.
+Nothing is tried again here: who asks knows what may be asked twice. Answers come from outside: what is not as it should
+be is an error, and what a server says as its reason is cut to a length and made one harmless line.
 """
 
-import gzip
-import io
-import json
-import logging
 import socket
 import ssl
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from contextvars import ContextVar
 from copy import copy
 from dataclasses import dataclass
-from functools import cache, cached_property
-from http.client import HTTPException, HTTPResponse
+from functools import cached_property
 from itertools import islice
-from math import inf
-from pathlib import Path
-from time import monotonic
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, cast
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 import orjson
 
-from kyber.errors import UndeliveredError, UsageError
+from kyber.errors import UndeliveredError
+from kyber.logs.store import exchange
+from kyber.logs.store.access import LONGEST_REASON, Access, client, line
+from kyber.logs.store.exchange import CodingError, LargeError, causes
 from kyber.logs.store.templates import Kind
 from kyber.render.safe import plain
-from kyber.secret import Secret
-from kyber.settings import LOOPBACK, shown_address
 
 if TYPE_CHECKING:
-    from elasticsearch import ApiError, Elasticsearch
+    from elasticsearch import ApiError
 
-REQUEST_SECONDS: Final = 90.0
-"""From when a request is begun until its answer is whole; longer than Elasticsearch itself waits for a shard."""
-ANSWER_BYTES: Final = 2**26
-"""Bytes of an answer, unpacked: eight times what is asked for at once; of hits that take more fewer are asked for."""
-PIECE: Final = 2**16
-"""Bytes of an answer that are read at once."""
 POINT_IN_TIME: Final = "5m"
 """How long a point in time is kept between one page and the next."""
-LONGEST_REASON: Final = 300
-"""Characters of what a server gives as its reason."""
 IDS: Final = 1_000
 """Ids that are asked for at once."""
 WINDOW: Final = 10_000
@@ -78,25 +60,6 @@ class ForbiddenError(ClusterError):
 
 class OversizedError(ClusterError):
     """The answer is larger than what is taken of any: less has to be asked for."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Access:
-    """How a cluster is reached: by addresses, or by the id of a deployment in Elastic Cloud.
-
-    Without `ca_file`, the authorities that the system knows are trusted. `client_key` may stand in `client_cert`.
-    """
-
-    urls: tuple[str, ...] = ()
-    cloud_id: str | None = None
-    api_key: Secret | None = None
-    username: str | None = None
-    password: Secret | None = None
-    ca_file: Path | None = None
-    client_cert: Path | None = None
-    client_key: Path | None = None
-    verify: bool = True
-    allow_plaintext: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +96,9 @@ class Cluster:
     """
 
     def __init__(self, access: Access) -> None:
-        self.name = ", ".join(_address(url) for url in access.urls) or _cloud_name(access.cloud_id)
-        self._client = _client(access)
-        self._seconds = REQUEST_SECONDS
+        self.name = access.name
+        self._client = client(access)
+        self._seconds = exchange.REQUEST_SECONDS
         self._readable: set[str] = set()
 
     def __enter__(self) -> Self:
@@ -462,7 +425,7 @@ class Cluster:
         except TransportError as error:
             raise self._lost(error) from None
         except (ValueError, RecursionError) as error:
-            raise ClusterError(f"{self.name}: {_line(error)}") from None
+            raise ClusterError(f"{self.name}: {line(error)}") from None
         if not isinstance(found, dict):
             raise AwayError(f"{self.name} gave an answer that is cut off or no JSON")
         return found
@@ -501,14 +464,14 @@ class Cluster:
 
         if isinstance(error, ConnectionTimeout):
             return AwayError(f"{self.name} does not answer within {self._seconds:g} s")
-        for cause in _causes(error):
+        for cause in causes(error):
             match cause:
-                case _LargeError():
+                case LargeError():
                     return OversizedError(
-                        f"{self.name} gave an answer of more than {ANSWER_BYTES // 2**20} MiB: is it Elasticsearch, "
-                        "and is nothing between that changes answers?"
+                        f"{self.name} gave an answer of more than {exchange.ANSWER_BYTES // 2**20} MiB: "
+                        "is it Elasticsearch, and is nothing between that changes answers?"
                     )
-                case _CodingError():
+                case CodingError():
                     return ClusterError(f"{self.name} packed its answer in a way that was not asked for")
                 case zlib.error():
                     return AwayError(f"{self.name} gave an answer that is cut off or no JSON")
@@ -520,7 +483,7 @@ class Cluster:
                 case ssl.SSLEOFError() | ssl.SSLZeroReturnError() | ssl.SSLSyscallError():
                     return AwayError(f"{self.name} closed the connection")
                 case ssl.SSLError():
-                    return ClusterError(f"no TLS connection to {self.name}: {_line(cause.reason or cause)}")
+                    return ClusterError(f"no TLS connection to {self.name}: {line(cause.reason or cause)}")
                 case socket.gaierror() if cause.errno == socket.EAI_AGAIN:
                     return AwayError(f"the name of {self.name} cannot be looked up now")
                 case socket.gaierror():
@@ -528,7 +491,7 @@ class Cluster:
                 case ConnectionRefusedError():
                     return AwayError(f"nobody listens at {self.name}")
                 case OSError() if cause.strerror:
-                    return AwayError(f"the connection to {self.name} failed: {_line(cause.strerror)}")
+                    return AwayError(f"the connection to {self.name} failed: {line(cause.strerror)}")
         return AwayError(f"the connection to {self.name} broke off")
 
 
@@ -614,335 +577,4 @@ def _said(body: object) -> str:
     if isinstance(error, dict):
         parts = [error.get("type"), error.get("reason")]
         error = ": ".join(str(one) for one in parts if one)
-    return "" if error is None else _line(error)
-
-
-def _line(text: object) -> str:
-    return plain(" ".join(str(text)[: 4 * LONGEST_REASON].split()))[:LONGEST_REASON]
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """An error and what led to it, from the outside in."""
-    seen: set[int] = set()
-    left: list[object] = [error]
-    while left:
-        one = left.pop(0)
-        if not isinstance(one, BaseException) or id(one) in seen:
-            continue
-        seen.add(id(one))
-        yield one
-        left += [*getattr(one, "errors", ()), getattr(one, "reason", None), one.__cause__, one.__context__, *one.args]
-
-
-# --- the client ------------------------------------------------------------------------------------------------------
-
-
-def _client(access: Access) -> "Elasticsearch":
-    try:
-        from elasticsearch import Elasticsearch
-    except ImportError:
-        raise UsageError(
-            "Elasticsearch needs a package that is not installed: pip install 'kyber[elasticsearch]'"
-        ) from None
-    if bool(access.urls) == (access.cloud_id is not None):
-        raise UsageError("name the cluster either by its address (url) or by its cloud_id, under `elasticsearch:`")
-    hosts = [_checked(url, access) for url in access.urls]
-    remote = any(urlsplit(host).hostname not in LOOPBACK for host in hosts) or not hosts
-    secure = not hosts or any(urlsplit(host).scheme == "https" for host in hosts)
-    logging.getLogger("elastic_transport").setLevel(logging.CRITICAL)  # what it would say, the errors say
-    options: dict[str, Any] = {"ssl_context": _tls(access), "verify_certs": access.verify} if secure else {}
-    if secure and not access.verify:
-        options["ssl_show_warn"] = False
-    try:
-        return Elasticsearch(
-            hosts=hosts or None,
-            cloud_id=access.cloud_id,
-            http_compress=remote,
-            node_class=_node_class(),
-            serializers={"application/json": _serializer(), "application/x-ndjson": _lines()},
-            request_timeout=REQUEST_SECONDS,
-            max_retries=0,
-            retry_on_timeout=False,
-            **_credentials(access),
-            **options,
-        )
-    except (ValueError, TypeError) as error:
-        raise UsageError(f"the address of the cluster cannot be used: {_line(error)}") from None
-
-
-def _credentials(access: Access) -> dict[str, Any]:
-    if access.api_key is not None and access.username is not None:
-        raise UsageError("name either an API key or a user name, under `elasticsearch:`")
-    if access.api_key is not None:
-        key = access.api_key.value.strip()
-        if not key.isascii() or not key.isprintable():
-            raise UsageError("the API key of Elasticsearch holds characters that no API key has")
-        return {"api_key": tuple(key.split(":", 1)) if ":" in key else key}
-    if access.username is not None:
-        if access.password is None:
-            raise UsageError(f"there is no password for the user {access.username} of Elasticsearch")
-        return {"basic_auth": (access.username, access.password.value)}
-    return {}
-
-
-def _checked(url: str, access: Access) -> str:
-    """An address with its port. Raises UsageError where it is none, holds a secret, or would send in clear text."""
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        host, port, parts = None, None, urlsplit("")
-    if parts.scheme not in ("http", "https") or not host:
-        raise UsageError(f"{_address(url)} is no address of Elasticsearch: write https://HOST:9200")
-    if "@" in parts.netloc:
-        raise UsageError(f"{_address(url)}: no credentials in the address; `elasticsearch:` says where they are")
-    if parts.query or parts.fragment:
-        raise UsageError(
-            f"{_address(url)}: nothing can stand after ? or # in the address of Elasticsearch: write https://HOST:9200"
-        )
-    if parts.scheme == "http" and host not in LOOPBACK and not access.allow_plaintext:
-        raise UsageError(
-            f"nothing is sent to {_address(url)} in clear text: use https, or --allow-plaintext where the network "
-            "between is trusted"
-        )
-    shown = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{shown}:{port or (443 if parts.scheme == 'https' else 80)}{parts.path.rstrip('/')}"
-
-
-def _address(url: str) -> str:
-    """An address as it is shown: as one harmless line without secrets."""
-    return plain(shown_address(url))[:LONGEST_REASON]
-
-
-def _cloud_name(cloud_id: str | None) -> str:
-    return plain((cloud_id or "").partition(":")[0])[:LONGEST_REASON] or "Elastic Cloud"
-
-
-def _tls(access: Access) -> ssl.SSLContext:
-    """What connections are verified against. Raises UsageError where a file cannot be read or is none."""
-    try:
-        context = ssl.create_default_context(cafile=str(access.ca_file) if access.ca_file else None)
-    except OSError as error:  # ssl.SSLError is one
-        raise UsageError(f"the certificate of the authority {access.ca_file} cannot be used: {_why(error)}") from None
-    if access.client_cert is not None:
-        key = str(access.client_key) if access.client_key else None
-        try:
-            context.load_cert_chain(str(access.client_cert), key, password=_no_password)
-        except (OSError, ValueError) as error:
-            raise UsageError(f"the client certificate {access.client_cert} cannot be used: {_why(error)}") from None
-    elif access.client_key is not None:
-        raise UsageError("there is a key of a client (client_key_file), but no certificate (client_cert)")
-    if not access.verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
-
-
-def _no_password() -> str:
-    raise ValueError("its key is encrypted")
-
-
-def _why(error: Exception) -> str:
-    return _line(getattr(error, "strerror", None) or getattr(error, "reason", None) or error)
-
-
-# --- one request -----------------------------------------------------------------------------------------------------
-
-_UNTIL: Final[ContextVar[float]] = ContextVar("_UNTIL", default=inf)
-"""When the request that is under way has to be over, by the monotonic clock."""
-
-
-class _LargeError(Exception):
-    """An answer is larger than what is taken of any."""
-
-
-class _CodingError(Exception):
-    """An answer is packed in a way that was not asked for."""
-
-
-def _left() -> float:
-    """Seconds of the request that are left. Raises TimeoutError where there are none."""
-    left = _UNTIL.get() - monotonic()
-    if left <= 0:
-        raise TimeoutError("timed out")
-    return min(left, REQUEST_SECONDS)
-
-
-class _Got(NamedTuple):
-    """An answer as the client takes it from a node."""
-
-    meta: Any
-    body: bytes
-
-
-class _Within(io.RawIOBase):
-    """What comes from a socket, as long as the request has time: each piece is waited for no longer than what is left
-    of it, whereas a socket alone waits anew for each."""
-
-    def __init__(self, sock: socket.socket, raw: io.RawIOBase) -> None:
-        self._sock, self._raw = sock, raw
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        self._sock.settimeout(_left())
-        return cast("int | None", self._raw.readinto(buffer))
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
-
-
-class _Answer(HTTPResponse):
-    """An answer whose head and body come within the time of the request."""
-
-    def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
-        super().__init__(sock, *args, **options)
-        self.fp = io.BufferedReader(_Within(sock, cast(Any, self.fp).detach()))
-
-
-def _whole(pieces: Iterable[bytes], coding: str) -> bytes:
-    """An answer, unpacked. Raises _LargeError, _CodingError, and zlib.error where it is cut off or was not packed."""
-    if coding not in ("", "identity", "gzip"):
-        raise _CodingError(coding)
-    unpacking = zlib.decompressobj(zlib.MAX_WBITS | 16) if coding == "gzip" else None
-    made = bytearray()
-    for piece in pieces:
-        made += piece if unpacking is None else unpacking.decompress(piece, ANSWER_BYTES + 1 - len(made))
-        if len(made) > ANSWER_BYTES:
-            raise _LargeError
-    if unpacking is not None and not unpacking.eof:
-        raise zlib.error("cut off")
-    return bytes(made)
-
-
-@cache
-def _node_class() -> Any:
-    from elastic_transport import (
-        ApiResponseMeta,
-        ConnectionError,  # noqa: A004 - the name of the client's error
-        ConnectionTimeout,
-        HttpHeaders,
-        Urllib3HttpNode,
-    )
-    from elastic_transport.client_utils import DEFAULT
-    from urllib3.connection import HTTPConnection, HTTPSConnection
-    from urllib3.exceptions import HTTPError
-    from urllib3.util import Retry
-
-    class Timed(HTTPConnection):
-        """A connection that is made, sent to and read from within the time of the request."""
-
-        response_class = _Answer
-
-        def connect(self) -> None:
-            self.timeout = _left()
-            super().connect()
-
-        def send(self, data: Any) -> None:
-            if self.sock is None:
-                self.connect()
-            rest = memoryview(data)
-            while rest:
-                self.sock.settimeout(_left())
-                rest = rest[self.sock.send(rest) :]
-
-    class TimedTls(Timed, HTTPSConnection):
-        """The same, encrypted."""
-
-    class Node(Urllib3HttpNode):
-        """A node as the client has it, but: a request has one time for all of it, and an answer a size; warnings of the
-        server raise none here, bodies are never logged, answers that say no in HTML are answers, and no authorities are
-        trusted but those of the context."""
-
-        def __init__(self, config: Any) -> None:
-            super().__init__(config)
-            pool = cast(Any, self.pool)
-            pool.ConnectionCls = TimedTls if config.scheme == "https" else Timed
-            if config.scheme == "https":
-                pool.ca_certs = None
-
-        def perform_request(
-            self,
-            method: str,
-            target: str,
-            body: bytes | None = None,
-            headers: Any = None,
-            request_timeout: Any = DEFAULT,
-        ) -> Any:
-            asked = self._headers.copy()
-            asked.update(headers or {})
-            if body and self._http_compress:
-                body = gzip.compress(body, 6, mtime=0)
-                asked["content-encoding"] = "gzip"
-            begun = monotonic()
-            seconds = self.config.request_timeout if request_timeout is DEFAULT else request_timeout
-            before = _UNTIL.set(begun + (REQUEST_SECONDS if seconds is None else seconds))
-            try:
-                status, said, data = self._answer(method, f"{self.path_prefix}{target}", body or None, asked)
-            except (OSError, HTTPError, HTTPException, zlib.error, _LargeError, _CodingError) as error:
-                late = any(isinstance(one, TimeoutError) for one in _causes(error))
-                raise (ConnectionTimeout if late else ConnectionError)(str(error), errors=(error,)) from error
-            finally:
-                _UNTIL.reset(before)
-            if status >= 300 and "json" not in (said.get("content-type") or ""):
-                data = b""
-            meta = ApiResponseMeta(
-                node=self.config, duration=monotonic() - begun, http_version="1.1", status=status, headers=said
-            )
-            return _Got(meta, data)
-
-        def _answer(self, method: str, target: str, body: bytes | None, headers: Any) -> Any:
-            answer = self.pool.urlopen(
-                method, target, body=body, headers=headers, retries=Retry(False), preload_content=False
-            )
-            whole = False
-            try:
-                data = _whole(
-                    answer.stream(PIECE, decode_content=False), answer.headers.get("content-encoding", "").lower()
-                )
-                whole = True
-            finally:
-                if not whole:  # what is left of it must not be taken for the next answer
-                    answer.close()
-                answer.release_conn()
-            said = {key: value for key, value in answer.headers.items() if key.lower() != "warning"}
-            return answer.status, HttpHeaders(said), data
-
-    return Node
-
-
-@cache
-def _serializer() -> Any:
-    from elasticsearch import JsonSerializer
-
-    class Json(JsonSerializer):
-        """Read by orjson, and by the standard library what orjson does not take, such as half a character."""
-
-        def json_loads(self, data: str | bytes) -> Any:
-            try:
-                return orjson.loads(data)
-            except ValueError:
-                try:
-                    return json.loads(data)
-                except RecursionError:
-                    raise ValueError("nested too deep") from None
-
-        def json_dumps(self, data: Any) -> bytes:
-            return json.dumps(data, ensure_ascii=True, separators=(",", ":")).encode()
-
-    return Json()
-
-
-@cache
-def _lines() -> Any:
-    from elastic_transport import NdjsonSerializer
-
-    class Lines(NdjsonSerializer):
-        """The body of a bulk request is ready made, and is not copied."""
-
-        def dumps(self, data: Any) -> bytes:
-            return data if isinstance(data, bytes) else super().dumps(data)
-
-    return Lines()
+    return "" if error is None else line(error)

@@ -9,15 +9,8 @@ import pytest
 import trustme
 
 from kyber.errors import UsageError
-from kyber.logs.store.cluster import (
-    LONGEST_REASON,
-    Access,
-    AwayError,
-    Cluster,
-    ClusterError,
-    TooLargeError,
-    Verdict,
-)
+from kyber.logs.store.access import LONGEST_REASON, Access
+from kyber.logs.store.cluster import AwayError, Cluster, ClusterError, TooLargeError, Verdict
 from kyber.secret import Secret
 from tests.elastic.scripted import Refuse, Scripted, Status, Text
 from tests.elastic.server import Server
