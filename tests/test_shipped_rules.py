@@ -19,7 +19,7 @@ from kyber.logs.inputs import inputs
 from kyber.logs.parse import Job
 from kyber.logs.rule_tests import Provenance
 from kyber.logs.scan import scan
-from kyber.logs.sigma.correlate import Asking, Awaited
+from kyber.logs.sigma.asking import Asking, Awaited
 from kyber.logs.sigma.rule import RuleSet, read_rules
 from kyber.logs.sigma.shipped import shipped_rules
 from kyber.logs.trial import Result, try_rules

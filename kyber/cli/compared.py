@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kyber.cli.stores import Stores
     from kyber.finding import Finding
     from kyber.logs.compare import Compared, Difference
-    from kyber.logs.sigma.correlate import Asking
+    from kyber.logs.sigma.asking import Asking
     from kyber.logs.sigma.rule import RuleSet
     from kyber.logs.store import Period
     from kyber.text import Words

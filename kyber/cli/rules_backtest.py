@@ -161,7 +161,7 @@ def _of_store(
 
     from kyber.logs.backtest import backtest_stored
     from kyber.logs.correlating import awaited
-    from kyber.logs.sigma.correlate import Asking
+    from kyber.logs.sigma.asking import Asking
     from kyber.logs.source import load_sources
     from kyber.logs.store.parquet import ParquetStore
 

@@ -12,7 +12,7 @@ from kyber.cli.rules_files import documents, watch_lists
 from kyber.errors import NothingReadError
 
 if TYPE_CHECKING:
-    from kyber.logs.sigma.correlate import Asking
+    from kyber.logs.sigma.asking import Asking
     from kyber.logs.sigma.rule import RuleSet
     from kyber.logs.standing import Entry, Fired, Looked, Standing
     from kyber.logs.supply import Supply
@@ -54,7 +54,7 @@ def known_of(here: "Workspace | None", rules: "RuleSet", days: int, now: datetim
 
     from kyber.cli.scan import enrichment
     from kyber.logs.correlating import awaited
-    from kyber.logs.sigma.correlate import Asking
+    from kyber.logs.sigma.asking import Asking
     from kyber.logs.source import load_sources
     from kyber.logs.standing import looked, natures, recent
     from kyber.logs.store.parquet import ParquetStore

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from kyber.logs.batch import LogSource
     from kyber.logs.enrich import Enrichment
     from kyber.logs.parse import Job, Progress
-    from kyber.logs.sigma.correlate import Asking
+    from kyber.logs.sigma.asking import Asking
     from kyber.logs.sigma.rule import RuleSet
     from kyber.logs.store import Period, Store
     from kyber.problem import Problem
@@ -352,7 +352,7 @@ class _Asked:
         """How to correlate: as of when, and from where events are expected. Raises UsageError."""
         from kyber.logs.correlating import awaited
         from kyber.logs.search.when import Clock
-        from kyber.logs.sigma.correlate import Asking
+        from kyber.logs.sigma.asking import Asking
         from kyber.logs.sigma.occurrences import LIMIT
         from kyber.logs.source import load_sources
 

@@ -19,7 +19,7 @@ from kyber.logs.enrich import Enrichment, enriched
 from kyber.logs.hearing import answered, hear
 from kyber.logs.parse import Job, Progress
 from kyber.logs.scan import NOTHING_KNOWN, scan, scan_stored
-from kyber.logs.sigma.correlate import Asking, micros, sourced
+from kyber.logs.sigma.asking import Asking, micros, sourced
 from kyber.logs.sigma.correlation import Correlation
 from kyber.logs.sigma.rule import Rule, RuleSet
 from kyber.logs.store import ALL, Period, Store

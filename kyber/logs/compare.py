@@ -20,7 +20,7 @@ from kyber.logs.batch import EventBatch
 from kyber.logs.enrich import Enrichment
 from kyber.logs.parse import Progress
 from kyber.logs.scan import NOTHING_KNOWN, scan_stored
-from kyber.logs.sigma.correlate import Asking
+from kyber.logs.sigma.asking import Asking
 from kyber.logs.sigma.rule import RuleSet
 from kyber.logs.store import ALL, Fresh, Key, Part, Period, Store
 from kyber.logs.store.index import EVENTS, Index

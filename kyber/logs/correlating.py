@@ -14,7 +14,8 @@ from kyber.finding import Blind, Finding, NearWindow
 from kyber.logs.batch import EventBatch
 from kyber.logs.hearing import answered, hear
 from kyber.logs.sigma.absence import Past
-from kyber.logs.sigma.correlate import MAX_FINDINGS, NOTHING_PAST, Asking, Awaited, Burst, Correlator, micros, reaches
+from kyber.logs.sigma.asking import Asking, Awaited, micros, reaches
+from kyber.logs.sigma.correlate import MAX_FINDINGS, NOTHING_PAST, Burst, Correlator
 from kyber.logs.sigma.match import Matcher
 from kyber.logs.sigma.near_window import near_windows
 from kyber.logs.sigma.occurrences import Gatherer, Occurrences

@@ -16,7 +16,8 @@ import orjson
 from kyber.logs.batch import EventBatch
 from kyber.logs.enrich import COLUMNS
 from kyber.logs.sigma.absence import LEARNT_DAYS, Group, Heard, Past
-from kyber.logs.sigma.correlate import Awaited, Correlator
+from kyber.logs.sigma.asking import Awaited
+from kyber.logs.sigma.correlate import Correlator
 from kyber.logs.sigma.correlation import Correlation
 from kyber.logs.sigma.match import Matcher
 from kyber.logs.sigma.occurrences import HOUR, Gatherer

@@ -21,7 +21,7 @@ from kyber.logs.schema import Condition, Drawn, Table, tables
 from kyber.logs.search import query as syntax
 from kyber.logs.search.fields import OWN, where_is
 from kyber.logs.search.meaning import Happened, Query, Test, Within
-from kyber.logs.sigma.correlate import SOURCE, silenced
+from kyber.logs.sigma.asking import SOURCE, silenced
 from kyber.logs.sigma.literals import literals
 from kyber.logs.sigma.plan import Plan, Planned, Question, Tree, plan
 from kyber.logs.sigma.predicate import Cidr, Equals, FieldRef, Glob, Order, Regex, TimePart, Token

@@ -17,7 +17,7 @@ from kyber.duration import Duration
 from kyber.logs.batch import LogSource
 from kyber.logs.formats.known import FORMATS
 from kyber.logs.formats.multiline import not_starting
-from kyber.logs.sigma.correlate import Awaited
+from kyber.logs.sigma.asking import Awaited
 from kyber.logs.sigma.filters import Event
 from kyber.problem import Place, Problem
 from kyber.yamltext import YamlError, line_of, load

@@ -24,7 +24,7 @@ from kyber.logs.parse import JOURNAL, JOURNALD, Job, Progress, Tally, account, d
 from kyber.logs.pushdown import superset_of_rules
 from kyber.logs.sample import earliest, sample, short
 from kyber.logs.schema import table, tables
-from kyber.logs.sigma.correlate import Asking, silenced, sourced
+from kyber.logs.sigma.asking import Asking, silenced, sourced
 from kyber.logs.sigma.evidence import evidence
 from kyber.logs.sigma.guard import check_must_fire
 from kyber.logs.sigma.match import Match, Matched, Matcher

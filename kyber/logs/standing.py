@@ -17,7 +17,7 @@ from kyber.finding import Blind, RuleRef
 from kyber.logs.batch import LogSource
 from kyber.logs.correlating import correlated, gatherer
 from kyber.logs.enrich import Enrichment, enriched
-from kyber.logs.sigma.correlate import Asking, silenced, sourced
+from kyber.logs.sigma.asking import Asking, silenced, sourced
 from kyber.logs.sigma.heading import Heading, Kind
 from kyber.logs.sigma.match import Matcher
 from kyber.logs.sigma.plan import plan

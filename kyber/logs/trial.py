@@ -24,7 +24,7 @@ from kyber.logs.parse import Job, Tally, batches
 from kyber.logs.rule_tests import ENDINGS, Provenance, RuleTest, read_tests, written
 from kyber.logs.scan import NOTHING_KNOWN, scan, scan_events
 from kyber.logs.schema import Clock, table
-from kyber.logs.sigma.correlate import Asking, silenced, sourced
+from kyber.logs.sigma.asking import Asking, silenced, sourced
 from kyber.logs.sigma.correlation import Correlation
 from kyber.logs.sigma.explain import Answer, Seen, Told, explanation
 from kyber.logs.sigma.rule import Rule, RuleSet

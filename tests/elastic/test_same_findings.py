@@ -22,7 +22,7 @@ from kyber.logs.batch import EventBatch
 from kyber.logs.compare import compare
 from kyber.logs.enrich import load
 from kyber.logs.scan import scan_stored
-from kyber.logs.sigma.correlate import Asking, Awaited
+from kyber.logs.sigma.asking import Asking, Awaited
 from kyber.logs.sigma.occurrences import LIMIT
 from kyber.logs.sigma.rule import RuleSet, read_rules
 from kyber.logs.store import Period, Store, elastic

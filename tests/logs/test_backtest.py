@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kyber.logs.backtest import Backtest, Backtests, OneDay, Pace, backtest_files, backtest_stored, chosen
 from kyber.logs.scan import scan_stored
-from kyber.logs.sigma.correlate import Asking, Awaited, micros
+from kyber.logs.sigma.asking import Asking, Awaited, micros
 from kyber.logs.sigma.rule import RuleSet
 from kyber.logs.store import Period
 from tests.logs.sigma.correlating import ruleset_of

@@ -22,7 +22,7 @@ from kyber.logs.formats.known import FORMATS
 from kyber.logs.inputs import inputs
 from kyber.logs.parse import Job, Tally, batches
 from kyber.logs.scan import scan, scan_stored
-from kyber.logs.sigma.correlate import Asking, Awaited
+from kyber.logs.sigma.asking import Asking, Awaited
 from kyber.logs.sigma.rule import RuleSet
 from kyber.logs.source import load_sources
 from kyber.logs.store import ALL, Period

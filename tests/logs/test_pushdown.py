@@ -24,7 +24,7 @@ from kyber.logs.search.meaning import read
 from kyber.logs.search.query import QueryError, Syntax, written
 from kyber.logs.search.run import Searcher
 from kyber.logs.search.when import Clock
-from kyber.logs.sigma.correlate import sourced
+from kyber.logs.sigma.asking import sourced
 from kyber.logs.sigma.match import Matcher
 from kyber.logs.sigma.plan import plan
 from kyber.logs.sigma.rule import Rule, RuleSet, read_rule, read_rules

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from kyber.logs.batch import LogSource
 from kyber.logs.rule_tests import Provenance, read_tests
-from kyber.logs.sigma.correlate import Awaited
+from kyber.logs.sigma.asking import Awaited
 from kyber.register import text_of
 
 TEST: dict[str, Any] = {

@@ -11,7 +11,7 @@ from kyber.finding import Blind
 from kyber.logs.batch import LogSource
 from kyber.logs.correlating import awaited
 from kyber.logs.scan import NOTHING_KNOWN, scan_stored
-from kyber.logs.sigma.correlate import Asking
+from kyber.logs.sigma.asking import Asking
 from kyber.logs.sigma.rule import RuleSet, read_rules
 from kyber.logs.sigma.shipped import shipped_rules
 from kyber.logs.source import LogSource as Source

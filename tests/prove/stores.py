@@ -10,7 +10,7 @@ import pytest
 
 from kyber.finding import ScanResult
 from kyber.logs.scan import scan_stored
-from kyber.logs.sigma.correlate import Asking
+from kyber.logs.sigma.asking import Asking
 from kyber.logs.sigma.rule import read_rules
 from kyber.logs.store import Store
 from tests.data import outside

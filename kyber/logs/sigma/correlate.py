@@ -9,7 +9,6 @@ finding: it is the same as long as nothing is heard.
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from functools import cached_property
 from hashlib import sha256
@@ -21,13 +20,14 @@ import orjson
 from numpy.typing import NDArray
 
 from kyber.finding import Blind, Evidence, Finding, RuleRef, Sample
-from kyber.logs.batch import EventBatch, LogSource
-from kyber.logs.column import Column
+from kyber.logs.batch import LogSource
 from kyber.logs.sample import short
 from kyber.logs.schema import table
 from kyber.logs.sigma.absence import Group, Heard, Past, Patience, Silence, patience, regular
+from kyber.logs.sigma.asking import SOURCE, Awaited, reaches, silenced
 from kyber.logs.sigma.correlation import NUMERIC, TEMPORAL, Awaits, Correlation, Kind
-from kyber.logs.sigma.occurrences import HOUR, LIMIT, Codes, Entry, Gathered, Integers, Occurrences, Path
+from kyber.logs.sigma.occurrences import HOUR, Integers, Occurrences, Path
+from kyber.logs.sigma.parts import Happened, Part, Rows, Silent, Spread
 from kyber.logs.sigma.rule import Rule
 from kyber.logs.sigma.sliding import Measured, Numbers, Ranked, Ratio, Windows, averaged, in_order, summed
 from kyber.logs.values import as_datetime, fold, number
@@ -35,41 +35,11 @@ from kyber.problem import Problem, Severity
 
 MAX_FINDINGS: Final = 10_000
 """Findings of one correlation: the latest; the others are counted."""
-SOURCE: Final = "kyber.source"
-"""The field that holds the id of an event's source."""
 HOSTS: Final = frozenset(("host.name", "Computer", "ComputerName", "hostname", "Hostname"))
 """The names of the field that holds an event's host."""
 KNOWN: Final = ("host.name", "user.name", "source.ip")
 """The columns by which findings are grouped everywhere; a group of a correlation says so where it is one of them."""
 DAY: Final = 86_400_000_000
-_MICROSECOND: Final = timedelta(microseconds=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Awaited:
-    """A source from which events are expected: its id, the hosts that write to it, and what they are declared to be.
-
-    `every`: how long it may be silent, in microseconds; a shorter silence of it is none. None where nobody says.
-    """
-
-    source: str
-    hosts: tuple[str, ...] = ()
-    product: str | None = None
-    every: int | None = None
-    category: str | None = None
-    service: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Asking:
-    """How a scan correlates. `as_of` (aware): when absence is judged; None leaves it to the scan.
-
-    `limit`: occurrences that are held in all; where there are more, the oldest are left out, and that is said.
-    """
-
-    as_of: datetime | None = None
-    awaited: tuple[Awaited, ...] = ()
-    limit: int = LIMIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,21 +60,6 @@ class Burst:
     until: int
     absent: bool
     silence: Silence | None = None
-
-
-def micros(moment: datetime) -> int:
-    """An aware time in microseconds since the epoch."""
-    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // _MICROSECOND
-
-
-def sourced(batch: EventBatch) -> EventBatch:
-    """The batch, in which SOURCE can be asked for like any other column; absent where events are of no source."""
-    batch.derived = {**batch.derived, SOURCE: _source_of}
-    return batch
-
-
-def _source_of(batch: EventBatch) -> Column | None:
-    return Column(np.zeros(batch.rows, dtype=np.int32), [batch.source]) if batch.source else None
 
 
 NOTHING_PAST: Final = Past()
@@ -164,143 +119,13 @@ class Correlator:
                 yield found
 
 
-def silenced(correlations: Iterable[Correlation]) -> frozenset[str]:
-    """The ids of rules and correlations that do not alert on their own, since some correlation is about them."""
-    named = [(rule, one.generate) for one in correlations for rule in one.rules]
-    return frozenset(rule for rule, _ in named) - {rule for rule, generate in named if generate}
-
-
-def reaches(correlations: Iterable[Correlation]) -> dict[str, int]:
-    """How far back a firing of each may look, through those that it builds on, in microseconds; by id."""
-    found: dict[str, int] = {}
-    for one in correlations:
-        found[one.ref.id] = one.timespan + max((found.get(rule, 0) for rule in one.rules), default=0)
-    return found
-
-
-# --- what a correlation looks at -------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Part:
-    """Occurrences on one way from a correlation to a rule: rows of what was gathered (None: all), each with a key.
-
-    A key below 0 is a burst of another correlation: -2 less its number.
-    """
-
-    path: Path
-    gathered: Gathered
-    rows: Integers | None
-    keys: Integers
-
-    @cached_property
-    def times(self) -> Integers:
-        return self.gathered.times if self.rows is None else self.gathered.times[self.rows]
-
-    @cached_property
-    def sources(self) -> Codes:
-        return self.gathered.sources if self.rows is None else self.gathered.sources[self.rows]
-
-    def read(self, names: Sequence[str], entries: Mapping[tuple[str, ...], list[Entry]]) -> tuple[Codes, list[Entry]]:
-        """What some fields hold in each row, as codes, and what these stand for."""
-        reading = self.path.reading(names)
-        if reading not in self._codes:
-            codes = self.gathered.codes[reading]
-            self._codes[reading] = codes if self.rows is None else codes[self.rows]
-        return self._codes[reading], entries[reading]
-
-    @cached_property
-    def _codes(self) -> dict[tuple[str, ...], Codes]:
-        return {}
-
-    def only(self, path: Path, rows: Integers, keys: Integers) -> "_Part":
-        """Some of its rows, on a longer way and under other keys."""
-        return _Part(path, self.gathered, rows if self.rows is None else self.rows[rows], keys)
-
-
-@dataclass(frozen=True, slots=True)
-class _Silence:
-    """Firings of another correlation that no event stands for: all at one time, each with what its group holds."""
-
-    path: Path
-    group_by: tuple[str, ...]
-    groups: tuple[tuple[str, ...], ...]
-    keys: Integers
-    time: int
-
-    @property
-    def times(self) -> Integers:
-        return np.full(len(self.groups), self.time, dtype=np.int64)
-
-    def read(self, names: Sequence[str], _: Mapping[tuple[str, ...], list[Entry]]) -> tuple[Codes, list[Entry]]:
-        reading = self.path.reading(names)
-        here = [self.group_by.index(name) if name in self.group_by else -1 for name in reading]
-        found: list[Entry] = [() if -1 in here else (tuple(one[at] for at in here),) for one in self.groups]
-        return np.arange(len(found), dtype=np.int32), found
-
-
-Part = _Part | _Silence
-
-
-class _Spread:
-    """Texts of alternatives as small numbers, the same for texts that differ only in case."""
-
-    def __init__(self) -> None:
-        self.numbers: dict[tuple[str, ...], int] = {}
-
-    def of(self, codes: Codes, entries: Sequence[Entry], absent: int | None) -> tuple[Integers, Integers]:
-        """The places of the rows, repeated for each alternative, and the number of each.
-
-        A row without any is left out, or has the number `absent`.
-        """
-        used = np.flatnonzero(np.bincount(codes))
-        alternatives: dict[int, list[int]] = {}
-        for code in used.tolist():
-            texts = dict.fromkeys(tuple(map(fold, one)) for one in entries[code])
-            alternatives[code] = [self.numbers.setdefault(one, len(self.numbers)) for one in texts]
-            if not texts and absent is not None:
-                alternatives[code] = [absent]
-        places = np.zeros(len(entries) + 1, dtype=np.int64)
-        places[used] = np.arange(len(used))
-        place = places[codes]
-        sizes = np.array([len(one) for one in alternatives.values()], dtype=np.int64)
-        flat = np.array([each for one in alternatives.values() for each in one], dtype=np.int64)
-        if (sizes == 1).all():
-            return np.arange(len(codes), dtype=np.int64), flat[place] if len(codes) else flat
-        starts = np.cumsum(sizes) - sizes
-        many = sizes[place] if len(codes) else sizes[:0]
-        rows = np.repeat(np.arange(len(codes), dtype=np.int64), many)
-        within = np.arange(len(rows), dtype=np.int64) - np.repeat(np.cumsum(many) - many, many)
-        return rows, flat[starts[place[rows]] + within] if len(rows) else flat[:0]
-
-
-@dataclass(slots=True)
-class _Rows:
-    """The rows of a correlation, by group and time. The arrays run side by side.
-
-    `step`: which of its rules the row is of, -1 for a row that stands for no event but for the time of asking; `part`
-    and `row`: where it comes from; `value`: a number for its value, -1 where it has none.
-    """
-
-    group: Integers
-    time: Integers
-    step: Integers
-    key: Integers
-    part: Integers
-    row: Integers
-    value: Integers
-
-    def take(self, chosen: NDArray[Any]) -> "_Rows":
-        return _Rows(*(getattr(self, name)[chosen] for name in self.__slots__))
-
-
 class Run:
     """One correlation over its occurrences."""
 
     def __init__(self, one: Correlation, all_: Correlator) -> None:
         self.one, self.all = one, all_
-        self.groups = _Spread()
-        self.values = _Spread()
+        self.groups = Spread()
+        self.values = Spread()
         self.lacking = 0
         self.valueless = 0
         self.came = 0
@@ -316,13 +141,13 @@ class Run:
         inner = self.all.runs.get(rule)
         if inner is None:
             found = self.all.found.rules[rule]
-            yield _Part(Path(rule, ((self.one, rule),)), found, None, found.keys)
+            yield Happened(Path(rule, ((self.one, rule),)), found, None, found.keys)
         else:
             yield from inner.told(self.one)
 
-    def _gathered(self) -> _Rows:
+    def _gathered(self) -> Rows:
         entries = self.all.entries
-        pieces: list[_Rows] = []
+        pieces: list[Rows] = []
         for number_, (step, part) in enumerate(self.parts):
             codes, listed = part.read(self.one.group_by, entries)
             rows, groups = self.groups.of(codes, listed, None)
@@ -335,7 +160,7 @@ class Run:
                 rows, groups = rows[again], groups[again]
                 self.valueless += self._without_value(values)
             pieces.append(
-                _Rows(
+                Rows(
                     groups,
                     part.times[rows],
                     np.full(len(rows), step, dtype=np.int64),
@@ -356,13 +181,13 @@ class Run:
                 pieces, each = [], list(self.silences)
             waiting = np.array(each, dtype=np.int64)
             none = np.full(len(waiting), -1, dtype=np.int64)
-            pieces.append(_Rows(waiting, np.full(len(waiting), self.all.as_of), none, none, none, none, none))
+            pieces.append(Rows(waiting, np.full(len(waiting), self.all.as_of), none, none, none, none, none))
         elif self.one.only_absence:
             pieces = []
         if not pieces:
             empty = np.zeros(0, dtype=np.int64)
-            return _Rows(*(empty for _ in _Rows.__slots__))
-        return _Rows(*(np.concatenate([getattr(one, name) for one in pieces]) for name in _Rows.__slots__))
+            return Rows(*(empty for _ in Rows.__slots__))
+        return Rows(*(np.concatenate([getattr(one, name) for one in pieces]) for name in Rows.__slots__))
 
     def _without_value(self, values: Integers) -> int:
         if self.one.kind in NUMERIC:
@@ -435,7 +260,7 @@ class Run:
                 found[number_] = Silence(waits, None if heard is None else heard.last, self.all.past.since)
         return found
 
-    def _heard(self, pieces: Sequence[_Rows]) -> dict[Group, Heard]:
+    def _heard(self, pieces: Sequence[Rows]) -> dict[Group, Heard]:
         """When each group (in small letters) was heard until the time of asking, as far as that is known."""
         found: dict[Group, Heard] = {}
         as_of, names = self.all.as_of or 0, {number: one for one, number in self.groups.numbers.items()}
@@ -552,10 +377,10 @@ class Run:
         for number_, (_, part) in enumerate(self.parts):
             here = mine.part == number_
             pairs = np.unique(np.stack((mine.row[here], keys[here])), axis=1)
-            if isinstance(part, _Silence):
+            if isinstance(part, Silent):
                 path, chosen = _through(outer, self.one, part.path), pairs[0].tolist()
                 groups = tuple(part.groups[at] for at in chosen)
-                yield _Silence(path, part.group_by, groups, pairs[1], part.time)
+                yield Silent(path, part.group_by, groups, pairs[1], part.time)
             else:
                 yield part.only(_through(outer, self.one, part.path), pairs[0], pairs[1])
         if self.expected and self.all.as_of is not None:
@@ -563,7 +388,7 @@ class Run:
             names = {self.groups.numbers[tuple(map(fold, one))]: one for one in self.expected}
             groups = tuple(names[at] for at in mine.group[silent].tolist())
             path = Path(self.one.ref.id, ((outer, self.one.ref.id),))
-            yield _Silence(path, self.one.group_by, groups, keys[silent], self.all.as_of)
+            yield Silent(path, self.one.group_by, groups, keys[silent], self.all.as_of)
 
     @cached_property
     def bursts(self) -> tuple[Burst, ...]:
@@ -673,7 +498,7 @@ class Run:
         best: tuple[Any, Sample] | None = None
         number_, place, times = self.rows.part[rows], self.rows.row[rows], self.rows.time[rows]
         for at, (_, part) in enumerate(self.parts):
-            if isinstance(part, _Silence):
+            if isinstance(part, Silent):
                 continue
             here = place[number_ == at]
             sources |= {names[code] for code in np.unique(part.sources[here]).tolist()}
@@ -736,7 +561,7 @@ class Run:
             yield _note(one, "R24", count=self.lacking, fields=", ".join(one.group_by))
         if self.valueless:
             yield _note(one, "R24", count=self.valueless, fields=", ".join(one.fields))
-        tables = {part.path.rule: part.gathered for _, part in self.parts if isinstance(part, _Part)}
+        tables = {part.path.rule: part.gathered for _, part in self.parts if isinstance(part, Happened)}
         if undated := sum(found.undated for found in tables.values()):
             yield _note(one, "R25", count=undated)
         if evicted := sum(found.evicted + found.crowded for found in tables.values()):

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kyber.finding import NearWindow
-from kyber.logs.sigma.correlate import Burst, Correlator, Run, decimal, silenced
+from kyber.logs.sigma.asking import silenced
+from kyber.logs.sigma.correlate import Burst, Correlator, Run, decimal
 from kyber.logs.sigma.correlation import Bound, Correlation
 from kyber.logs.values import as_datetime
 

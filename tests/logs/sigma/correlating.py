@@ -13,7 +13,8 @@ import yaml
 
 from kyber.logs.batch import EventBatch, LogSource, Origin, Parsed
 from kyber.logs.schema import Clock, Table
-from kyber.logs.sigma.correlate import Awaited, Correlator, sourced
+from kyber.logs.sigma.asking import Awaited, sourced
+from kyber.logs.sigma.correlate import Correlator
 from kyber.logs.sigma.match import Matcher
 from kyber.logs.sigma.occurrences import LIMIT, Gatherer, Occurrences, needs
 from kyber.logs.sigma.plan import plan

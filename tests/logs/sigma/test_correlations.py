@@ -15,7 +15,7 @@ from kyber.logs.batch import LogSource
 from kyber.logs.inputs import inputs
 from kyber.logs.parse import Job
 from kyber.logs.scan import scan
-from kyber.logs.sigma.correlate import Asking, Awaited
+from kyber.logs.sigma.asking import Asking, Awaited
 from kyber.logs.sigma.occurrences import LIMIT
 from kyber.logs.sigma.rule import RuleSet, read_rules
 

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kyber.logs.sigma import occurrences
-from kyber.logs.sigma.correlate import Burst, Correlator, micros
+from kyber.logs.sigma.asking import micros
+from kyber.logs.sigma.correlate import Burst, Correlator
 from tests.logs.sigma import slow_correlator as slow
 from tests.logs.sigma.correlating import batch_of, correlator, gathered, ruleset_of, scattered, when
 
