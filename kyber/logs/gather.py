@@ -26,6 +26,8 @@ PENDING: Final = 96 * 2**20
 """Bytes that are held back in native memory."""
 MAX_KEYS: Final = 100_000
 """Keys of all the shapes that are told apart; events of more shapes are parsed otherwise."""
+MAX_SAME: Final = 4
+"""Keys of an event that mean one column; events with more are parsed otherwise, as joining values costs its price."""
 MANY: Final = 64
 OFTEN: Final = 16
 """Where MANY runs of lines of a block are not taken, and one in so many lines begins one, the extension is of no use:
@@ -71,11 +73,13 @@ class Gathering:
         self.known: dict[frozenset[str], int] = {}
         self.keys = 0
         self.useful = True
-        self.gatherer = native.Gatherer(self._chosen)
+        self.gatherer = native.Gatherer()
 
     def feed(self, block: Block) -> Iterator[Chunk]:
         """Take whole lines; those that were not taken."""
-        left = self.gatherer.feed(block.data, block.begin, block.end, block.number, block.offset, MAX_RECORD)
+        left = self.gatherer.feed(
+            self._chosen, block.data, block.begin, block.end, block.number, block.offset, MAX_RECORD
+        )
         self.useful = len(left) < MANY or len(left) * OFTEN <= block.lines
         for begin, end, before in left:
             run = BytesIO(block.data[begin:end])
@@ -112,6 +116,8 @@ class Gathering:
         names: dict[str, list[int]] = {}
         for index, key in enumerate(keys):
             names.setdefault(self.named(key), []).append(index)
+        if max(map(len, names.values()), default=0) > MAX_SAME:
+            return None
         shape = _Shape(keys, names, set()).keeping(self.wanted)
         if len(names) == len(keys):  # otherwise a column's values are in the order of their keys
             self.known[alike] = len(self.shapes)

@@ -22,18 +22,16 @@ def fields_of(batch: EventBatch, row: int) -> dict[str, str]:
     return {name: short(shown(held[0])) for name, held in found if held is not None}
 
 
-def earliest(batch: EventBatch, ties: list[int]) -> tuple[tuple[bytes, int, str], int]:
-    """Which of some rows of the same time comes first, wherever its batch begins; and what tells that."""
-    if len(ties) == 1:
-        (row,) = ties
-        return (batch.origin(row).fingerprint, batch.offsets[row], batch.event_id(row)), row
-    fingerprint, offset = min((batch.origin(row).fingerprint, batch.offsets[row]) for row in ties)
-    event, row = min(
-        (batch.event_id(row), row)
-        for row in ties
-        if batch.offsets[row] == offset and batch.origin(row).fingerprint == fingerprint
-    )
-    return (fingerprint, offset, event), row
+def earliest(batch: EventBatch, ties: list[int]) -> tuple[tuple[bytes, int, str, str], int]:
+    """Which of some rows of the same time comes first, wherever its batch begins; and what tells that.
+
+    One record may be there twice, in a file and its copy: then the name of the file decides.
+    """
+    origins = [(batch.origin(row), batch.offsets[row], row) for row in ties]
+    first = min((origin.fingerprint, offset) for origin, offset, _ in origins)
+    same = [(origin.file, row) for origin, offset, row in origins if (origin.fingerprint, offset) == first]
+    event, file, row = min((batch.event_id(row), file, row) for file, row in same)
+    return (*first, event, file), row
 
 
 def short(value: str) -> str:

@@ -364,7 +364,7 @@ class _Open:
     count: int
     first: int
     last: int
-    earliest: tuple[int, str, bytes, int, str]
+    earliest: tuple[int, str, bytes, int, str, str]
     sources: set[str]
     evidence: tuple[Evidence, ...]
     sample: Sample
@@ -419,8 +419,8 @@ class _Findings:
         known = self.open.get(identity)
         if known is None or first <= known.earliest[0]:
             ties = rows[times == first].tolist()
-            (fingerprint, offset, event), row = earliest(batch, ties)
-            begin = (first, batch.source, fingerprint, offset, event)
+            (fingerprint, offset, event, file), row = earliest(batch, ties)
+            begin = (first, batch.source, fingerprint, offset, event, file)
             if known is None or begin < known.earliest:
                 why = evidence(rule.condition, batch, row)
                 shown = sample(batch, row, event, first)

@@ -11,6 +11,7 @@ import mmap
 import multiprocessing
 import os
 import signal
+import socket
 import struct
 import sys
 import traceback
@@ -26,7 +27,6 @@ from typing import Any, Final, Protocol
 from kyber.logs.batch import Chunk, EventBatch, Origin
 from kyber.logs.formats import Context, Format
 from kyber.logs.formats.known import FORMATS
-from kyber.logs.inputs import Input, opened
 from kyber.logs.parse import Batching, Job, Progress, Tally, batches, fingerprint_of, json_lines
 from kyber.logs.records import Block, blocks, lines
 from kyber.logs.stream import ReadingError, Stream, out_of_memory
@@ -145,7 +145,7 @@ class _Turns:
         except BlockingIOError:
             return None
 
-    def wait(self, pipe: Connection) -> tuple[int, int, bool]:
+    def awaited(self, pipe: Connection) -> tuple[int, int, bool]:
         """As `take`, when it has come. Raises EOFError where the parent, who says nothing meanwhile, is gone."""
         while True:
             if pipe in wait([pipe, self.ends[0]]):
@@ -239,14 +239,18 @@ class _Dealer:
         worker.tasks += 1
 
     def _shared(self, at: At, stream: Stream, form: Format) -> None:
-        """Have all workers read a file together. A line that fills a block is read here, and all that follows it."""
+        """Have the workers that have nothing else to do read a file together. A line that fills a block is read here,
+        and all that follows it."""
         given, read, before = stream.input, self.inputs[at], self.bytes
-        fingerprint, state = fingerprint_of(stream, form), stream.state
+        fingerprint = fingerprint_of(stream, form)
+        assert stream.file is not None
         self.turns.give(stream.begin, 1, True)
-        for worker in self.crew:
-            _tell(worker, ("share", at, form.name, fingerprint, stream.begin, (state.st_dev, state.st_ino)))
+        sharing = [one for one in self.crew if not one.tasks] or [self._ready(need_slot=False)]
+        for worker in sharing:
+            _tell(worker, ("share", at, form.name, fingerprint, stream.begin))
+            _hand(worker, stream.file.fileno())
             worker.tasks += 1
-        while any(one.tasks for one in self.crew):
+        while any(one.tasks for one in sharing):
             self._hear()
         found = self.turns.take()
         assert found is not None  # nobody has a turn any more
@@ -287,6 +291,9 @@ class _Dealer:
             read.failure = failure.code, failure.facts
         read.size, read.produced = given.size or stream.consumed, stream.produced
         self.bytes = before + given.size
+        for worker in self.crew:
+            _tell(worker, ("over", at))
+            worker.tasks += 1
 
     def _send(self, at: At, form: Format, fingerprint: bytes, block: Block) -> None:
         worker = self._ready(need_slot=True)
@@ -334,8 +341,9 @@ class _Dealer:
                     self.events += events
                     self.bytes += size
                     self.progress(self.bytes, self.events, self.jobs[at[0]].inputs[at[1]].name)
-                case ("shared", at, failure):
+                case ("over", at, tally, failure):
                     worker.tasks -= 1
+                    self.inputs[at].tally.merge(tally)
                     self.inputs[at].failure = failure or self.inputs[at].failure
                 case ("input", at, read):
                     worker.tasks -= 1
@@ -343,10 +351,8 @@ class _Dealer:
                     self.bytes += self.jobs[at[0]].inputs[at[1]].size
                     self.events += read.tally.events
                     self.progress(self.bytes, self.events, self.jobs[at[0]].inputs[at[1]].name)
-                case ("end", tallies, found):
+                case ("end", found):
                     worker.ended = True
-                    for at, tally in tallies.items():
-                        self.inputs[at].tally.merge(tally)
                     self.found.append(found)
                 case ("failed", why):
                     raise WorkerError(why)
@@ -367,6 +373,24 @@ def _tell(worker: _Worker, task: tuple[Any, ...]) -> None:
         worker.pipe.send(task)
     except OSError:
         raise WorkerError("a worker process ended") from None
+
+
+def _hand(worker: _Worker, file: int) -> None:
+    """Give a worker an open file: whatever becomes of its name, this is the one to be read."""
+    try:
+        with socket.socket(fileno=os.dup(worker.pipe.fileno())) as way:
+            socket.send_fds(way, [b"f"], [file])
+    except OSError:
+        raise WorkerError("a worker process ended") from None
+
+
+def _handed(pipe: Connection) -> int:
+    """The open file that follows a task. Raises EOFError where the parent is gone."""
+    with socket.socket(fileno=os.dup(pipe.fileno())) as way:
+        _, files, _, _ = socket.recv_fds(way, 1, 1)
+    if not files:
+        raise EOFError
+    return files[0]
 
 
 def _batching(job: Job, place: int, form: Format, fingerprint: bytes, matching: Matching) -> Batching:
@@ -404,10 +428,17 @@ def _tasks(
     pipe: Connection, slots: Sequence[mmap.mmap], turns: _Turns, jobs: Sequence[Job], matching: Matching
 ) -> None:
     blocks: dict[At, Batching] = {}
+    parent = os.getppid()
+
+    def wanted(*_: object) -> None:
+        """Raises EOFError where the parent is gone."""
+        if os.getppid() != parent:
+            raise EOFError
+
     while True:
         match pipe.recv():
             case ("input", (job, place)):
-                pipe.send(("input", (job, place), read(jobs[job], place, matching)))
+                pipe.send(("input", (job, place), read(jobs[job], place, matching, wanted)))
             case ("block", at, form, fingerprint, slot, size, number, offset):
                 data = slots[slot][:size]
                 pipe.send(("copied", slot))
@@ -417,53 +448,60 @@ def _tasks(
                 for batch in blocks[at].take(Block(data, 0, size, number, offset)):
                     matching.batch(batch)
                 pipe.send(("block", blocks[at].tally.events - before))
-            case ("share", at, form, fingerprint, begin, identity):
-                blocks[at] = _batching(jobs[at[0]], at[1], FORMATS[form], fingerprint, matching)
-                failure = None
+            case ("over", at):
+                pipe.send(("over", at, _finished(blocks.pop(at, None), matching), None))
+            case ("share", at, form, fingerprint, begin):
+                batching, failure = _batching(jobs[at[0]], at[1], FORMATS[form], fingerprint, matching), None
+                file = _handed(pipe)
                 try:
-                    for block in _in_turn(pipe, turns, jobs[at[0]].inputs[at[1]], begin, identity):
-                        before = blocks[at].tally.events
-                        for batch in blocks[at].take(block):
+                    for block in _in_turn(pipe, turns, file, begin):
+                        before = batching.tally.events
+                        for batch in batching.take(block):
                             matching.batch(batch)
-                        pipe.send(("turn", at, blocks[at].tally.events - before, block.end))
+                        pipe.send(("turn", at, batching.tally.events - before, block.end))
                 except ReadingError as error:
                     failure = error.code, error.facts
-                pipe.send(("shared", at, failure))
+                finally:
+                    os.close(file)
+                pipe.send(("over", at, _finished(batching, matching), failure))
             case ("end",):
-                for one in blocks.values():
-                    for batch in one.finish():
-                        matching.batch(batch)
-                pipe.send(("end", {at: one.tally for at, one in blocks.items()}, matching.found()))
+                pipe.send(("end", matching.found()))
                 return
 
 
-def _in_turn(pipe: Connection, turns: _Turns, given: Input, begin: int, identity: tuple[int, int]) -> Iterator[Block]:
-    """The blocks of a shared file that fall to this worker. Raises ReadingError, and WorkerError where it is another
-    file by now."""
-    assert given.path is not None
-    with opened(given.path) as file:
-        state = os.fstat(file.fileno())
-        if (state.st_dev, state.st_ino) != identity:
-            raise WorkerError("the file was replaced")
-        while True:
-            offset, number, more = turns.wait(pipe)
-            try:
-                data = _at(file.fileno(), offset) if more else b""
-            except OSError as error:
-                turns.give(offset, number, False)
-                raise ReadingError("F06", why=error.strerror or str(error)) from None
-            last = len(data) < BLOCK
-            block = Block(data, 0, len(data) if last else data.rfind(b"\n") + 1, number, offset - begin)
-            if not block.end:  # the end, or a line that fills a block
-                turns.give(offset, number, more and not last)
-                return
+def _finished(batching: Batching | None, matching: Matching) -> Tally:
+    """Match what was still held back of an input; what became of the part of it that was read here."""
+    if batching is None:
+        return Tally()
+    for batch in batching.finish():
+        matching.batch(batch)
+    return batching.tally
+
+
+def _in_turn(pipe: Connection, turns: _Turns, file: int, begin: int) -> Iterator[Block]:
+    """The blocks of a shared file that fall to this worker. Raises ReadingError, after the whole lines before it."""
+    while True:
+        offset, number, more = turns.awaited(pipe)
+        data, error = _at(file, offset) if more else (b"", None)
+        last = len(data) < BLOCK
+        block = Block(data, 0, len(data) if last and error is None else data.rfind(b"\n") + 1, number, offset - begin)
+        if block.end:
             turns.give(offset + block.end, number + block.lines, not last)
             yield block
+        else:  # the end, or a line that fills a block
+            turns.give(offset, number, more and not last)
+        if error is not None:
+            raise ReadingError("F06", why=str(error))
+        if not block.end:
+            return
 
 
-def _at(file: int, offset: int) -> bytes:
-    """The block that begins at an offset; a shorter one is the last."""
-    data = os.pread(file, BLOCK, offset)
-    while 0 < len(data) < BLOCK and (more := os.pread(file, BLOCK - len(data), offset + len(data))):
-        data += more
-    return data
+def _at(file: int, offset: int) -> tuple[bytes, OSError | None]:
+    """The block that begins at an offset, and what kept it from being whole; a shorter one is the last."""
+    data = b""
+    try:
+        while len(data) < BLOCK and (more := os.pread(file, BLOCK - len(data), offset + len(data))):
+            data = data + more if data else more
+    except OSError as error:
+        return data, error
+    return data, None

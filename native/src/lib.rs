@@ -194,12 +194,11 @@ struct Done {
 
 /// Gathers the events of JSON lines by their shape.
 ///
-/// `chosen(keys)` is asked once for keys in an order. It answers with the number of the shape that such events have, a
+/// `chosen(keys)`, which is given with the lines so that nothing is held in a circle, is asked once for keys in an order. It answers with the number of the shape that such events have, a
 /// new one or one that it gave before; with the places in which the shape's own keys stand among these; and, of a new
 /// shape, with which of its keys have their values kept. None, where such events are to be given back.
 #[pyclass]
 struct Gatherer {
-    chosen: PyObject,
     tree: Tree,
     orders: Vec<Order>,
     shapes: Vec<Shape>,
@@ -214,9 +213,8 @@ struct Gatherer {
 #[pymethods]
 impl Gatherer {
     #[new]
-    fn new(chosen: PyObject) -> Self {
+    fn new() -> Self {
         Gatherer {
-            chosen,
             tree: Tree::new(),
             orders: Vec::new(),
             shapes: Vec::new(),
@@ -233,7 +231,7 @@ impl Gatherer {
     #[allow(clippy::too_many_arguments)]
     fn feed(
         &mut self,
-        py: Python<'_>,
+        chosen: &Bound<'_, PyAny>,
         data: &[u8],
         begin: usize,
         end: usize,
@@ -252,7 +250,7 @@ impl Gatherer {
             let line = &all[at..stop];
             let after = (stop + 1).min(all.len());
             let usable = line.len() <= longest && (valid || std::str::from_utf8(line).is_ok());
-            if !(usable && self.take_line(py, line, number + lines, offset + at as u64)?) {
+            if !(usable && self.take_line(chosen, line, number + lines, offset + at as u64)?) {
                 match left.last_mut() {
                     Some(last) if last.1 == begin + at => last.1 = begin + after,
                     _ => left.push((begin + at, begin + after, lines)),
@@ -328,7 +326,7 @@ impl Gatherer {
 
     fn take_line(
         &mut self,
-        py: Python<'_>,
+        chosen: &Bound<'_, PyAny>,
         line: &[u8],
         number: u64,
         offset: u64,
@@ -343,7 +341,7 @@ impl Gatherer {
             return Ok(false);
         }
         let order = match self.tree.nodes[at as usize].order {
-            UNKNOWN => self.order_of(py, at)?,
+            UNKNOWN => self.order_of(chosen, at)?,
             known => known,
         };
         if order == ODD {
@@ -360,12 +358,11 @@ impl Gatherer {
     }
 
     /// The order of the events whose last key is a node's; asked for when the first one comes.
-    fn order_of(&mut self, py: Python<'_>, last: u32) -> PyResult<i32> {
+    fn order_of(&mut self, chosen: &Bound<'_, PyAny>, last: u32) -> PyResult<i32> {
         let keys = self.tree.path(last);
         let count = keys.len();
-        let chosen: Option<(usize, Vec<usize>, Vec<usize>)> =
-            self.chosen.call1(py, (keys,))?.extract(py)?;
-        let order = match chosen {
+        let found: Option<(usize, Vec<usize>, Vec<usize>)> = chosen.call1((keys,))?.extract()?;
+        let order = match found {
             Some((shape, places, kept)) => {
                 let fits =
                     places.len() == count && places.iter().chain(&kept).all(|one| *one < count);

@@ -1,7 +1,10 @@
 """JSON lines gathered natively are the events that they are otherwise: the same values, records and rejects."""
 
+import gc
 import json
+import weakref
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from io import BytesIO
@@ -86,6 +89,16 @@ def read(
     assert (batching.gathering is not None) == native
     found = [one for some in blocks(BytesIO(data), size) for one in batching.take(some)]
     return [*found, *batching.finish()], tally
+
+
+@contextmanager
+def without_collector() -> Iterator[None]:
+    """As a scan is."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def small() -> Any:
@@ -253,3 +266,25 @@ def test_long_keys_and_many_keys_are_not_held() -> None:
         gathering = gather.Gathering(FORMATS["json"].column, frozenset())
         left = sum(len(chunk.records) for chunk in gathering.feed(Block(wide, 0, len(wide), 1, 0)))
     assert (left, len(gathering.shapes)) == (40, 10)
+
+
+def test_an_event_with_many_keys_of_one_meaning_is_parsed_otherwise_and_some_are_joined() -> None:
+    def said(count: int) -> bytes:
+        return b"{" + b",".join(b'"%s":%d' % (b"a" * (1 + key), key) for key in range(count)) + b"}\n"
+
+    for count, natively in ((gather.MAX_SAME, True), (gather.MAX_SAME + 1, False)):
+        gathering = gather.Gathering(lambda _: "a", frozenset(("a",)))
+        data = said(count) * 10
+        assert (list(gathering.feed(Block(data, 0, len(data), 1, 0))) == []) == natively
+        (batch,) = read(data, 2**20, native=True, wanted=frozenset(("a",)), named=lambda _: "a")[0]
+        assert [batch.at("a", row) for row in (0, 9)] == [(tuple(range(count)),)] * 2
+
+
+def test_what_gathered_lines_is_gone_with_the_last_who_knows_it() -> None:
+    gathering = gather.Gathering(str, frozenset(("a",)))
+    data = b'{"a":1}\n' * 10
+    assert list(gathering.feed(Block(data, 0, len(data), 1, 0))) == []
+    known = weakref.ref(gathering)
+    with without_collector():
+        del gathering
+        assert known() is None

@@ -125,39 +125,73 @@ def test_workers_take_turns_in_reading_a_file(
 def test_what_was_read_in_turn_before_a_fault_of_the_disk_counts(
     tmp_path: Path, ruleset: RuleSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path, at = written(tmp_path / "events.jsonl", sizes(events(3_000))), workers._at
+    path, bad, pread = written(tmp_path / "events.jsonl", sizes(events(3_000))), 104_321, os.pread
 
-    def faulty(file: int, offset: int) -> bytes:
-        if offset > 100_000:
+    def faulty(file: int, size: int, offset: int) -> bytes:
+        if offset == bad:
             raise OSError(5, "Input/output error")
-        return at(file, offset)
+        return pread(file, min(size, bad - offset) if offset < bad else size, offset)
 
-    monkeypatch.setattr(workers, "_at", faulty)
+    monkeypatch.setattr(os, "pread", faulty)
     result = scanned([path], ruleset, 2)
-    (account,) = result.inputs
-    head = path.read_bytes()[: account.read]
-    assert 100_000 < account.read < path.stat().st_size
-    assert [(one.code, one.facts) for one in result.problems if one.code == "F06"] == [
-        ("F06", {"why": "Input/output error"})
-    ]
-    path.write_bytes(head)
     monkeypatch.undo()
+    (account,) = result.inputs
+    head = path.read_bytes()[:bad]
+    assert account.read == head.rfind(b"\n") + 1
+    assert account.records == head.count(b"\n")
+    assert [(one.code, one.facts) for one in result.problems if one.code == "F06"] == [
+        ("F06", {"why": "[Errno 5] Input/output error"})
+    ]
+    path.write_bytes(head[: account.read])
     assert scanned([path], ruleset, 1).findings == result.findings
 
 
-def test_a_file_that_is_replaced_before_its_first_turn_is_read_alone(
-    tmp_path: Path, ruleset: RuleSet, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("instead", [b"", None])
+def test_a_file_that_is_replaced_or_removed_before_its_first_turn_is_read_all_the_same(
+    tmp_path: Path, ruleset: RuleSet, monkeypatch: pytest.MonkeyPatch, instead: bytes | None
 ) -> None:
     path = written(tmp_path / "events.jsonl", sizes(events(3_000)))
     tell, alone = workers._tell, scanned([path], ruleset, 1)
 
     def late(worker: Any, task: Any) -> None:
         if task[0] == "share":
-            written(tmp_path / "other.jsonl", sizes(events(3_000))).replace(path)
+            path.unlink(missing_ok=True)
+            if instead is not None:
+                path.write_bytes(instead)
         tell(worker, task)
 
     monkeypatch.setattr(workers, "_tell", late)
     assert scanned([path], ruleset, 2) == alone
+
+
+def test_a_log_and_its_copy_are_told_of_by_one_name_whoever_reads_them(tmp_path: Path, ruleset: RuleSet) -> None:
+    paths = [written(tmp_path / name, sizes(events(3_000))) for name in ("b.jsonl", "a.jsonl")]
+    alone = scanned(paths, ruleset, 1)
+    assert {one.sample.file for one in alone.findings} == {str(paths[1])}
+    for count in (2, 3):
+        assert scanned(paths, ruleset, count) == alone
+
+
+def test_of_a_file_that_was_read_nothing_is_held_while_the_next_is(
+    tmp_path: Path, ruleset: RuleSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = [written(tmp_path / f"{at}.jsonl", sizes(events(800, at * 800))) for at in range(4)]
+    paths.append(written(tmp_path / "packed.jsonl.gz", sizes(events(9_000, 9_000))))
+    work, told = workers._finished, tmp_path / "told"
+    told.touch()
+
+    def finished(batching: Any, matching: Any) -> Any:
+        with told.open("a", encoding="utf-8") as file:
+            file.write(f"{batching.origin.file if batching else ''}\n")
+        return work(batching, matching)
+
+    monkeypatch.setattr(workers, "_finished", finished)
+    assert scanned(paths, ruleset, 2) == scanned(paths, ruleset, 1)
+    finished_ = list(filter(None, told.read_text(encoding="utf-8").split("\n")))
+    assert set(finished_) == set(map(str, paths))
+    assert [one for index, one in enumerate(finished_) if one not in finished_[:index]] == sorted(
+        set(finished_), key=lambda one: (-Path(one).stat().st_size, one)
+    )
 
 
 def test_a_line_longer_than_a_block_is_read_with_all_that_follows_it(tmp_path: Path, ruleset: RuleSet) -> None:

@@ -101,7 +101,7 @@ def needs(correlations: Iterable[Correlation]) -> dict[str, Need]:
     }
 
 
-Order = tuple[int, str, tuple[bytes, int, str]]
+Order = tuple[int, str, tuple[bytes, int, str, str]]
 """What tells which of two events comes first: time, source, and the place within it."""
 Samples = dict[tuple[Entry, int], tuple[Order, Sample]]
 
