@@ -1,7 +1,8 @@
 """Values judged against every predicate over a field at once; and records sieved for keywords before they are judged.
 
 A value is judged in one pass of an Aho-Corasick automaton for parts of texts, a look-up for whole ones, and one by one
-against what is left. The answers are those of the predicates themselves, each asked alone.
+against what is left; a regular expression only where a text that must stand in what it matches was found. The answers
+are those of the predicates themselves, each asked alone.
 """
 
 import re
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from kyber.logs.column import Rows
 from kyber.logs.native import native
+from kyber.logs.sigma.literals import literals
 from kyber.logs.sigma.predicate import (
     ANY,
     Equals,
@@ -125,6 +127,7 @@ class FieldMatcher:
         self.always: list[int] = []
         self.numbers: dict[int | float, list[int]] = {}
         self.singly: dict[int, Callable[[Value], bool]] = {}
+        self.needing: set[int] = set()  # those of `singly` that are asked only where a needle was found
         self.tests: dict[int, tuple[bool, Callable[[str], bool]]] = {}
         wanted: tuple[Wanted, Wanted] = ({}, {})
         for identity, predicate in predicates.items():
@@ -136,8 +139,13 @@ class FieldMatcher:
                 self.undecided.add(identity)
             else:
                 self.singly[identity] = predicate.holds
-        # Most values hold no pattern at all, which one look at all of them together tells.
-        patterns = {one: found for one, found in predicates.items() if isinstance(found, Regex)}
+                if isinstance(predicate, Regex) and (needed := literals(predicate.source, predicate.flags)):
+                    self.needing.add(identity)
+                    for needle in needed:
+                        wanted[False].setdefault(needle, []).append((identity, Where.LOOK))
+        self.always_singly = tuple(one for one in self.singly if one not in self.needing)
+        # Most values hold no other pattern at all, which one look at all of them together tells.
+        patterns = {one: predicate for one in self.always_singly if isinstance(predicate := predicates[one], Regex)}
         fit, self.near = any_of(patterns.values()) if len(patterns) > 1 else (frozenset(), bool)
         self.together = frozenset(one for one, found in patterns.items() if found in fit)
         self.looking = 0.0
@@ -175,6 +183,7 @@ class FieldMatcher:
     def judge(self, value: Value) -> tuple[int, ...]:
         """The predicates that hold for a value that is there."""
         hits: set[int] = set()
+        asked: set[int] = set()
         for string in texts(value):
             look: set[int] = set()
             folded = fold(string)
@@ -184,7 +193,8 @@ class FieldMatcher:
             if self.any_cased:
                 hits.update(self.exact[True].get(string, ()))
                 self.cased.search(string, hits, look)
-            for identity in look - hits:
+            asked |= look & self.needing
+            for identity in look - hits - self.needing:
                 cased, test = self.tests[identity]
                 if test(string if cased else folded):
                     hits.add(identity)
@@ -193,9 +203,10 @@ class FieldMatcher:
                 if (found := number(part)) is not None:
                     hits.update(self.numbers.get(found, ()))
         passed = self._passed(value) if self.together else frozenset()
-        for identity, holds in self.singly.items():
+        for identity in (*self.always_singly, *asked):
             if identity in passed:
                 continue
+            holds = self.singly[identity]
             spent = self.spent.get(identity, 0.0)
             if spent > REGEX_BUDGET or (spent and self.patience.spent > SCAN_BUDGET):
                 self.timeouts.add(identity)
