@@ -135,7 +135,8 @@ def report(
         scope="confidential" if confidential else OPEN,
     )
     with no_collector():
-        made = document(given(here, asked))
+        found = given(here, asked)
+        made = document(found)
         rendered = _rendered(made, chosen)
         kept = (rendered if chosen is Form.JSON else dumps(made)) if save else b""
     folder = here.root / FOLDER
@@ -152,6 +153,8 @@ def report(
         write_whole(output, rendered)
     for line in _in_short(made):
         say(plain(line))
+    if found.withheld:
+        say(plain(words.many("report.withheld", found.withheld, option="--confidential")))
     told = {"name": dict(made.values)["period.name"], "day": day(made.as_of, words)}
     say(plain(words("report.written", **told, file=file)))
     if save:

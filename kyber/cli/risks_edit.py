@@ -458,6 +458,8 @@ def approve(
     count = edit.text.count("\n  - id: ")
     say(plain(at.words.many("risks.did.approved", count, by=by, ref=_line(decision_ref))))
     write(at, [edit], dry_run=dry_run)
+    if commit is None:
+        say(plain(at.words("risks.did.no-commit")))
     if left := [one.id for one in at.register.risks if one.status == "preliminary"]:
         say(at.words.many("risks.did.left-out", len(left), ids=tuple(left)))
     if errors := sum(one.severity is Severity.ERROR for one in check_risks(at.register)):
