@@ -17,8 +17,9 @@ from kyber.cli.reading import holder, no_collector, shown_progress, source_jobs
 from kyber.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from kyber.finding import Finding
     from kyber.logs.schema import Drawn
     from kyber.logs.store.index import Totals
     from kyber.logs.store.parquet import Deleted
@@ -29,6 +30,8 @@ Sources = Annotated[
     list[str] | None,
     typer.Argument(metavar="SOURCE...", help="Log sources by their ids; else all.", show_default=False),
 ]
+NAMED = 10
+"""Findings on which nobody decided that are named when they are deleted."""
 LEDGER = ("records", "held", "blank", "rejected", "stored", "duplicate")
 Json = Annotated[bool, typer.Option("--json", help="JSON lines instead of a table.")]
 
@@ -315,9 +318,12 @@ def retain(
     gone, without = _expired(here, before, now, dry_run)
     refused = delivered.forget_refused(here, before, dry_run=dry_run)
     old: tuple[str, ...] = ()
+    undecided: list[Finding] = []
     if (here.state / kept.FILE).exists():
+        known, end = {one.finding for one in decisions}, _midnight(keep.findings.before(today))
         with kept.open(here.state) as findings:
-            old = findings.delete_before(_midnight(keep.findings.before(today)), dry_run=dry_run)
+            undecided = [one.finding for one in findings.expired(end) if one.finding.id not in known]
+            old = findings.delete_before(end, dry_run=dry_run)
     late = triage.expired(decisions, _midnight(keep.triage.before(today)))
     if not dry_run:
         try:
@@ -342,6 +348,8 @@ def retain(
         if refused:
             say(words.many(f"{done}-refused", refused))
         say(words.many(f"{done}-findings", len(old)))
+        if undecided:
+            _show_undecided(undecided, words)
         say(words.many(f"{done}-decisions", len(late)))
     if url or here.settings.elasticsearch is not None:
         day = keep.findings.before(today)
@@ -354,6 +362,16 @@ def retain(
             _show_deleted(there, f" ({plain(cluster.name)})", done, words)
     if any(one.severity is Severity.ERROR for one in problems):
         raise typer.Exit(ExitCode.FOUND)
+
+
+def _show_undecided(found: "Sequence[Finding]", words: "Words") -> None:
+    """Of findings that are kept no longer, those on which nobody has decided: the gravest by name."""
+    say(words.many("logs.undecided", len(found)))
+    for one in sorted(found, key=lambda one: (-one.level, one.rule.title, one.id))[:NAMED]:
+        level = words(f"findings.level.{one.level}")
+        say(plain(f"  {one.id[:8]} {level}: {one.rule.title_in(words.language)}"))
+    if len(found) > NAMED:
+        say(words.many("logs.undecided-more", len(found) - NAMED))
 
 
 def _show_deleted(gone: "list[Deleted]", where: str, done: str, words: "Words") -> None:

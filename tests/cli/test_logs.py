@@ -450,6 +450,18 @@ def test_retention_deletes_findings_and_decisions_by_the_settings(here: Path) ->
     assert len(list((here / "triage").iterdir())) == 1
 
 
+def test_findings_on_which_nobody_decided_are_named_before_and_when_they_are_deleted(here: Path) -> None:
+    old_and_new(here)
+    for file in (here / "triage").iterdir():
+        file.unlink()
+    for options in (("--dry-run",), ()):
+        said = kyber("logs", "retain", *options).stdout.splitlines()
+        assert said[1] == "Nobody had decided on 1 of them:"
+        assert said[2].startswith(f"  {1:032x}"[:10])
+        assert said[2].endswith(finding(1).rule.title)
+    assert findings(here) == [f"{2:032x}"]
+
+
 def test_what_retention_deletes_is_given_as_json_lines(here: Path) -> None:
     collected()
     old_and_new(here)
