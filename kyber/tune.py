@@ -329,7 +329,7 @@ def drafted(
         **({"description": "\n".join(dict.fromkeys(reasons))} if reasons else {}),
         "date": today.isoformat(),
         "logsource": named,
-        "filter": {"rules": [rule.ref.id], "selection": selection, "condition": "selection"},
+        "filter": {"rules": [rule.ref.id], "selection": selection, "condition": "not selection"},
         "kyber": {"owner": owner, "expires": expires.isoformat()},
     }
     bare = _read(text_of(document))
