@@ -137,7 +137,7 @@ def test_the_draft_asks_for_the_least_that_tells_false_findings_from_true_ones(h
     assert found["filter"] == {
         "rules": ["5a3c1f0e-6c1a-4b0e-9d55-0c6f3b0f1d11"],
         "selection": {"ParentImage": r"C:\Program Files\Backup\*\agent.exe"},
-        "condition": "selection",
+        "condition": "not selection",
     }
     assert found["logsource"] == {"product": "windows", "category": "process_creation"}
     assert found["description"] == "The agreed backup."
