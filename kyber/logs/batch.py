@@ -154,16 +154,8 @@ class Records(Protocol):
 
 
 class Sieve(Protocol):
-    """What finds the records in which some text may stand.
+    """What finds the records in which some text may stand."""
 
-    `blurred`: parts looked for with the bit in which a capital differs from its small letter set in every byte;
-    `exact`: parts looked for as they stand.
-    """
-
-    @property
-    def blurred(self) -> tuple[bytes, ...]: ...
-    @property
-    def exact(self) -> tuple[bytes, ...]: ...
     @property
     def native(self) -> Any:
         """What the extension looks with; None where there is none."""

@@ -4,7 +4,7 @@ A value is its own key where it is plain. 1, 1.0 and True, which Python takes fo
 keys of their own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,8 @@ Places = NDArray[np.int64]
 ABSENT = -1
 
 NESTED = frozenset((dict, list))
+PLAIN = frozenset((str, int, type(None)))
+"""Kinds of values that are their own keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +36,8 @@ class Column:
 
     def at(self, row: int) -> Value:
         """The value in one event; None also where the field is absent."""
-        code = int(self.codes[row])
-        return None if code < 0 else self.values[code]
+        found = self.cell(row)
+        return None if found is None else found[0]
 
     def cell(self, row: int) -> tuple[Value] | None:
         """The value in one event; None where the field is absent."""
@@ -46,9 +48,6 @@ class Column:
 class Encoder:
     """Values of any columns -> codes, each distinct value once."""
 
-    PLAIN = frozenset((str, int, type(None)))
-    """Kinds of values that are their own keys."""
-
     def __init__(self) -> None:
         self._index = _Counted()
         self.code = self._index.__getitem__
@@ -58,11 +57,6 @@ class Encoder:
     def size(self) -> int:
         """About how many bytes the distinct values take."""
         return self._index.size
-
-    @staticmethod
-    def key(value: Any) -> Any:
-        """The key of a value: itself where it is plain."""
-        return key_of(value)
 
     def column(self, codes: Codes) -> Column:
         """The column that codes mean."""
@@ -93,9 +87,6 @@ class _Counted(dict[Any, int]):
         return code
 
 
-PLAIN = Encoder.PLAIN
-
-
 @dataclass(frozen=True, slots=True)
 class _Kept:
     """A value under a key of its own, where the plain value would equal another (1, 1.0, True) or cannot be hashed."""
@@ -105,6 +96,7 @@ class _Kept:
 
 
 def key_of(value: Any) -> Any:
+    """The key of a value: itself where it is plain."""
     if type(value) in PLAIN:
         return value
     if isinstance(value, tuple) or (type(value) is list and NESTED.isdisjoint(map(type, value))):
@@ -130,9 +122,16 @@ def unfolded(value: Any) -> str:
 
 
 def value_of(key: Any) -> Any:
+    """The value of a key."""
     if not isinstance(key, _Kept):
         return key
     return tuple(value_of(one) for one in key.value) if key.kind == "array" else key.value
+
+
+def encoded(values: Iterable[Any]) -> Column:
+    """A column of some values, one an event."""
+    encoder = Encoder()
+    return encoder.column(np.fromiter(map(encoder.code, map(key_of, values)), dtype=np.int32))
 
 
 def first_present(columns: Sequence[Column]) -> Column | None:

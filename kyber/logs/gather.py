@@ -15,11 +15,11 @@ import orjson
 from numpy.typing import NDArray
 
 from kyber.logs.batch import TOGETHER, Chunk, Origin, Raws, Sieve, event_id
-from kyber.logs.column import Column, Places, Rows
+from kyber.logs.column import Column, Places, Rows, encoded
 from kyber.logs.flattened import MAX_COLUMNS, Naming
 from kyber.logs.native import native
 from kyber.logs.records import MAX_RECORD, Block, lines
-from kyber.logs.shapes import MAX_SHAPES, READY, Alike, encoded
+from kyber.logs.shapes import MAX_SHAPES, READY, Alike
 from kyber.logs.values import parts
 
 PENDING: Final = 96 * 2**20

@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from kyber.logs.batch import Parsed, Raws
-from kyber.logs.column import ABSENT, Column, Encoder, Places, Rows
+from kyber.logs.column import ABSENT, PLAIN, Column, Encoder, Places, Rows, encoded, key_of
 from kyber.logs.flattened import MAX_COLUMNS, MAX_DEPTH, Naming
 from kyber.logs.values import Value
 
@@ -61,8 +61,7 @@ class Shapes:
 
         Few at a time are best: an event is turned into codes while a processor still has it at hand.
         """
-        gathered, again, plain = self.gathered, parsed.again, Encoder.PLAIN
-        code, key = self.encoder.code, self.encoder.key
+        gathered, again, code = self.gathered, parsed.again, self.encoder.code
         met: dict[tuple[Any, ...], tuple[_Gathered, _Shape, list[int], list[Sequence[Any]]]] = {}
         for place, event in enumerate(parsed.events):
             kinds = {*map(type, event.values())}
@@ -82,8 +81,8 @@ class Shapes:
                     continue
                 taken = met[(keys,) if nested else keys] = known, shape, [], []
             values = taken[0].values(event)
-            is_plain = kinds <= plain or plain.issuperset(map(type, values))
-            taken[3].append(values if is_plain else tuple(map(key, values)))
+            is_plain = kinds <= PLAIN or PLAIN.issuperset(map(type, values))
+            taken[3].append(values if is_plain else tuple(map(key_of, values)))
             taken[2].append(place)
         for known, _, places, keyed in met.values():
             before = known.size
@@ -142,7 +141,7 @@ class Shapes:
         known = self.gathered[shape] = _Gathered(names, self.wanted, self.encoder, again, set())
         for event in held.events:
             values = known.values(_flat(event) if nested else event)
-            known.codes.extend(map(self.encoder.code, map(self.encoder.key, values)))
+            known.codes.extend(map(self.encoder.code, map(key_of, values)))
         known.keep(held, range(len(held.raw)))
 
     def _given(self, shape: "_Shape") -> Iterator[Parsed]:
@@ -265,13 +264,6 @@ class Alike:
                 yield name, rows, Column(places.reshape(-1).astype(np.int32), values)
             else:
                 yield name, rows, encoded(map(itemgetter(key), events))
-
-
-def encoded(values: Iterable[Any]) -> Column:
-    """A column of some values, one an event."""
-    encoder = Encoder()
-    codes = np.fromiter(map(encoder.code, map(encoder.key, values)), dtype=np.int32)
-    return encoder.column(codes)
 
 
 _ODD: Final = ("", "", "")

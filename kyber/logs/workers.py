@@ -66,6 +66,17 @@ class Read:
     produced: int = 0
     failure: tuple[str, Mapping[str, object]] | None = None
 
+    @contextmanager
+    def ending(self) -> Iterator[None]:
+        """What ends its reading early is kept here, and raised no further."""
+        try:
+            yield
+        except ReadingError as error:
+            self.failure = error.code, error.facts
+        except MemoryError:
+            spent = out_of_memory()
+            self.failure = spent.code, spent.facts
+
 
 class WorkerError(Exception):
     """A worker ended before its work; all that it had found is lost, and has to be found again."""
@@ -90,14 +101,10 @@ def read(job: Job, place: int, matching: Matching, progress: Callable[[Stream, T
     form = job.form(stream.sample)
     done.form = form.name
     try:
-        for batch in batches(stream, form, job, done.tally, matching.wanted(form.table)):
-            matching.batch(batch)
-            progress(stream, done.tally)
-    except ReadingError as error:
-        done.failure = error.code, error.facts
-    except MemoryError:
-        spent = out_of_memory()
-        done.failure = spent.code, spent.facts
+        with done.ending():
+            for batch in batches(stream, form, job, done.tally, matching.wanted(form.table)):
+                matching.batch(batch)
+                progress(stream, done.tally)
     finally:
         stream.close()
     done.size, done.produced = given.size or stream.consumed, stream.produced
@@ -114,8 +121,9 @@ def deal(
     places = [(one, two) for one, job in enumerate(jobs) for two in range(len(job.inputs))]
     total = sum(one.size for job in jobs for one in job.inputs)
     with _crew(jobs, matching, count) as (crew, turns):
-        told = lambda done, events, name: progress(Progress(done, total, events, name))  # noqa: E731
-        dealer = _Dealer(jobs, matching, crew, turns, told)
+        dealer = _Dealer(
+            jobs, matching, crew, turns, lambda done, events, name: progress(Progress(done, total, events, name))
+        )
         # The large ones first, so that no worker is left alone with one at the end.
         for at in sorted(places, key=lambda at: -jobs[at[0]].inputs[at[1]].size):
             dealer.deal(at)
@@ -258,14 +266,9 @@ class _Dealer:
         read.size, read.produced = given.size, offset
         if more and read.failure is None:
             offset -= stream.begin
-            try:
+            with read.ending():
                 stream.skip(offset)
                 self._here(at, form, fingerprint, lines(stream, number=number, offset=offset))
-            except ReadingError as error:
-                read.failure = error.code, error.facts
-            except MemoryError:
-                spent = out_of_memory()
-                read.failure = spent.code, spent.facts
             read.produced = stream.produced
         self.bytes = before + given.size
 
@@ -274,8 +277,7 @@ class _Dealer:
         given, read = stream.input, self.inputs[at]
         fingerprint, before = fingerprint_of(stream, form), self.bytes
         pieces = blocks(stream, BLOCK)
-        failure: ReadingError | None = None
-        try:
+        with read.ending():
             for some in pieces:
                 if isinstance(some, Chunk):
                     self._here(at, form, fingerprint, chain((some,), pieces))
@@ -283,12 +285,6 @@ class _Dealer:
                     self._send(at, form, fingerprint, some)
                 self.bytes = before + min(stream.consumed, given.size)
                 self.progress(self.bytes, self.events, given.name)
-        except ReadingError as error:
-            failure = error
-        except MemoryError:
-            failure = out_of_memory()
-        if failure is not None:
-            read.failure = failure.code, failure.facts
         read.size, read.produced = given.size or stream.consumed, stream.produced
         self.bytes = before + given.size
         for worker in self.crew:
@@ -306,12 +302,9 @@ class _Dealer:
         batching = _batching(self.jobs[at[0]], at[1], form, fingerprint, self.matching)
         try:
             for some in pieces:
-                for batch in batching.take(some):
-                    self.matching.batch(batch)
+                _matched(batching, some, self.matching)
         finally:
-            for batch in batching.finish():
-                self.matching.batch(batch)
-            self.inputs[at].tally.merge(batching.tally)
+            self.inputs[at].tally.merge(_finished(batching, self.matching))
 
     def _ready(self, *, need_slot: bool) -> _Worker:
         """A worker that has room for a task."""
@@ -444,10 +437,7 @@ def _tasks(
                 pipe.send(("copied", slot))
                 if at not in blocks:
                     blocks[at] = _batching(jobs[at[0]], at[1], FORMATS[form], fingerprint, matching)
-                before = blocks[at].tally.events
-                for batch in blocks[at].take(Block(data, 0, size, number, offset)):
-                    matching.batch(batch)
-                pipe.send(("block", blocks[at].tally.events - before))
+                pipe.send(("block", _matched(blocks[at], Block(data, 0, size, number, offset), matching)))
             case ("over", at):
                 pipe.send(("over", at, _finished(blocks.pop(at, None), matching), None))
             case ("share", at, form, fingerprint, begin):
@@ -455,10 +445,7 @@ def _tasks(
                 file = _handed(pipe)
                 try:
                     for block in _in_turn(pipe, turns, file, begin):
-                        before = batching.tally.events
-                        for batch in batching.take(block):
-                            matching.batch(batch)
-                        pipe.send(("turn", at, batching.tally.events - before, block.end))
+                        pipe.send(("turn", at, _matched(batching, block, matching), block.end))
                 except ReadingError as error:
                     failure = error.code, error.facts
                 finally:
@@ -467,6 +454,14 @@ def _tasks(
             case ("end",):
                 pipe.send(("end", matching.found()))
                 return
+
+
+def _matched(batching: Batching, some: Block | Chunk, matching: Matching) -> int:
+    """Match what is ready after some lines; how many events more were counted."""
+    before = batching.tally.events
+    for batch in batching.take(some):
+        matching.batch(batch)
+    return batching.tally.events - before
 
 
 def _finished(batching: Batching | None, matching: Matching) -> Tally:

@@ -194,9 +194,10 @@ struct Done {
 
 /// Gathers the events of JSON lines by their shape.
 ///
-/// `chosen(keys)`, which is given with the lines so that nothing is held in a circle, is asked once for keys in an order. It answers with the number of the shape that such events have, a
-/// new one or one that it gave before; with the places in which the shape's own keys stand among these; and, of a new
-/// shape, with which of its keys have their values kept. None, where such events are to be given back.
+/// `chosen(keys)`, which is given with the lines so that nothing is held in a circle, is asked once for keys in an
+/// order. It answers with the number of the shape that such events have, a new one or one that it gave before; with the
+/// places in which the shape's own keys stand among these; and, of a new shape, with which of its keys have their values
+/// kept. None, where such events are to be given back.
 #[pyclass]
 struct Gatherer {
     tree: Tree,

@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 const BLOCK: usize = 64 * 1024;
 /// Bytes up to which the first block of a shape grows by itself, as many shapes have few events.
 const SMALL: usize = 4 * 1024;
+/// Bytes that a record takes besides itself: its place, number and offset.
+const ROW: usize = 28;
 
 /// Blocks that nothing is held in.
 #[derive(Clone, Default)]
@@ -65,8 +67,9 @@ impl Records {
             .push((block as u32, begin as u32, held.len() as u32));
         self.numbers.push(number);
         self.offsets.push(offset);
-        self.size += grown + 28;
-        grown + 28
+        let taken = grown + ROW;
+        self.size += taken;
+        taken
     }
 
     /// Has the last block have room for a record; how many bytes that took.

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cached_property
 from hashlib import sha256
 from time import monotonic
 
@@ -276,13 +277,20 @@ then, and nothing missed."""
 
 
 class Sieve:
-    """Finds the JSON records in which a keyword may stand, without reading their values."""
+    """Finds the JSON records in which a keyword may stand, without reading their values.
+
+    Parts of keywords are looked for with _CASE set in every byte, and as they stand what may hide one.
+    """
 
     def __init__(self, needles: Sequence[bytes]) -> None:
         self.blurred = tuple(bytes(sign | 0x20 for sign in needle) for needle in needles)
-        self.exact = (*(b"\\u" + one for one in _ESCAPE), *_FOLDING)
-        self.needles = _searcher(self.blurred)
-        self.native = None if native is None else native.Sieve(self.blurred, self.exact)
+        exact = (*(b"\\u" + one for one in _ESCAPE), *_FOLDING)
+        self.native = None if native is None else native.Sieve(self.blurred, exact)
+
+    @cached_property
+    def needles(self) -> ahocorasick_rs.BytesAhoCorasick:
+        """What looks without the extension."""
+        return _searcher(self.blurred)
 
     @classmethod
     def of(cls, keywords: Iterable[Predicate]) -> "Sieve | None":
@@ -291,9 +299,9 @@ class Sieve:
         for keyword in keywords:
             if not isinstance(keyword, Glob):
                 return None
-            literals = [token for token in keyword.tokens if isinstance(token, str)]
-            needle = max((piece for literal in literals for piece in _UNSAFE.split(literal)), key=len, default="")
-            if len(needle) < SHORT or all(map(_NUMERIC.fullmatch, literals)):
+            tokens = [token for token in keyword.tokens if isinstance(token, str)]
+            needle = max((piece for token in tokens for piece in _UNSAFE.split(token)), key=len, default="")
+            if len(needle) < SHORT or all(map(_NUMERIC.fullmatch, tokens)):
                 return None
             needles.add(needle.lower().encode())
         return cls(sorted(needles)) if needles else None

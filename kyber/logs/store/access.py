@@ -45,6 +45,7 @@ class Access:
 
 
 def client(access: Access) -> "Elasticsearch":
+    """The client; nothing is sent yet. Raises UsageError where it is not installed, or the access cannot be used."""
     try:
         from elasticsearch import Elasticsearch
     except ImportError:
@@ -154,4 +155,5 @@ def _why(error: Exception) -> str:
 
 
 def line(text: object) -> str:
+    """A text from outside as one harmless line of bounded length."""
     return plain(" ".join(str(text)[: 4 * LONGEST_REASON].split()))[:LONGEST_REASON]

@@ -110,6 +110,7 @@ def causes(error: BaseException) -> Iterator[BaseException]:
 
 @cache
 def node_class() -> Any:
+    """The class of the nodes through which the client talks."""
     from elastic_transport import (
         ApiResponseMeta,
         ConnectionError,  # noqa: A004 - the name of the client's error
@@ -206,6 +207,7 @@ def node_class() -> Any:
 
 @cache
 def serializer() -> Any:
+    """What reads and writes JSON for the client."""
     from elasticsearch import JsonSerializer
 
     class Json(JsonSerializer):
@@ -228,6 +230,7 @@ def serializer() -> Any:
 
 @cache
 def lines() -> Any:
+    """What writes the bodies of bulk requests for it."""
     from elastic_transport import NdjsonSerializer
 
     class Lines(NdjsonSerializer):
